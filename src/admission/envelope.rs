@@ -1,0 +1,238 @@
+//! Reading the envelope: one pass over the body, the objects taken apart on the way.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Malformed, MalformedReason};
+use crate::path::{Quoted, Shortened};
+use crate::pool::{Pool, Text};
+use crate::report::Operation;
+
+const API_VERSION: &str = "admission.k8s.io/v1";
+const KIND: &str = "AdmissionReview";
+
+/// A review, read.
+pub(super) struct Envelope<'a> {
+    pub question: Question<'a>,
+    pub new: Option<Pool<'a>>,
+    pub old: Option<Pool<'a>>,
+}
+
+/// The request less its objects. Fields that later versions add are skipped.
+#[derive(Default)]
+pub(super) struct Question<'a> {
+    pub uid: Cow<'a, str>,
+    pub kind: GroupVersionKind<'a>,
+    pub resource: GroupVersionResource<'a>,
+    pub sub_resource: Cow<'a, str>,
+    pub name: Cow<'a, str>,
+    pub namespace: Cow<'a, str>,
+    pub operation: Operation,
+    pub user_info: UserInfo<'a>,
+    pub dry_run: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct GroupVersionKind<'a> {
+    #[serde(borrow)]
+    pub group: Cow<'a, str>,
+    #[serde(borrow)]
+    pub version: Cow<'a, str>,
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct GroupVersionResource<'a> {
+    #[serde(borrow)]
+    pub group: Cow<'a, str>,
+    #[serde(borrow)]
+    pub resource: Cow<'a, str>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct UserInfo<'a> {
+    #[serde(borrow)]
+    pub username: Cow<'a, str>,
+}
+
+/// Reads a body that is JSON.
+pub(super) fn read(body: &str) -> Result<Envelope<'_>, Malformed> {
+    let review = match serde_json::from_str::<Review<'_, Pool<'_>>>(body) {
+        Ok(review) => review,
+        // Valid JSON can hold what nothing can represent, a number of 1e999 for one. The uid is read all
+        // the same, so that the answer reaches the right question.
+        Err(_) => {
+            serde_json::from_str::<Review<'_, &RawValue>>(body).map_err(|error| malformed(&error))?.parsed()
+        }
+    };
+    check_type(&review)?;
+    let Some(asked) = review.request else {
+        return Err(MalformedReason::NotAReview.because("the AdmissionReview has no request"));
+    };
+    if asked.question.uid.is_empty() {
+        return Err(MalformedReason::NotAReview.because("request.uid is missing or empty"));
+    }
+    let new = match asked.question.operation {
+        Operation::Create | Operation::Update => Some(asked.new.unwrap_or_default()),
+        Operation::Delete | Operation::Connect => None,
+    };
+    Ok(Envelope { question: asked.question, new, old: asked.old })
+}
+
+/// The JSON text of the new object in a body that [`read`] has read.
+pub(super) fn object_text(body: &str) -> Option<&str> {
+    let review: Review<'_, &RawValue> = serde_json::from_str(body).ok()?;
+    Some(review.request?.new?.get())
+}
+
+fn malformed(error: &serde_json::Error) -> Malformed {
+    if error.is_data() {
+        MalformedReason::NotAReview.because(format!("the request body is no {API_VERSION} {KIND}: {error}"))
+    } else {
+        MalformedReason::NotJson.because(format!("the request body is not JSON: {error}"))
+    }
+}
+
+fn check_type<O>(review: &Review<'_, O>) -> Result<(), Malformed> {
+    if (review.api_version.as_ref(), review.kind.as_ref()) == (API_VERSION, KIND) {
+        return Ok(());
+    }
+    let (version, kind) = (Quoted(&review.api_version), Quoted(&review.kind));
+    let message = format!("apiVersion and kind must be {API_VERSION} {KIND}, not {version} {kind}");
+    Err(MalformedReason::NotAReview.because(message))
+}
+
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "O: Deserialize<'de> + Measured"))]
+struct Review<'a, O> {
+    #[serde(borrow, rename = "apiVersion", default)]
+    api_version: Cow<'a, str>,
+    #[serde(borrow, default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default = "Option::default")]
+    request: Option<Asked<'a, O>>,
+}
+
+struct Asked<'a, O> {
+    question: Question<'a>,
+    new: Option<O>,
+    old: Option<O>,
+}
+
+impl<'a> Review<'a, &'a RawValue> {
+    /// Reads the objects by themselves, so that one that cannot be read does not take the uid with it.
+    fn parsed(self) -> Review<'a, Pool<'a>> {
+        let parse = |raw: &'a RawValue| {
+            Pool::parse(raw.get())
+                .unwrap_or_else(|error| Pool::unreadable(&Shortened(&error.to_string()).to_string()))
+        };
+        let request = self.request.map(|asked| Asked {
+            question: asked.question,
+            new: asked.new.map(parse),
+            old: asked.old.map(parse),
+        });
+        Review { api_version: self.api_version, kind: self.kind, request }
+    }
+}
+
+/// An object that can be told how long its text is.
+trait Measured {
+    fn set_size(&mut self, bytes: usize);
+}
+
+impl Measured for Pool<'_> {
+    fn set_size(&mut self, bytes: usize) {
+        self.size = bytes;
+    }
+}
+
+impl Measured for &RawValue {
+    fn set_size(&mut self, _: usize) {}
+}
+
+impl<'de: 'a, 'a, O: Deserialize<'de> + Measured> Deserialize<'de> for Asked<'a, O> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(AskedVisitor(PhantomData))
+    }
+}
+
+struct AskedVisitor<'a, O>(PhantomData<(&'a (), O)>);
+
+impl<'de: 'a, 'a, O: Deserialize<'de> + Measured> Visitor<'de> for AskedVisitor<'a, O> {
+    type Value = Asked<'a, O>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an admission request")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut question = Question::default();
+        let (mut new, mut old) = (None::<O>, None);
+        let mut operation = None;
+        // Where the text of the new object began, until the next key tells where it ended.
+        let mut object_start = None;
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            if let (Some(start), Some(object)) = (object_start.take(), &mut new) {
+                object.set_size(address_of(&key).saturating_sub(start + "\":,\"".len()));
+            }
+            match key.as_ref() {
+                "object" => {
+                    object_start = Some(address_of(&key) + key.as_ref().len());
+                    new = map.next_value()?;
+                }
+                "oldObject" => old = map.next_value()?,
+                "operation" => operation = Some(operation_of(&map.next_value::<Text<'de>>()?)?),
+                _ => question.take(key.as_ref(), &mut map)?,
+            }
+        }
+        question.operation = operation.ok_or_else(|| M::Error::missing_field("operation"))?;
+        Ok(Asked { question, new, old })
+    }
+}
+
+impl<'a> Question<'a> {
+    fn take<'de: 'a, M: MapAccess<'de>>(&mut self, key: &str, map: &mut M) -> Result<(), M::Error> {
+        match key {
+            "uid" => self.uid = map.next_value::<Text<'de>>()?.0,
+            "kind" => self.kind = map.next_value()?,
+            "resource" => self.resource = map.next_value()?,
+            "userInfo" => self.user_info = map.next_value()?,
+            "subResource" => self.sub_resource = optional(map)?,
+            "name" => self.name = optional(map)?,
+            "namespace" => self.namespace = optional(map)?,
+            "dryRun" => self.dry_run = map.next_value::<Option<bool>>()?.unwrap_or(false),
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// Absent, `null` and empty are the same.
+fn optional<'a, M: MapAccess<'a>>(map: &mut M) -> Result<Cow<'a, str>, M::Error> {
+    Ok(map.next_value::<Option<Text<'a>>>()?.map(|text| text.0).unwrap_or_default())
+}
+
+fn operation_of<E: serde::de::Error>(text: &Text<'_>) -> Result<Operation, E> {
+    let all = [Operation::Create, Operation::Update, Operation::Delete, Operation::Connect];
+    all.into_iter().find(|operation| operation.as_str() == text.as_ref()).ok_or_else(|| {
+        E::custom(format_args!(
+            "operation {} is none of CREATE, UPDATE, DELETE, CONNECT",
+            Quoted(text.as_ref())
+        ))
+    })
+}
+
+/// Where a key stands in the body. The distance between two keys is the length of the value between them:
+/// exact for JSON without blanks, as the apiserver sends it, and never a second scan of a large object.
+fn address_of(key: &Text<'_>) -> usize {
+    key.as_ref().as_ptr().addr()
+}

@@ -1,0 +1,230 @@
+//! Writing the answer: an AdmissionReview that carries the uid of its question.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use json_patch::Patch;
+use serde::Serialize;
+
+use super::envelope::Question;
+use super::{Answer, Outcome, Summary};
+use crate::normalise::Plan;
+use crate::path::Quoted;
+use crate::policy::Policy;
+use crate::pool::{GROUP, KIND, Pool};
+use crate::report::{Finding, Rule, Severity};
+use crate::review::{Refusal, Verdict};
+use crate::rules;
+
+/// How many causes a refusal lists, and how many warnings an answer carries, before one line gives the
+/// number left out. kubectl prints each on its own line.
+const MAX_LISTED: usize = 20;
+
+/// The length of a warning to aim for, in characters (Kubernetes API, `AdmissionResponse.warnings`).
+const GOOD_WARNING_CHARS: usize = 120;
+
+/// The length past which the apiserver cuts warnings when there are many, in characters.
+const MAX_WARNING_CHARS: usize = 256;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    audit_annotations: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    status: &'static str,
+    code: u16,
+    reason: &'static str,
+    message: String,
+    details: Details<'a>,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    group: &'static str,
+    kind: &'static str,
+    name: &'a str,
+    causes: Vec<Cause>,
+}
+
+#[derive(Serialize)]
+struct Cause {
+    reason: &'static str,
+    message: String,
+    field: String,
+}
+
+/// Allowed without a word.
+pub(super) fn untouched(question: &Question<'_>, policy: &Policy) -> Answer {
+    let response = Response { uid: &question.uid, allowed: true, ..Response::default() };
+    written(question, policy, response, Outcome::Allowed, Vec::new(), 0)
+}
+
+/// Allowed with a patch, and a line that says what it does.
+pub(super) fn patched(
+    question: &Question<'_>,
+    pool: &Pool<'_>,
+    plan: &Plan,
+    patch: &Patch,
+    policy: &Policy,
+) -> Answer {
+    let findings = normalised_findings(pool, policy);
+    let summary = plan.summary(pool);
+    let mut audit_annotations = annotations(&findings);
+    audit_annotations.insert("normalised", summary.clone());
+    let Ok(json) = serde_json::to_vec(patch) else { return untouched(question, policy) };
+    let response = Response {
+        uid: &question.uid,
+        allowed: true,
+        patch: Some(BASE64.encode(json)),
+        patch_type: Some("JSONPatch"),
+        audit_annotations,
+        warnings: vec![shortened(summary)],
+        ..Response::default()
+    };
+    written(question, policy, response, Outcome::Patched, findings, 0)
+}
+
+/// The verdict of the rules.
+pub(super) fn judged(question: &Question<'_>, verdict: &Verdict<'_>, policy: &Policy) -> Answer {
+    let (denying, warning): (Vec<_>, Vec<_>) =
+        verdict.findings.iter().partition(|finding| finding.severity == Severity::Deny);
+    let findings: Vec<_> = verdict.findings.iter().map(|finding| (finding.rule, finding.severity)).collect();
+    let response = Response {
+        uid: &question.uid,
+        allowed: verdict.refusal.is_none(),
+        status: verdict.refusal.map(|refusal| status(question, refusal, &denying)),
+        audit_annotations: annotations(&findings),
+        warnings: warnings(&warning),
+        ..Response::default()
+    };
+    let outcome = match (verdict.refusal, warning.is_empty()) {
+        (Some(_), _) => Outcome::Denied,
+        (None, false) => Outcome::Warned,
+        (None, true) => Outcome::Allowed,
+    };
+    written(question, policy, response, outcome, findings, verdict.spared)
+}
+
+fn written(
+    question: &Question<'_>,
+    policy: &Policy,
+    response: Response<'_>,
+    outcome: Outcome,
+    findings: Vec<(&'static Rule, Severity)>,
+    spared: usize,
+) -> Answer {
+    let review = Review { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response };
+    // Strings and numbers always serialise; were it otherwise, the apiserver would report an empty answer.
+    let body = serde_json::to_vec(&review).unwrap_or_default();
+    let username = question.user_info.username.to_string();
+    let summary = Summary {
+        uid: question.uid.to_string(),
+        operation: question.operation,
+        trusted: policy.trusts(&username),
+        username,
+        namespace: question.namespace.to_string(),
+        name: question.name.to_string(),
+        dry_run: question.dry_run,
+        outcome,
+        findings,
+        spared,
+    };
+    Answer { body, summary }
+}
+
+/// The refusal: everything in the message for tools that show only that, everything in the causes for
+/// kubectl, which shows only those.
+fn status<'a>(question: &'a Question<'_>, refusal: Refusal, denying: &[&Finding<'_>]) -> Status<'a> {
+    let left_out = denying.len().saturating_sub(MAX_LISTED);
+    let mut causes: Vec<_> = denying.iter().take(MAX_LISTED).map(|finding| cause(finding)).collect();
+    if left_out > 0 {
+        causes.push(Cause {
+            reason: "FieldValueTooMany",
+            message: format!("Too many: {left_out} more findings are left out here"),
+            field: "spec".to_owned(),
+        });
+    }
+    let lines: Vec<_> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+    let lines = if let [line] = lines.as_slice() { line.clone() } else { format!("[{}]", lines.join(", ")) };
+    let name = question.name.as_ref();
+    Status {
+        status: "Failure",
+        code: refusal.code(),
+        reason: refusal.reason(),
+        message: format!("{KIND}.{GROUP} {} is invalid: {lines}", Quoted(name)),
+        details: Details { group: GROUP, kind: KIND, name, causes },
+    }
+}
+
+fn cause(finding: &Finding<'_>) -> Cause {
+    Cause { reason: finding.problem.cause(), message: finding.message(), field: finding.path.to_string() }
+}
+
+fn warnings(findings: &[&Finding<'_>]) -> Vec<String> {
+    let mut lines: Vec<_> = findings.iter().take(MAX_LISTED).map(|finding| warning(finding)).collect();
+    let left_out = findings.len().saturating_sub(MAX_LISTED);
+    if left_out > 0 {
+        lines.push(format!("{left_out} more warnings about this IPPool are left out here"));
+    }
+    lines
+}
+
+/// In full where that is short enough, else without the words and the value that the path points at.
+fn warning(finding: &Finding<'_>) -> String {
+    let full = finding.to_string();
+    if full.chars().count() <= GOOD_WARNING_CHARS {
+        return full;
+    }
+    shortened(format!("{}: {}", finding.path, finding.remedy()))
+}
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(MAX_WARNING_CHARS) {
+        Some((cut, _)) => text[..cut].to_owned(),
+        None => text,
+    }
+}
+
+/// `rules` names every rule that spoke, `denied-by` those that refused.
+fn annotations(findings: &[(&'static Rule, Severity)]) -> BTreeMap<&'static str, String> {
+    let ids = |at_least: Severity| {
+        let spoke = |rule: &&Rule| {
+            findings.iter().any(|(spoken, severity)| spoken.id == rule.id && *severity >= at_least)
+        };
+        rules::catalogue().filter(spoke).map(|rule| rule.id).collect::<Vec<_>>().join(",")
+    };
+    let entries = [("rules", ids(Severity::Warn)), ("denied-by", ids(Severity::Deny))];
+    entries.into_iter().filter(|(_, ids)| !ids.is_empty()).collect()
+}
+
+/// The rules whose defects normalising repairs in this pool.
+fn normalised_findings(pool: &Pool<'_>, policy: &Policy) -> Vec<(&'static Rule, Severity)> {
+    let severity = |rule: &Rule| {
+        if rule.normalised { policy.severity(rule).min(Severity::Warn) } else { Severity::Off }
+    };
+    let findings = rules::inspect(pool, crate::report::Operation::Create, severity);
+    findings.into_iter().map(|finding| (finding.rule, finding.severity)).collect()
+}

@@ -1,0 +1,49 @@
+//! The IPPool as `kube` users know it: for clients that list and write pools, not for judging them. The
+//! rules read [`crate::pool::Pool`], which also holds what does not fit this type.
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The addresses of one network, and who holds them.
+///
+/// ```
+/// use ippool_webhook::ippool::{IPAllocation, IPPool, IPPoolSpec};
+///
+/// let mut spec = IPPoolSpec { range: "10.0.0.0/24".to_owned(), ..IPPoolSpec::default() };
+/// let owner = IPAllocation { id: "6f0e7d1c2b3a".into(), podref: "default/web-0".into(), ifname: None };
+/// spec.allocations.insert("1".to_owned(), owner);
+/// let pool = IPPool::new("10.0.0.0-24", spec);
+/// assert_eq!(serde_json::to_value(&pool).unwrap()["apiVersion"], "whereabouts.cni.cncf.io/v1alpha1");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, CustomResource, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "whereabouts.cni.cncf.io",
+    version = "v1alpha1",
+    kind = "IPPool",
+    plural = "ippools",
+    singular = "ippool",
+    namespaced,
+    derive = "PartialEq",
+    doc = "The addresses of one network, and who holds them"
+)]
+pub struct IPPoolSpec {
+    /// The network in CIDR notation (RFC 4632, RFC 4291), from whose address the offsets count.
+    pub range: String,
+    /// Who holds which address, by its distance from the address of the range, in decimal.
+    pub allocations: BTreeMap<String, IPAllocation>,
+}
+
+/// Who holds an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IPAllocation {
+    /// The id of the container (sandbox).
+    pub id: String,
+    /// `namespace/name` of the pod; empty for a reservation that is never reclaimed.
+    pub podref: String,
+    /// The interface in the pod; absent where whereabouts before 0.8 wrote the entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ifname: Option<String>,
+}

@@ -1,0 +1,51 @@
+//! The admission webhook that guards the IPPool objects of whereabouts.
+//!
+//! A request walks in one direction, from the door to the verdict and back out:
+//!
+//! ```text
+//!  the apiserver rings                                        it hears the answer
+//!         │                                                           ▲
+//!    server      TLS, limits, two routes ──────────────────── status, headers
+//!         │ bytes                                                     │ bytes
+//!  admission     the door: reads the envelope, keeps the uid ── writes it, same uid
+//!         │ Request { operation, username, old, new }                 │ Verdict
+//!    review      the hall: severity, ratchet, trust, caller ──────────┤
+//!  normalise     what is made tidy, moving no address ────────────────┘ Plan
+//!         │ Pool
+//!     rules      the list, in order: rules/{range, key, owner, allocations, change, name}
+//!         │
+//!    policy      what an administrator may set
+//!    report      findings, severities; path: where they are, and how foreign text is quoted
+//!      pool      the stored object as typed parts, borrowed from the body
+//!     range      addresses and offsets exactly as whereabouts counts them
+//! ```
+//!
+//! `check` enters at the hall by a side door ([`examine`]) and leaves with the same findings.
+//!
+//! # Laws of the house
+//!
+//! 1. [`review()`] is total and pure: same request, same verdict; no clock, environment, file, network, lock
+//!    or panic.
+//! 2. The server remembers nothing between two requests and asks the cluster nothing.
+//! 3. A rule sees pools and nothing else: not HTTP, not who asks, not whether it is enforced. Severity,
+//!    trust, ratchet and the caller's code are decided once, after all rules have spoken.
+//! 4. A finding is not an error. Errors exist only at the edge, and each names its remedy.
+//! 5. Only the door serialises. A field that does not parse is kept as unparsed and becomes a finding,
+//!    never an early return.
+//! 6. Every body, queue, connection, handshake and wait has a bound, named with its unit and its reason.
+//! 7. A file uses only the files below it in the drawing. The core builds without tokio, axum, rustls or
+//!    kube; the feature `serve` (default) brings those.
+
+pub mod admission;
+#[cfg(feature = "serve")]
+pub mod ippool;
+pub mod normalise;
+pub mod path;
+pub mod policy;
+pub mod pool;
+pub mod range;
+pub mod report;
+pub mod review;
+pub mod rules;
+
+pub use review::{examine, review};

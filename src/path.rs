@@ -1,0 +1,130 @@
+//! Where in an object a finding is, and how foreign text is repeated in a message.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Where in the object a finding is, as Kubernetes writes it: `spec.allocations[300].podref`.
+///
+/// Paths are ordered as text, except that the keys of a map that are numbers come first and in numeric
+/// order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FieldPath<'a> {
+    root: &'static str,
+    key: Option<MapKey<'a>>,
+    field: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum MapKey<'a> {
+    Number(i64, Cow<'a, str>),
+    Text(Cow<'a, str>),
+}
+
+/// A path without the spelling of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place<'a> {
+    root: &'static str,
+    key: Option<PlaceKey<'a>>,
+    field: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum PlaceKey<'a> {
+    Number(i64),
+    Text(&'a str),
+}
+
+/// The longest stretch of foreign text (a key, a value) that a message repeats, in characters.
+const MAX_QUOTED_CHARS: usize = 64;
+
+impl<'a> FieldPath<'a> {
+    /// A fixed path such as `spec.range`.
+    pub const fn of(root: &'static str) -> Self {
+        Self { root, key: None, field: "" }
+    }
+
+    /// An entry of the map at `root`; `number` is the key's value where it is a number.
+    pub fn entry(root: &'static str, key: &'a str, number: Option<i64>) -> Self {
+        let key = Cow::Borrowed(key);
+        let key = match number {
+            Some(number) => MapKey::Number(number, key),
+            None => MapKey::Text(key),
+        };
+        Self { root, key: Some(key), field: "" }
+    }
+
+    /// A field of this entry.
+    #[must_use]
+    pub fn field(mut self, field: &'static str) -> Self {
+        self.field = field;
+        self
+    }
+
+    /// The place itself. Two spellings of one number are the same place, so that a finding is recognised
+    /// after its key was normalised.
+    pub(crate) fn place(&self) -> Place<'_> {
+        let key = self.key.as_ref().map(|key| match key {
+            MapKey::Number(number, _) => PlaceKey::Number(*number),
+            MapKey::Text(text) => PlaceKey::Text(text),
+        });
+        Place { root: self.root, key, field: self.field }
+    }
+
+    /// Detaches the path from the request it was found in.
+    pub(crate) fn into_owned(self) -> FieldPath<'static> {
+        let key = self.key.map(|key| match key {
+            MapKey::Number(number, text) => MapKey::Number(number, Cow::Owned(text.into_owned())),
+            MapKey::Text(text) => MapKey::Text(Cow::Owned(text.into_owned())),
+        });
+        FieldPath { root: self.root, key, field: self.field }
+    }
+}
+
+impl fmt::Display for FieldPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.root)?;
+        if let Some(MapKey::Number(_, key) | MapKey::Text(key)) = &self.key {
+            write!(f, "[{}]", Shortened(key))?;
+        }
+        if !self.field.is_empty() {
+            write!(f, ".{}", self.field)?;
+        }
+        Ok(())
+    }
+}
+
+/// Foreign text in quotes: escaped as Rust and Go escape it, cut where it is long.
+#[derive(Debug)]
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", Shortened(self.0))
+    }
+}
+
+/// Foreign text without control characters, cut where it is long.
+#[derive(Debug)]
+pub struct Shortened<'a>(pub &'a str);
+
+impl fmt::Display for Shortened<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (count, c) in self.0.chars().enumerate() {
+            if count == MAX_QUOTED_CHARS {
+                return f.write_str("…");
+            }
+            if needs_escape(c) {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                fmt::Write::write_char(f, c)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Control characters, the invisible ones that change how a line reads, and what would end the quotes.
+fn needs_escape(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '"' | '\\' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{a0}')
+}

@@ -1,0 +1,110 @@
+//! What an administrator may set: the weight of each rule, who is trusted, whether to normalise.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use wildmatch::WildMatch;
+
+use crate::report::{Rule, Severity};
+use crate::rules;
+
+/// Who writes pools in the stock installations: upstream's manifests and charts (only administrators make
+/// service accounts in kube-system), and OpenShift's.
+pub const TRUSTED_WRITERS: [&str; 2] = [
+    "system:serviceaccount:kube-system:*whereabouts*",
+    "system:serviceaccount:openshift-multus:multus-ancillary-tools",
+];
+
+/// What an administrator may set. The default is what runs without a policy file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Policy {
+    /// The weight of rules by id or name, where it is not the rule's own.
+    #[serde(rename = "rules", deserialize_with = "known_rules")]
+    severities: BTreeMap<&'static str, Severity>,
+    /// Patterns of user names, `*` for any stretch; an UPDATE of theirs is never refused.
+    #[serde(deserialize_with = "patterns")]
+    trusted_writers: Vec<WildMatch>,
+    /// Whether the mutating webhook repairs what can be repaired without moving an address.
+    pub normalise: bool,
+    /// Whether anything is refused at all.
+    pub enforcement: Enforcement,
+    /// Bounds of the server.
+    pub limits: Limits,
+}
+
+/// Whether anything is refused at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Enforcement {
+    /// What a rule denies is refused.
+    #[default]
+    Deny,
+    /// Nothing is refused; what would have been is a warning.
+    Warn,
+}
+
+/// Bounds of the server; `None` leaves the server's own default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest body, in bytes.
+    pub max_body_bytes: Option<u64>,
+    /// All bodies held at once, in bytes.
+    pub max_in_flight_bytes: Option<u64>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            severities: BTreeMap::new(),
+            trusted_writers: TRUSTED_WRITERS.iter().map(|pattern| WildMatch::new(pattern)).collect(),
+            normalise: true,
+            enforcement: Enforcement::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Policy {
+    /// What `rule` weighs.
+    pub fn severity(&self, rule: &Rule) -> Severity {
+        self.severities.get(rule.id).copied().unwrap_or(rule.severity)
+    }
+
+    /// Whether this user is one of the trusted writers.
+    pub fn trusts(&self, username: &str) -> bool {
+        self.trusted_writers.iter().any(|pattern| pattern.matches(username))
+    }
+
+    /// The patterns of the trusted writers, as written.
+    pub fn trusted_writers(&self) -> impl Iterator<Item = String> + '_ {
+        self.trusted_writers.iter().map(ToString::to_string)
+    }
+}
+
+fn known_rules<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<&'static str, Severity>, D::Error> {
+    let by_name = BTreeMap::<String, Severity>::deserialize(deserializer)?;
+    let mut by_id = BTreeMap::new();
+    for (name, severity) in by_name {
+        let Some(rule) = rules::find(&name) else {
+            let message = format!("no rule is called {name:?}; `ippool-webhook rules` lists them");
+            return Err(serde::de::Error::custom(message));
+        };
+        if by_id.insert(rule.id, severity).is_some() {
+            return Err(serde::de::Error::custom(format!("{} is set twice, by id and by name", rule.id)));
+        }
+    }
+    Ok(by_id)
+}
+
+fn patterns<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<WildMatch>, D::Error> {
+    let patterns = Vec::<String>::deserialize(deserializer)?;
+    if patterns.iter().any(|pattern| pattern.trim_matches('*').is_empty()) {
+        let message = "trustedWriters: an empty pattern or a bare * would trust everyone";
+        return Err(serde::de::Error::custom(message));
+    }
+    Ok(patterns.iter().map(|pattern| WildMatch::new(pattern)).collect())
+}

@@ -1,0 +1,260 @@
+//! The stored object as typed parts, borrowed from the JSON text it came in.
+//!
+//! Reading is total: a field of the wrong shape is kept as what it is and becomes a finding of the rule
+//! that looks at it. Only text that is not JSON at all is an error.
+
+mod read;
+
+pub(crate) use read::Text;
+
+use std::borrow::Cow;
+use std::num::IntErrorKind;
+
+use crate::range::Range;
+
+/// The API group of IPPool.
+pub const GROUP: &str = "whereabouts.cni.cncf.io";
+/// Its only version.
+pub const VERSION: &str = "v1alpha1";
+/// Its kind.
+pub const KIND: &str = "IPPool";
+/// Its resource, as it stands in URLs.
+pub const RESOURCE: &str = "ippools";
+
+/// How many allocations of one pool are read. More cannot be stored: the shortest valid entry takes 25
+/// bytes, and etcd refuses an object past 1.5 MiB. The bound keeps the memory of one review near 20 MiB.
+pub const MAX_ALLOCATIONS: usize = 65_536;
+
+/// An IPPool as somebody wrote it.
+#[derive(Clone, Debug, Default)]
+pub struct Pool<'a> {
+    /// What the rules need of `metadata`.
+    pub metadata: Metadata<'a>,
+    /// `spec`, taken apart.
+    pub spec: Spec<'a>,
+    /// Size of the object as JSON, in bytes; 0 where it is not known.
+    pub size: usize,
+}
+
+/// What the rules need of `metadata`.
+#[derive(Clone, Debug, Default)]
+pub struct Metadata<'a> {
+    /// `metadata.name`.
+    pub name: Field<'a>,
+    /// `metadata.generateName`, from which the apiserver makes a name.
+    pub generate_name: Field<'a>,
+    /// `metadata.namespace`.
+    pub namespace: Field<'a>,
+    /// Whether `metadata.deletionTimestamp` is set: the object only waits for its finalizers.
+    pub terminating: bool,
+}
+
+/// `spec`, taken apart. Equal when every field is, unknown ones included.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Spec<'a> {
+    /// Whether it is an object at all.
+    pub shape: Shape,
+    /// `spec.range` as written.
+    pub range: Field<'a>,
+    /// Whether `spec.allocations` is an object at all.
+    pub allocations_shape: Shape,
+    /// `spec.allocations` in the order they came in, the first [`MAX_ALLOCATIONS`] of them.
+    pub allocations: Vec<Allocation<'a>>,
+    /// How many more there are.
+    pub left_out: usize,
+    /// Fields this version of whereabouts does not know; forks add some.
+    pub unknown: Vec<(Cow<'a, str>, &'a str)>,
+    parsed_range: Option<Range>,
+}
+
+/// One entry of `spec.allocations`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Allocation<'a> {
+    /// The key as written.
+    pub key: Cow<'a, str>,
+    /// What whereabouts reads the key as.
+    pub offset: Result<i64, Unreadable>,
+    /// Whether the entry is an object at all.
+    pub shape: Shape,
+    /// `id`: the container (sandbox) that holds the address.
+    pub id: Field<'a>,
+    /// `podref`: `namespace/name` of the pod.
+    pub podref: Field<'a>,
+    /// `ifname`: the interface in the pod; absent before whereabouts 0.8.
+    pub ifname: Field<'a>,
+    /// Fields this version of whereabouts does not know.
+    pub unknown: Vec<(Cow<'a, str>, &'a str)>,
+}
+
+/// Where a string is expected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Field<'a> {
+    /// The field is not there.
+    #[default]
+    Absent,
+    /// It is `null`, which Kubernetes treats as absent.
+    Null,
+    /// A string, as it should be.
+    Text(Cow<'a, str>),
+    /// Another JSON type.
+    Other(JsonType),
+}
+
+/// Where an object is expected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// The field is not there.
+    #[default]
+    Absent,
+    /// It is `null`.
+    Null,
+    /// An object, as it should be.
+    Object,
+    /// Another JSON type.
+    Other(JsonType),
+    /// JSON, but nothing that could be read, and why (a number past every range, for example).
+    Unreadable(Box<str>),
+}
+
+/// The types of JSON, by the names OpenAPI gives them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant is the type it names")]
+pub enum JsonType {
+    Array,
+    Boolean,
+    Number,
+    Object,
+    String,
+}
+
+/// Why whereabouts skips a key. The address then counts as free and the next write erases the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unreadable {
+    /// No decimal number.
+    NotANumber,
+    /// A number past 63 bits and sign.
+    TooLarge,
+}
+
+impl<'a> Pool<'a> {
+    /// Reads the JSON text of one object.
+    ///
+    /// # Errors
+    /// When the text is not JSON, or holds a string or number JSON allows but nothing can represent.
+    pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
+        let mut pool: Self = serde_json::from_str(json)?;
+        pool.size = json.len();
+        Ok(pool)
+    }
+
+    /// Stands for an object of which only this is known: it could not be read, and why.
+    pub fn unreadable(why: &str) -> Self {
+        let spec = Spec { shape: Shape::Unreadable(why.into()), ..Spec::default() };
+        Self { spec, ..Self::default() }
+    }
+
+    /// The range, if whereabouts can read it.
+    pub fn range(&self) -> Option<&Range> {
+        self.spec.parsed_range.as_ref()
+    }
+
+    /// `metadata.name`, or an empty string.
+    pub fn name(&self) -> &str {
+        self.metadata.name.text().unwrap_or_default()
+    }
+
+    /// `metadata.namespace`, or an empty string.
+    pub fn namespace(&self) -> &str {
+        self.metadata.namespace.text().unwrap_or_default()
+    }
+}
+
+impl<'a> Spec<'a> {
+    /// The same spec with every readable key moved by `shift`, as normalising moves them. Keys that would
+    /// overflow are left out: nothing stored can be the same place.
+    #[must_use]
+    pub fn shifted(&self, shift: i64) -> Spec<'a> {
+        let mut spec = self.clone();
+        spec.allocations.retain_mut(|allocation| {
+            let Ok(offset) = allocation.offset else { return true };
+            let Some(moved) = offset.checked_add(shift) else { return false };
+            allocation.offset = Ok(moved);
+            allocation.key = Cow::Owned(moved.to_string());
+            true
+        });
+        spec
+    }
+
+    /// The same spec with another range.
+    #[must_use]
+    pub fn with_range(mut self, range: Field<'a>) -> Self {
+        self.range = range;
+        self.read_range();
+        self
+    }
+
+    fn read_range(&mut self) {
+        self.parsed_range = self.range.text().and_then(|text| Range::parse(text).ok());
+    }
+}
+
+impl<'a> Allocation<'a> {
+    /// An empty entry at `key`.
+    fn at(key: Cow<'a, str>) -> Self {
+        let offset = read_offset(&key);
+        Self {
+            key,
+            offset,
+            shape: Shape::Absent,
+            id: Field::Absent,
+            podref: Field::Absent,
+            ifname: Field::Absent,
+            unknown: Vec::new(),
+        }
+    }
+
+    /// Whether the key is spelled as whereabouts would write it; false for keys it cannot read.
+    pub fn key_is_canonical(&self) -> bool {
+        match self.key.as_bytes() {
+            [b'0'] => true,
+            [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..] => self.offset.is_ok(),
+            _ => false,
+        }
+    }
+
+    /// `podref`, or an empty string: the way whereabouts reads a missing one.
+    pub fn owner(&self) -> &str {
+        self.podref.text().unwrap_or_default()
+    }
+}
+
+impl Field<'_> {
+    /// The string, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl JsonType {
+    /// The name of the type in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Array => "array",
+            Self::Boolean => "boolean",
+            Self::Number => "number",
+            Self::Object => "object",
+            Self::String => "string",
+        }
+    }
+}
+
+/// A key as Go's `strconv.ParseInt(key, 10, 64)` reads it; Rust's own parser accepts the same texts.
+pub fn read_offset(key: &str) -> Result<i64, Unreadable> {
+    key.parse::<i64>().map_err(|error| match error.kind() {
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => Unreadable::TooLarge,
+        _ => Unreadable::NotANumber,
+    })
+}

@@ -1,0 +1,275 @@
+//! The vocabulary of answers: severities, field paths, findings, and how each reads as text.
+//!
+//! Nothing here knows what an IPPool is; another kind of object would report through the same types.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::path::{FieldPath, Place, Quoted};
+
+/// What the apiserver was asked to do with the object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    /// POST.
+    #[default]
+    Create,
+    /// PUT and PATCH.
+    Update,
+    /// DELETE; only the old object exists.
+    Delete,
+    /// A connection to a subresource; it carries no pool.
+    Connect,
+}
+
+impl Operation {
+    /// The word the apiserver uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
+}
+
+/// How much a finding weighs. Ordered: `Off < Warn < Deny`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Not reported at all.
+    Off,
+    /// Reported; the request goes through.
+    Warn,
+    /// Reported; the request is refused.
+    Deny,
+}
+
+impl Severity {
+    /// As it is written in the policy file and in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Warn => "warn",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Who a rule is: everything about it but the code that looks.
+#[derive(Debug)]
+pub struct Rule {
+    /// `IPP` and three digits; the hundreds are the family. Never reused.
+    pub id: &'static str,
+    /// The defect in kebab case, so that "allow `range-not-cidr`" reads well.
+    pub name: &'static str,
+    /// The defect in one line, for tables.
+    pub summary: &'static str,
+    /// The operations it looks at.
+    pub on: &'static [Operation],
+    /// What it weighs unless the policy says otherwise.
+    pub severity: Severity,
+    /// Whether the mutating webhook repairs it where that is safe.
+    pub normalised: bool,
+    /// The page: what it finds, why it matters, examples, repair.
+    pub page: &'static str,
+}
+
+/// What is wrong at a path, in the categories of Kubernetes' own `field.Error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Problem {
+    /// The field has to be there.
+    Required,
+    /// The value is there and wrong.
+    Invalid,
+    /// The value is of another JSON type.
+    TypeInvalid,
+    /// The value may stand in one place only.
+    Duplicate,
+    /// The change is not allowed.
+    Forbidden,
+}
+
+impl Problem {
+    /// The `reason` of a `StatusCause`.
+    pub const fn cause(self) -> &'static str {
+        match self {
+            Self::Required => "FieldValueRequired",
+            Self::Invalid => "FieldValueInvalid",
+            Self::TypeInvalid => "FieldValueTypeInvalid",
+            Self::Duplicate => "FieldValueDuplicate",
+            Self::Forbidden => "FieldValueForbidden",
+        }
+    }
+
+    /// The words Kubernetes opens such a message with, and whether the value follows them.
+    const fn words(self) -> (&'static str, bool) {
+        match self {
+            Self::Required => ("Required value", false),
+            Self::Invalid | Self::TypeInvalid => ("Invalid value", true),
+            Self::Duplicate => ("Duplicate value", true),
+            Self::Forbidden => ("Forbidden", false),
+        }
+    }
+}
+
+/// One thing a rule found in one object.
+#[derive(Clone, Debug)]
+pub struct Finding<'a> {
+    /// The rule that spoke.
+    pub rule: &'static Rule,
+    /// Where.
+    pub path: FieldPath<'a>,
+    /// In which way it is wrong.
+    pub problem: Problem,
+    /// The value found there, which also tells this finding from another at the same path.
+    pub value: Cow<'a, str>,
+    /// What would be right.
+    pub detail: Cow<'static, str>,
+    /// The address it is about, where there is one.
+    pub address: Option<IpAddr>,
+    /// How much it weighs in this request.
+    pub severity: Severity,
+    /// Whether the object as stored had it already.
+    pub stored_before: bool,
+}
+
+/// What makes two findings the same defect: same rule, same place, same value.
+pub(crate) type Identity<'f> = (&'static str, Place<'f>, &'f str);
+
+impl Finding<'_> {
+    /// The text after the path, as a `StatusCause` carries it.
+    pub fn message(&self) -> String {
+        let (words, with_value) = self.problem.words();
+        let remedy = self.remedy();
+        if with_value {
+            format!("{words}: {}: {remedy}", Quoted(&self.value))
+        } else {
+            format!("{words}: {remedy}")
+        }
+    }
+
+    /// What would be right, the address and the rule.
+    pub fn remedy(&self) -> String {
+        let address = self.address.map(|address| format!(" ({address})")).unwrap_or_default();
+        let before = if self.stored_before { ", stored before" } else { "" };
+        format!("{}{address} [{}{before}]", self.detail, self.rule.id)
+    }
+
+    pub(crate) fn identity(&self) -> Identity<'_> {
+        (self.rule.id, self.path.place(), &self.value)
+    }
+
+    /// Detaches the finding from the request it was found in.
+    pub fn into_owned(self) -> Finding<'static> {
+        Finding { path: self.path.into_owned(), value: Cow::Owned(self.value.into_owned()), ..self }
+    }
+}
+
+/// `path: message`, one line without control characters.
+impl fmt::Display for Finding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message())
+    }
+}
+
+/// Where one rule writes down what it finds. It stamps the rule and its weight; a rule can neither read
+/// nor change what another found.
+#[derive(Debug)]
+pub struct Report<'a> {
+    rule: &'static Rule,
+    severity: Severity,
+    findings: Vec<Finding<'a>>,
+}
+
+impl<'a> Report<'a> {
+    /// An empty report of `rule`, whose findings weigh `severity`.
+    pub fn of(rule: &'static Rule, severity: Severity) -> Self {
+        Self { rule, severity, findings: Vec::new() }
+    }
+
+    /// What the rule found.
+    pub fn into_findings(self) -> Vec<Finding<'a>> {
+        self.findings
+    }
+
+    /// How many findings there are so far.
+    pub(crate) fn len(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// Notes the address that the findings from `start` on are about.
+    pub(crate) fn locate(&mut self, start: usize, address: Option<IpAddr>) {
+        for finding in &mut self.findings[start..] {
+            finding.address = address;
+        }
+    }
+
+    /// A field that has to be there is not.
+    pub fn required(&mut self, path: FieldPath<'a>, detail: impl Into<Cow<'static, str>>) {
+        self.push(path, Problem::Required, Cow::Borrowed(""), detail.into());
+    }
+
+    /// A value that is wrong in itself.
+    pub fn invalid(
+        &mut self,
+        path: FieldPath<'a>,
+        value: impl Into<Cow<'a, str>>,
+        detail: impl Into<Cow<'static, str>>,
+    ) {
+        self.push(path, Problem::Invalid, value.into(), detail.into());
+    }
+
+    /// A value of another JSON type; Kubernetes names the type in place of the value.
+    pub fn wrong_type(
+        &mut self,
+        path: FieldPath<'a>,
+        found: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) {
+        self.push(path, Problem::TypeInvalid, Cow::Borrowed(found), detail.into());
+    }
+
+    /// A value that already stands elsewhere.
+    pub fn duplicate(
+        &mut self,
+        path: FieldPath<'a>,
+        value: impl Into<Cow<'a, str>>,
+        detail: impl Into<Cow<'static, str>>,
+    ) {
+        self.push(path, Problem::Duplicate, value.into(), detail.into());
+    }
+
+    /// A change or deletion that loses something.
+    pub fn forbidden(&mut self, path: FieldPath<'a>, detail: impl Into<Cow<'static, str>>) {
+        self.push(path, Problem::Forbidden, Cow::Borrowed(""), detail.into());
+    }
+
+    /// Lowers what was found last to a warning: worth saying, but never a reason to refuse.
+    pub fn only_warns(&mut self) {
+        if let Some(finding) = self.findings.last_mut() {
+            finding.severity = finding.severity.min(Severity::Warn);
+        }
+    }
+
+    fn push(
+        &mut self,
+        path: FieldPath<'a>,
+        problem: Problem,
+        value: Cow<'a, str>,
+        detail: Cow<'static, str>,
+    ) {
+        let (rule, severity) = (self.rule, self.severity);
+        let (address, stored_before) = (None, false);
+        self.findings.push(Finding { rule, path, problem, value, detail, address, severity, stored_before });
+    }
+}

@@ -1,0 +1,190 @@
+//! From what the rules found to what happens: severity, ratchet, trust and the caller's code, decided once,
+//! after all rules have spoken.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::normalise::Plan;
+use crate::policy::{Enforcement, Policy};
+use crate::pool::{Pool, Spec};
+use crate::report::{Finding, Identity, Operation, Severity};
+use crate::rules::{self, Change};
+
+/// One write of one pool, as the apiserver describes it.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// What is done.
+    pub operation: Operation,
+    /// The user name of the caller.
+    pub username: &'a str,
+    /// The object as it would be stored; `None` on DELETE.
+    pub new: Option<Pool<'a>>,
+    /// The object as stored; `None` on CREATE.
+    pub old: Option<Pool<'a>>,
+}
+
+/// What happens to a request.
+#[derive(Clone, Debug)]
+pub struct Verdict<'a> {
+    /// Why it is refused; `None` if it is allowed.
+    pub refusal: Option<Refusal>,
+    /// What was found, sorted by path. `Deny` is what refuses; a warning goes beside the answer.
+    pub findings: Vec<Finding<'a>>,
+    /// How many findings would have refused, had trust or enforcement not lowered them.
+    pub spared: usize,
+}
+
+/// The refusal that fits the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 422: kubectl prints the causes as a list, exactly as for built-in kinds.
+    Invalid,
+    /// 403: whereabouts takes 422 for a conflict and retries for 10 s under its cluster-wide lease.
+    Forbidden,
+}
+
+/// The judgement of the validating webhook. Total and pure: same request, same verdict.
+pub fn review<'a>(request: &'a Request<'a>, policy: &Policy) -> Verdict<'a> {
+    let mut findings = found(request, policy);
+    let mut spared = 0;
+    if !findings.is_empty() {
+        let stored = Stored::of(request);
+        let before = stored.findings(policy);
+        let before: HashSet<Identity<'_>> = before.iter().map(Finding::identity).collect();
+        let brings_nothing_in = stored.is_only_reduced(request);
+        let enforced = policy.enforcement == Enforcement::Deny && !is_trusted_update(request, policy);
+        for finding in &mut findings {
+            finding.stored_before = before.contains(&finding.identity());
+            if finding.severity == Severity::Deny {
+                let answerable = !finding.stored_before && !brings_nothing_in;
+                spared += usize::from(answerable && !enforced);
+                if !answerable || !enforced {
+                    finding.severity = Severity::Warn;
+                }
+            }
+        }
+    }
+    sort(&mut findings);
+    let refused = findings.iter().any(|finding| finding.severity == Severity::Deny);
+    Verdict { refusal: refused.then(|| Refusal::for_caller(request.username)), findings, spared }
+}
+
+/// What is found in one object by itself, as if a person created it: for files and for live pools.
+pub fn examine<'a>(pool: &'a Pool<'a>, policy: &Policy) -> Vec<Finding<'a>> {
+    let mut findings = rules::inspect(pool, Operation::Create, |rule| policy.severity(rule));
+    sort(&mut findings);
+    findings
+}
+
+/// What the mutating webhook changes. Never on an UPDATE of a trusted writer: its patch was computed
+/// against the object as stored, and offsets counted from another address would land elsewhere.
+pub fn normalise(request: &Request<'_>, policy: &Policy) -> Option<Plan> {
+    let new = request.new.as_ref()?;
+    let wanted = match request.operation {
+        Operation::Create => true,
+        Operation::Update => !is_trusted_update(request, policy) && changes_spec(request),
+        Operation::Delete | Operation::Connect => false,
+    };
+    if wanted && policy.normalise { Plan::of(new) } else { None }
+}
+
+impl Refusal {
+    /// Service accounts get 403, everyone else 422.
+    fn for_caller(username: &str) -> Self {
+        if username.starts_with("system:serviceaccount:") { Self::Forbidden } else { Self::Invalid }
+    }
+
+    /// The HTTP status code within the answer.
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Invalid => 422,
+            Self::Forbidden => 403,
+        }
+    }
+
+    /// The `reason` of the `Status`.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Invalid => "Invalid",
+            Self::Forbidden => "Forbidden",
+        }
+    }
+}
+
+fn is_trusted_update(request: &Request<'_>, policy: &Policy) -> bool {
+    request.operation == Operation::Update && policy.trusts(request.username)
+}
+
+fn changes_spec(request: &Request<'_>) -> bool {
+    match (&request.new, &request.old) {
+        (Some(new), Some(old)) => new.spec != old.spec,
+        _ => true,
+    }
+}
+
+fn found<'a>(request: &'a Request<'a>, policy: &Policy) -> Vec<Finding<'a>> {
+    let severity = |rule: &_| policy.severity(rule);
+    let pool = match request.operation {
+        Operation::Delete => request.old.as_ref(),
+        _ => request.new.as_ref(),
+    };
+    let mut findings = pool.map(|pool| rules::inspect(pool, request.operation, severity)).unwrap_or_default();
+    if let (Operation::Update, Some(old), Some(new)) = (request.operation, &request.old, &request.new) {
+        findings.append(&mut rules::compare(&Change::between(old, new), severity));
+    }
+    findings
+}
+
+/// By path, offsets in numeric order, then by rule.
+fn sort(findings: &mut [Finding<'_>]) {
+    findings.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.rule.id.cmp(b.rule.id)));
+}
+
+/// The ratchet: the stored object, whose defects a request does not answer for. Empty unless the request
+/// is an UPDATE.
+struct Stored<'a> {
+    old: Option<&'a Pool<'a>>,
+    /// The same object with the range and the spelling of the new one, where both are one network, so that
+    /// a defect is recognised after range and offsets were normalised together.
+    rebased: Option<Pool<'a>>,
+}
+
+impl<'a> Stored<'a> {
+    fn of(request: &'a Request<'a>) -> Self {
+        let (Operation::Update, Some(old), Some(new)) = (request.operation, &request.old, &request.new)
+        else {
+            return Self { old: None, rebased: None };
+        };
+        let rebased = rules::shift_between(old, new).map(|shift| {
+            let spec = old.spec.shifted(shift).with_range(new.spec.range.clone());
+            Pool { spec, ..old.clone() }
+        });
+        Self { old: Some(old), rebased }
+    }
+
+    /// What the rules find in the object as stored.
+    fn findings(&self, policy: &Policy) -> Vec<Finding<'_>> {
+        let severity = |rule: &_| policy.severity(rule);
+        let inspect = |pool| rules::inspect(pool, Operation::Update, severity);
+        self.old.into_iter().chain(&self.rebased).flat_map(inspect).collect()
+    }
+
+    /// Whether the request only changes metadata, only removes allocations, or waits for a deletion: then
+    /// it brings nothing in, whatever is found.
+    fn is_only_reduced(&self, request: &Request<'_>) -> bool {
+        let (Some(old), Some(new)) = (self.old, &request.new) else { return false };
+        old.metadata.terminating
+            || new.spec == old.spec
+            || only_removes(&old.spec, &new.spec)
+            || self.rebased.as_ref().is_some_and(|old| only_removes(&old.spec, &new.spec))
+    }
+}
+
+/// Whether `new` is `old` less some allocations.
+fn only_removes(old: &Spec<'_>, new: &Spec<'_>) -> bool {
+    if old.range != new.range || old.allocations_shape != new.allocations_shape || new.left_out > old.left_out
+    {
+        return false;
+    }
+    let stored: HashMap<_, _> = old.allocations.iter().map(|it| (&it.key, it)).collect();
+    new.allocations.iter().all(|it| stored.get(&it.key) == Some(&it))
+}

@@ -1,0 +1,160 @@
+//! The list of rules, in order. Everything else (the `rules` verb, the README's table, the SARIF
+//! catalogue, metric labels, the tests over all rules) is derived from it.
+//!
+//! Adding a rule is three touches: the `static` in its family's file, its line in [`ALL`], its page.
+
+mod allocations;
+mod change;
+mod key;
+mod name;
+mod owner;
+mod range;
+
+pub(crate) use change::shift_between;
+
+use crate::pool::{Allocation, Pool};
+use crate::report::{Finding, Operation, Report, Rule, Severity};
+
+/// A rule with the code that looks.
+#[derive(Debug)]
+pub struct PoolRule {
+    /// Who it is.
+    pub rule: Rule,
+    /// What it does.
+    pub check: Check,
+}
+
+/// What a rule looks at. It sees pools and nothing else: not who asks, not whether it is enforced.
+#[derive(Clone, Copy, Debug)]
+pub enum Check {
+    /// One pool as a whole; on DELETE, the one that goes.
+    Pool(for<'a> fn(&'a Pool<'a>, &mut Report<'a>)),
+    /// One entry of `spec.allocations` at a time.
+    Allocation(for<'a> fn(&'a Pool<'a>, &'a Allocation<'a>, &mut Report<'a>)),
+    /// The step from the stored pool to the new one.
+    Change(for<'a> fn(&Change<'a>, &mut Report<'a>)),
+}
+
+/// The step from the stored pool to the new one.
+#[derive(Clone, Debug)]
+pub struct Change<'a> {
+    /// As stored.
+    pub old: &'a Pool<'a>,
+    /// As it would be stored.
+    pub new: &'a Pool<'a>,
+    /// What an old offset has to grow by to keep its address in the new range; 0 unless both ranges are
+    /// the same network written from another address.
+    pub shift: i64,
+    /// The entries that stay, old and new: those that stand for the same address, or have the same key
+    /// where nobody can say for which address it stands.
+    pub kept: Vec<(&'a Allocation<'a>, &'a Allocation<'a>)>,
+}
+
+/// Every rule, in the order of the ids.
+pub static ALL: &[&PoolRule] = &[
+    &range::RANGE_MISSING,
+    &range::RANGE_NOT_CIDR,
+    &range::RANGE_NOT_CANONICAL,
+    &range::RANGE_HOST_BITS,
+    &range::RANGE_WITHOUT_USABLE_ADDRESS,
+    &range::RANGE_MAPPED_TOO_WIDE,
+    &range::RANGE_WIDER_THAN_OFFSETS,
+    &allocations::ALLOCATIONS_MISSING,
+    &key::OFFSET_NOT_A_NUMBER,
+    &key::OFFSET_NOT_CANONICAL,
+    &allocations::OFFSET_COLLISION,
+    &key::OFFSET_NEGATIVE,
+    &key::OFFSET_OUT_OF_RANGE,
+    &key::OFFSET_UNREADABLE,
+    &key::OFFSET_ON_EDGE_ADDRESS,
+    &owner::ALLOCATION_FIELD_MISSING,
+    &owner::PODREF_MALFORMED,
+    &owner::PODREF_EMPTY,
+    &owner::ID_EMPTY,
+    &allocations::OWNER_TWICE,
+    &owner::IFNAME_MALFORMED,
+    &allocations::POOL_NEAR_SIZE_LIMIT,
+    &change::RANGE_CHANGED,
+    &change::ALLOCATIONS_DROPPED,
+    &change::OWNER_REPLACED,
+    &name::NAME_CONTRADICTS_RANGE,
+    &allocations::POOL_IN_USE_DELETED,
+];
+
+/// Create and update: what most rules look at.
+const WRITES: &[Operation] = &[Operation::Create, Operation::Update];
+
+/// Who the rules are, in order.
+pub fn catalogue() -> impl ExactSizeIterator<Item = &'static Rule> + Clone {
+    ALL.iter().map(|rule| &rule.rule)
+}
+
+/// The rule of this id or name, in any case.
+pub fn find(id_or_name: &str) -> Option<&'static Rule> {
+    catalogue()
+        .find(|rule| rule.id.eq_ignore_ascii_case(id_or_name) || rule.name.eq_ignore_ascii_case(id_or_name))
+}
+
+/// Everything the rules find in one pool when `operation` is done to it. `severity` says what each rule
+/// weighs; those that are off do not run.
+pub fn inspect<'a>(
+    pool: &'a Pool<'a>,
+    operation: Operation,
+    severity: impl Fn(&Rule) -> Severity,
+) -> Vec<Finding<'a>> {
+    let mut findings = Vec::new();
+    let mut per_allocation = Vec::new();
+    for (rule, severity) in active(operation, severity) {
+        let mut report = Report::of(&rule.rule, severity);
+        match rule.check {
+            Check::Pool(check) => check(pool, &mut report),
+            Check::Allocation(check) => {
+                per_allocation.push((check, report));
+                continue;
+            }
+            Check::Change(_) => {}
+        }
+        findings.append(&mut report.into_findings());
+    }
+    // One walk over the allocations for all rules: a large pool is read from memory once.
+    for allocation in &pool.spec.allocations {
+        for (check, report) in &mut per_allocation {
+            let before = report.len();
+            check(pool, allocation, report);
+            if report.len() > before {
+                report.locate(before, address_of(pool, allocation));
+            }
+        }
+    }
+    findings.extend(per_allocation.into_iter().flat_map(|(_, report)| report.into_findings()));
+    findings
+}
+
+/// What the rules about changes find.
+pub fn compare<'a>(change: &Change<'a>, severity: impl Fn(&Rule) -> Severity) -> Vec<Finding<'a>> {
+    let mut findings = Vec::new();
+    for (rule, severity) in active(Operation::Update, severity) {
+        if let Check::Change(check) = rule.check {
+            let mut report = Report::of(&rule.rule, severity);
+            check(change, &mut report);
+            findings.append(&mut report.into_findings());
+        }
+    }
+    findings
+}
+
+fn active(
+    operation: Operation,
+    severity: impl Fn(&Rule) -> Severity,
+) -> impl Iterator<Item = (&'static PoolRule, Severity)> {
+    ALL.iter()
+        .copied()
+        .filter(move |rule| rule.rule.on.contains(&operation))
+        .map(move |rule| (rule, severity(&rule.rule)))
+        .filter(|(_, severity)| *severity > Severity::Off)
+}
+
+/// The address whereabouts takes the allocation for.
+fn address_of(pool: &Pool<'_>, allocation: &Allocation<'_>) -> Option<std::net::IpAddr> {
+    pool.range()?.address_at(allocation.offset.ok()?)
+}

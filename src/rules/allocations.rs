@@ -1,0 +1,172 @@
+//! IPP201, IPP204, IPP213, IPP215 and IPP601: the allocations of a pool together.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::key::place;
+use super::{Check, PoolRule, WRITES, address_of};
+use crate::path::{FieldPath, Shortened};
+use crate::pool::{Allocation, MAX_ALLOCATIONS, Pool, Shape};
+use crate::report::{Operation, Rule, Severity};
+
+const PATH: FieldPath<'static> = FieldPath::of("spec.allocations");
+
+/// Size from which a pool is reported, in bytes. etcd refuses an object at 1.5 MiB.
+const NEAR_SIZE_LIMIT_BYTES: usize = 1 << 20;
+
+/// How many owners the warning about a deleted pool names.
+const NAMED_OWNERS: usize = 3;
+
+/// The CRD requires it; a list in its place blocks the pool.
+pub static ALLOCATIONS_MISSING: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP201",
+        name: "allocations-missing",
+        summary: "spec.allocations is absent, null or not an object",
+        on: WRITES,
+        severity: Severity::Deny,
+        normalised: false,
+        page: include_str!("IPP201-allocations-missing.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        const WANTED: &str = "must be an object of offsets; a pool without allocations has {}";
+        match (&pool.spec.shape, &pool.spec.allocations_shape) {
+            (Shape::Unreadable(_), _) | (_, Shape::Object | Shape::Unreadable(_)) => {}
+            (_, Shape::Absent | Shape::Null) => report.required(PATH, WANTED),
+            (_, Shape::Other(found)) => report.wrong_type(PATH, found.as_str(), WANTED),
+        }
+    }),
+};
+
+/// Whereabouts keeps only one of the entries, and which one is chance.
+pub static OFFSET_COLLISION: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP204",
+        name: "offset-collision",
+        summary: "two keys that whereabouts reads as the same offset",
+        on: WRITES,
+        severity: Severity::Deny,
+        normalised: false,
+        page: include_str!("IPP204-offset-collision.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        let mut first_of = HashMap::new();
+        for allocation in colliding_candidates(pool) {
+            let Ok(offset) = allocation.offset else { continue };
+            let first = *first_of.entry(offset).or_insert(allocation);
+            if !std::ptr::eq(first, allocation) {
+                let before = report.len();
+                let detail = format!("is read as {offset}, like the key {}", Shortened(&first.key));
+                report.duplicate(place(allocation), allocation.key.as_ref(), detail);
+                report.locate(before, address_of(pool, allocation));
+            }
+        }
+    }),
+};
+
+/// The allocations, or none of them where no two can collide: keys spelled as whereabouts writes them and
+/// in strict order, as the apiserver sends them, are distinct.
+fn colliding_candidates<'a>(pool: &'a Pool<'a>) -> &'a [Allocation<'a>] {
+    let allocations = &pool.spec.allocations;
+    let distinct = allocations.is_sorted_by(|a, b| a.key < b.key);
+    let canonical = allocations.iter().all(|it| it.offset.is_err() || it.key_is_canonical());
+    if distinct && canonical { &[] } else { allocations }
+}
+
+/// A second ADD of the same interface gets either address, and DEL frees only one.
+pub static OWNER_TWICE: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP213",
+        name: "owner-twice",
+        summary: "the same podref with the same ifname at two offsets",
+        on: WRITES,
+        severity: Severity::Warn,
+        normalised: false,
+        page: include_str!("IPP213-owner-twice.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        let mut first_of = HashMap::with_capacity(pool.spec.allocations.len());
+        for allocation in &pool.spec.allocations {
+            let ifname = allocation.ifname.text().unwrap_or_default();
+            let podref = allocation.owner();
+            if ifname.is_empty() || podref.is_empty() {
+                continue;
+            }
+            let first = *first_of.entry((podref, ifname)).or_insert(allocation);
+            if !std::ptr::eq(first, allocation) {
+                let before = report.len();
+                let detail = format!("already holds {} with the same ifname", place(first));
+                report.duplicate(place(allocation).field("podref"), podref, detail);
+                report.locate(before, address_of(pool, allocation));
+            }
+        }
+    }),
+};
+
+/// At the limit no further allocation can be recorded.
+pub static POOL_NEAR_SIZE_LIMIT: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP215",
+        name: "pool-near-size-limit",
+        summary: "the object passes 1 MiB; etcd refuses it at 1.5 MiB",
+        on: WRITES,
+        severity: Severity::Warn,
+        normalised: false,
+        page: include_str!("IPP215-pool-near-size-limit.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        let count = pool.spec.allocations.len() + pool.spec.left_out;
+        if pool.spec.left_out > 0 {
+            let detail =
+                format!("holds {count} entries, more than can be stored: {MAX_ALLOCATIONS} were judged");
+            report.invalid(PATH, "", detail);
+        } else if pool.size > NEAR_SIZE_LIMIT_BYTES {
+            let kib = pool.size >> 10;
+            report.invalid(
+                PATH,
+                "",
+                format!("{count} entries in {kib} KiB; etcd refuses the pool at 1536 KiB"),
+            );
+        }
+    }),
+};
+
+/// The next pod gets the first address again, which another still uses.
+pub static POOL_IN_USE_DELETED: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP601",
+        name: "pool-in-use-deleted",
+        summary: "a pool with allocations is deleted",
+        on: &[Operation::Delete],
+        severity: Severity::Warn,
+        normalised: false,
+        page: include_str!("IPP601-pool-in-use-deleted.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        let count = pool.spec.allocations.len() + pool.spec.left_out;
+        if count > 0 {
+            let plural = if count == 1 { "allocation is" } else { "allocations are" };
+            report.forbidden(PATH, format!("{count} {plural} in use:{}", first_owners(pool)));
+        }
+    }),
+};
+
+fn first_owners(pool: &Pool<'_>) -> String {
+    let mut by_offset: Vec<_> = pool.spec.allocations.iter().collect();
+    by_offset.sort_by_key(|allocation| (allocation.offset.is_err(), allocation.offset.ok()));
+    let mut text = String::new();
+    for allocation in by_offset.iter().take(NAMED_OWNERS) {
+        let owner = if allocation.owner().is_empty() { "(no podref)" } else { allocation.owner() };
+        // Writing to a String cannot fail.
+        let _ = write!(text, " {}", Shortened(owner));
+        if let Some(address) = address_of(pool, allocation) {
+            let _ = write!(text, " at {address}");
+        }
+        text.push(',');
+    }
+    text.pop();
+    if by_offset.len() > NAMED_OWNERS {
+        text.push_str(", …");
+    }
+    text
+}

@@ -1,0 +1,160 @@
+//! IPP202, IPP203, IPP205 to IPP208: the key of an allocation by itself.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::{Check, PoolRule, WRITES, address_of};
+use crate::path::FieldPath;
+use crate::pool::{Allocation, Pool, Unreadable};
+use crate::report::{Rule, Severity};
+
+/// Whereabouts skips the key, takes its address for free and erases the entry with its next write.
+pub static OFFSET_NOT_A_NUMBER: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP202",
+        name: "offset-not-a-number",
+        summary: "a key of spec.allocations that whereabouts cannot read as a number",
+        on: WRITES,
+        severity: Severity::Deny,
+        normalised: false,
+        page: include_str!("IPP202-offset-not-a-number.md"),
+    },
+    check: Check::Allocation(|pool, allocation, report| {
+        if allocation.offset == Err(Unreadable::NotANumber) {
+            let detail = match address_as_key(pool, &allocation.key) {
+                Some((address, offset)) => format!("must be an offset: {address} is offset {offset}").into(),
+                None => Cow::Borrowed("must be a decimal number, counted from the address of spec.range"),
+            };
+            report.invalid(place(allocation), allocation.key.as_ref(), detail);
+        }
+    }),
+};
+
+/// Whereabouts reads it and writes it back in another spelling.
+pub static OFFSET_NOT_CANONICAL: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP203",
+        name: "offset-not-canonical",
+        summary: "a number spelled with a sign or leading zeros",
+        on: WRITES,
+        severity: Severity::Warn,
+        normalised: true,
+        page: include_str!("IPP203-offset-not-canonical.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        let sloppy: Vec<_> = pool.spec.allocations.iter().filter(|it| is_sloppy(it)).collect();
+        if sloppy.is_empty() {
+            return;
+        }
+        let mut count = HashMap::new();
+        for allocation in &pool.spec.allocations {
+            *count.entry(allocation.offset).or_insert(0) += 1;
+        }
+        // Where two keys are one offset, another spelling is no remedy; IPP204 speaks.
+        for allocation in sloppy.into_iter().filter(|it| count[&it.offset] == 1) {
+            let Ok(offset) = allocation.offset else { continue };
+            let before = report.len();
+            report.invalid(place(allocation), allocation.key.as_ref(), format!("must be written {offset}"));
+            report.locate(before, address_of(pool, allocation));
+        }
+    }),
+};
+
+/// Whereabouts finds no address for it, and every later write of the pool fails or moves the entry.
+pub static OFFSET_NEGATIVE: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP205",
+        name: "offset-negative",
+        summary: "an offset below 0",
+        on: WRITES,
+        severity: Severity::Deny,
+        normalised: false,
+        page: include_str!("IPP205-offset-negative.md"),
+    },
+    check: Check::Allocation(|_, allocation, report| {
+        if let Ok(offset @ ..0) = allocation.offset {
+            report.invalid(place(allocation), offset.to_string(), "must be greater than or equal to 0");
+        }
+    }),
+};
+
+/// An address that belongs to another network, or to none.
+pub static OFFSET_OUT_OF_RANGE: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP206",
+        name: "offset-out-of-range",
+        summary: "an offset whose address lies outside spec.range",
+        on: WRITES,
+        severity: Severity::Deny,
+        normalised: false,
+        page: include_str!("IPP206-offset-out-of-range.md"),
+    },
+    check: Check::Allocation(|pool, allocation, report| {
+        let (Some(range), Ok(offset @ 0..)) = (pool.range(), allocation.offset) else { return };
+        if range.address_at(offset).is_some_and(|address| range.contains(address)) {
+            return;
+        }
+        let network = range.network();
+        let detail = match range.last_offset() {
+            Some(last) => format!("must be at most {last}, the last offset in {network}"),
+            None => format!("must not be there: no address is inside {network}"),
+        };
+        report.invalid(place(allocation), offset.to_string(), detail);
+    }),
+};
+
+/// Written by whereabouts itself in wide IPv6 ranges, and skipped by it when it reads the pool.
+pub static OFFSET_UNREADABLE: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP207",
+        name: "offset-unreadable",
+        summary: "an offset past 2^63-1, which whereabouts skips",
+        on: WRITES,
+        severity: Severity::Deny,
+        normalised: false,
+        page: include_str!("IPP207-offset-unreadable.md"),
+    },
+    check: Check::Allocation(|_, allocation, report| {
+        if allocation.offset == Err(Unreadable::TooLarge) {
+            let detail = format!("must be at most {}, or whereabouts takes the address for free", i64::MAX);
+            report.invalid(place(allocation), allocation.key.as_ref(), detail);
+        }
+    }),
+};
+
+/// Whereabouts hands these out no longer; old versions did, and people reserve them.
+pub static OFFSET_ON_EDGE_ADDRESS: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP208",
+        name: "offset-on-edge-address",
+        summary: "an offset of the network or broadcast address",
+        on: WRITES,
+        severity: Severity::Warn,
+        normalised: false,
+        page: include_str!("IPP208-offset-on-edge-address.md"),
+    },
+    check: Check::Allocation(|pool, allocation, report| {
+        let (Some(range), Ok(offset)) = (pool.range(), allocation.offset) else { return };
+        if let Some(edge) = range.address_at(offset).and_then(|address| range.edge(address)) {
+            let detail = format!("must not be the {edge} address of {}", range.network());
+            report.invalid(place(allocation), offset.to_string(), detail);
+        }
+    }),
+};
+
+/// A number, but not spelled as whereabouts would.
+fn is_sloppy(allocation: &Allocation<'_>) -> bool {
+    allocation.offset.is_ok() && !allocation.key_is_canonical()
+}
+
+/// `spec.allocations[key]`.
+pub(super) fn place<'a>(allocation: &'a Allocation<'a>) -> FieldPath<'a> {
+    FieldPath::entry("spec.allocations", &allocation.key, allocation.offset.ok())
+}
+
+/// The address somebody wrote in place of its offset, if it is inside the range.
+fn address_as_key(pool: &Pool<'_>, key: &str) -> Option<(IpAddr, i64)> {
+    let address = key.parse().ok()?;
+    Some((address, pool.range()?.offset_of(address)?))
+}

@@ -1,0 +1,267 @@
+//! IPP1xx: the range by itself.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use super::{Check, PoolRule, WRITES};
+use crate::path::FieldPath;
+use crate::pool::{Field, Pool, Shape};
+use crate::range::Range;
+use crate::report::{Operation, Rule, Severity};
+
+const PATH: FieldPath<'static> = FieldPath::of("spec.range");
+
+/// A pool without a range belongs to no network.
+pub static RANGE_MISSING: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP101",
+        name: "range-missing",
+        summary: "spec or spec.range is absent, null, empty or not a string",
+        on: WRITES,
+        severity: Severity::Deny,
+        normalised: false,
+        page: include_str!("IPP101-range-missing.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        const WANTED: &str = "must be the network in CIDR notation, for example 10.0.0.0/24";
+        match (&pool.spec.shape, &pool.spec.range) {
+            (Shape::Absent | Shape::Null, _) => {
+                report.required(FieldPath::of("spec"), "must hold range and allocations");
+            }
+            (Shape::Other(found), _) => {
+                report.wrong_type(FieldPath::of("spec"), found.as_str(), "must be an object");
+            }
+            (Shape::Unreadable(why), _) => {
+                report.invalid(FieldPath::of("spec"), "", format!("the object cannot be read: {why}"));
+            }
+            (Shape::Object, Field::Absent | Field::Null) => report.required(PATH, WANTED),
+            (Shape::Object, Field::Text(text)) if text.is_empty() => report.required(PATH, WANTED),
+            (Shape::Object, Field::Other(found)) => report.wrong_type(PATH, found.as_str(), WANTED),
+            (Shape::Object, Field::Text(_)) => {}
+        }
+    }),
+};
+
+/// Whereabouts cannot read the pool at all, and its reconciler stops for the whole cluster.
+pub static RANGE_NOT_CIDR: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP102",
+        name: "range-not-cidr",
+        summary: "Go's net.ParseCIDR rejects spec.range, so whereabouts cannot read the pool",
+        on: WRITES,
+        severity: Severity::Deny,
+        normalised: false,
+        page: include_str!("IPP102-range-not-cidr.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        let text = pool.spec.range.text().unwrap_or_default();
+        if !text.is_empty() && pool.range().is_none() {
+            report.invalid(PATH, text, format!("must be a valid CIDR value, {}", slip(text)));
+        }
+    }),
+};
+
+/// The same network in another spelling than whereabouts and every tool that looks the pool up use.
+pub static RANGE_NOT_CANONICAL: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP103",
+        name: "range-not-canonical",
+        summary: "spec.range spells its network in an unusual way",
+        on: WRITES,
+        severity: Severity::Warn,
+        normalised: true,
+        page: include_str!("IPP103-range-not-canonical.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        let Some((text, range)) = readable(pool) else { return };
+        if range.host_bits() == 0 && !range.is_mapped_too_wide() && text != range.network().to_string() {
+            report.invalid(PATH, text, format!("must be written {}", range.network()));
+        }
+    }),
+};
+
+/// Whereabouts counts from the address as written and writes back mirrored offsets.
+pub static RANGE_HOST_BITS: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP104",
+        name: "range-host-bits",
+        summary: "the address of spec.range has bits set past the prefix",
+        on: WRITES,
+        severity: Severity::Deny,
+        normalised: true,
+        page: include_str!("IPP104-range-host-bits.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        let Some((text, range)) = readable(pool) else { return };
+        let shift = range.host_bits();
+        if shift != 0 {
+            let network = range.network();
+            report.invalid(
+                PATH,
+                text,
+                format!("must be the network address: {network}, with {shift} added to every offset"),
+            );
+        }
+    }),
+};
+
+/// Whereabouts creates such a pool and then cannot allocate from it.
+pub static RANGE_WITHOUT_USABLE_ADDRESS: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP105",
+        name: "range-without-usable-address",
+        summary: "a /31, /32, /127 or /128: whereabouts cannot allocate from it",
+        on: &[Operation::Create],
+        severity: Severity::Warn,
+        normalised: false,
+        page: include_str!("IPP105-range-without-usable-address.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        let Some((text, range)) = readable(pool) else { return };
+        if !range.has_usable_addresses() {
+            let longest = range.network().max_prefix_len() - 2;
+            report.invalid(
+                PATH,
+                text,
+                format!("must be /{longest} or shorter: whereabouts cannot allocate from this range"),
+            );
+        }
+    }),
+};
+
+/// The base is IPv4 and the network IPv6, so that no address is inside.
+pub static RANGE_MAPPED_TOO_WIDE: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP106",
+        name: "range-mapped-too-wide",
+        summary: "an IPv4-mapped address with a prefix shorter than /96: no address is inside",
+        on: WRITES,
+        severity: Severity::Deny,
+        normalised: false,
+        page: include_str!("IPP106-range-mapped-too-wide.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        let Some((text, range)) = readable(pool) else { return };
+        if range.is_mapped_too_wide() {
+            const DETAIL: &str = "must have a prefix of /96 or longer: \
+                an IPv4-mapped address is read as IPv4, and none is inside this network";
+            report.invalid(PATH, text, DETAIL);
+        }
+    }),
+};
+
+/// Offsets have 64 bits; the upper bits of an address in such a range are lost.
+pub static RANGE_WIDER_THAN_OFFSETS: PoolRule = PoolRule {
+    rule: Rule {
+        id: "IPP107",
+        name: "range-wider-than-offsets",
+        summary: "IPv6 shorter than /64: whereabouts keeps only 64 bits of an offset",
+        on: &[Operation::Create],
+        severity: Severity::Warn,
+        normalised: false,
+        page: include_str!("IPP107-range-wider-than-offsets.md"),
+    },
+    check: Check::Pool(|pool, report| {
+        let Some((text, range)) = readable(pool) else { return };
+        let is_ipv6 = matches!(range.base(), IpAddr::V6(_));
+        if is_ipv6 && range.network().prefix_len() < 64 {
+            report.invalid(PATH, text, "must be /64 or longer: whereabouts keeps only 64 bits of an offset");
+        }
+    }),
+};
+
+fn readable<'a>(pool: &'a Pool<'a>) -> Option<(&'a str, &'a Range)> {
+    Some((pool.spec.range.text()?, pool.range()?))
+}
+
+/// Names the slip behind a text that is no CIDR, and what would be right.
+fn slip(text: &str) -> Cow<'static, str> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Cow::Borrowed("not blanks, for example 10.0.0.0/24");
+    }
+    if trimmed != text {
+        return match Range::parse(trimmed) {
+            Ok(range) => format!("without blanks around it: {}", range.network()).into(),
+            Err(_) => slip(trimmed),
+        };
+    }
+    let Some((address, prefix)) = text.split_once('/') else { return without_prefix(text) };
+    if let Some(start) = start_of_span(address) {
+        return network_of_span(start, prefix);
+    }
+    if address.contains('%') {
+        return Cow::Borrowed("without a zone");
+    }
+    let plain = without_leading_zeros(address);
+    match plain.parse::<IpAddr>() {
+        Err(_) => Cow::Borrowed("for example 10.0.0.0/24 or fd00:1::/64"),
+        Ok(ip) if plain != address => {
+            let network = Range::parse(&format!("{ip}/{prefix}")).map(|range| range.network());
+            let network = network.map_or(ip.to_string(), |network| network.to_string());
+            format!("without leading zeros: {network}, if that is meant").into()
+        }
+        Ok(ip) => wrong_prefix(ip, prefix),
+    }
+}
+
+fn without_prefix(text: &str) -> Cow<'static, str> {
+    match text.parse::<IpAddr>() {
+        Ok(ip) => {
+            format!("with a prefix length after the address, for example {}", in_usual_network(ip)).into()
+        }
+        Err(_) if start_of_span(text).is_some() => {
+            Cow::Borrowed("not start-end: write the network, for example 10.0.0.0/24")
+        }
+        Err(_) => Cow::Borrowed("for example 10.0.0.0/24 or fd00:1::/64"),
+    }
+}
+
+/// The network of the usual size around an address, as an example.
+fn in_usual_network(ip: IpAddr) -> String {
+    let prefix = if ip.is_ipv4() { 24 } else { 64 };
+    Range::parse(&format!("{ip}/{prefix}"))
+        .map_or(format!("{ip}/{prefix}"), |range| range.network().to_string())
+}
+
+fn wrong_prefix(ip: IpAddr, prefix: &str) -> Cow<'static, str> {
+    if let Ok(mask) = prefix.parse::<IpAddr>() {
+        return match ipnet::ip_mask_to_prefix(mask) {
+            Ok(length) if mask.is_ipv4() == ip.is_ipv4() => {
+                format!("with a prefix length in place of the netmask: {ip}/{length}").into()
+            }
+            _ => Cow::Borrowed("with a prefix length in place of the netmask"),
+        };
+    }
+    let (family, longest) = if ip.is_ipv4() { ("IPv4", 32) } else { ("IPv6", 128) };
+    format!("with a prefix length from 0 to {longest} for {family}").into()
+}
+
+/// The `a` of `a-b`, the notation of whereabouts' own configuration.
+fn start_of_span(text: &str) -> Option<IpAddr> {
+    let (start, end) = text.split_once('-')?;
+    end.trim().parse::<IpAddr>().ok()?;
+    start.trim().parse().ok()
+}
+
+fn network_of_span(start: IpAddr, prefix: &str) -> Cow<'static, str> {
+    match Range::parse(&format!("{start}/{prefix}")) {
+        Ok(range) => {
+            format!("not start-end: {} here, range_start and range_end in the network", range.network())
+                .into()
+        }
+        Err(_) => wrong_prefix(start, prefix),
+    }
+}
+
+/// Octets without the zeros in front, for which nobody agrees whether they mean octal.
+fn without_leading_zeros(address: &str) -> String {
+    let octet = |octet: &str| match octet.trim_start_matches('0') {
+        "" if !octet.is_empty() => "0".to_owned(),
+        rest => rest.to_owned(),
+    };
+    if address.contains(':') {
+        return address.to_owned();
+    }
+    address.split('.').map(octet).collect::<Vec<_>>().join(".")
+}
