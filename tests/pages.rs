@@ -1,0 +1,99 @@
+//! Every page is executed: its example raises exactly its rule, its remedy raises nothing.
+#![cfg(feature = "serve")]
+
+use ippool_webhook::policy::Policy;
+use ippool_webhook::pool::Pool;
+use ippool_webhook::report::{Operation, Rule};
+use ippool_webhook::review::{Request, review};
+use ippool_webhook::rules;
+use serde_json::{Value, json};
+
+const HEADINGS: [&str; 5] =
+    ["What it finds", "Why it matters", "Example", "Instead", "How to repair a live pool"];
+
+/// The text below `## heading`.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let start = page.find(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    let body = &page[start + heading.len() + 5..];
+    body.split("\n## ").next().unwrap_or_default()
+}
+
+/// The manifests of the one `yaml` fence in `text`.
+fn manifests(text: &str) -> Vec<Value> {
+    let fences: Vec<_> = text.split("```yaml").skip(1).collect();
+    assert_eq!(fences.len(), 1, "one yaml fence in {text}");
+    let (tag, rest) = fences[0].split_once('\n').unwrap();
+    let yaml = rest.split("```").next().unwrap();
+    let mut objects: Vec<Value> =
+        yaml.split("\n---\n").map(|text| serde_saphyr::from_str(text).unwrap()).collect();
+    if let Some(count) = tag.trim().strip_prefix("generate=") {
+        fill(objects.last_mut().unwrap(), count.parse().unwrap());
+    }
+    objects
+}
+
+/// Copies the first allocation to the offsets 1 to `count`, each with an owner of its own.
+fn fill(object: &mut Value, count: u32) {
+    let entries = object["spec"]["allocations"].as_object_mut().unwrap();
+    let first = entries.values().next().unwrap().clone();
+    for offset in 1..=count {
+        let mut entry = first.clone();
+        entry["id"] = json!(format!("{offset:064x}"));
+        entry["podref"] = json!(format!("default/web-{offset}"));
+        entries.insert(offset.to_string(), entry);
+    }
+}
+
+/// The ids of the rules that speak when a person writes these manifests: one object is created (or
+/// deleted, where the rule is about that), two are the old and the new of an update.
+fn spoken(rule: &Rule, manifests: &[Value]) -> Vec<&'static str> {
+    let texts: Vec<_> = manifests.iter().map(ToString::to_string).collect();
+    let mut pools: Vec<_> = texts.iter().map(|text| Some(Pool::parse(text).unwrap())).collect();
+    let (operation, old, new) = match pools.as_mut_slice() {
+        [old, new] => (Operation::Update, old.take(), new.take()),
+        [old] if rule.on == [Operation::Delete] => (Operation::Delete, old.take(), None),
+        [new] => (Operation::Create, None, new.take()),
+        _ => panic!("one or two manifests, not {}", manifests.len()),
+    };
+    let request = Request { operation, username: "admin", new, old };
+    let verdict = review(&request, &Policy::default());
+    let mut ids: Vec<_> = verdict.findings.iter().map(|finding| finding.rule.id).collect();
+    ids.dedup();
+    ids
+}
+
+#[test]
+fn every_example_raises_exactly_its_rule() {
+    for rule in rules::catalogue() {
+        assert_eq!(spoken(rule, &manifests(section(rule.page, "Example"))), [rule.id], "{}", rule.id);
+    }
+}
+
+#[test]
+fn every_remedy_is_clean() {
+    for rule in rules::catalogue() {
+        let none: [&str; 0] = [];
+        assert_eq!(spoken(rule, &manifests(section(rule.page, "Instead"))), none, "{}", rule.id);
+    }
+}
+
+#[test]
+fn every_page_has_the_headings_in_order_and_its_rule_as_title() {
+    for rule in rules::catalogue() {
+        let found: Vec<_> = rule.page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        assert_eq!(found, HEADINGS, "{}", rule.id);
+        assert_eq!(rule.page.lines().next(), Some(format!("# {} {}", rule.id, rule.name).as_str()));
+    }
+}
+
+#[test]
+fn the_pages_of_the_rules_are_all_the_pages_there_are() {
+    let names: Vec<_> = rules::catalogue().map(|rule| format!("{}-{}.md", rule.id, rule.name)).collect();
+    let mut files: Vec<_> = std::fs::read_dir("src/rules")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".md"))
+        .collect();
+    files.sort();
+    assert_eq!(files, names);
+}

@@ -1,0 +1,293 @@
+//! What holds for every pool and every request, tried on generated ones.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use common::review::{PERSON, ROBOT, UID, WHEREABOUTS, ask, causes, mutated, patch, pool, review, warnings};
+use ippool_webhook::admission::{Endpoint, answer};
+use ippool_webhook::policy::Policy;
+use ippool_webhook::pool::{Pool, read_offset};
+use ippool_webhook::range::Range;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+/// Ranges as people write them: tidy, sloppy, with host bits, and plain wrong.
+fn any_range() -> impl Strategy<Value = Value> {
+    let ipv4 = (any::<[u8; 4]>(), 0..=32u8).prop_map(|([a, b, c, d], p)| format!("{a}.{b}.{c}.{d}/{p}"));
+    let small = (any::<u8>(), 24..=32u8).prop_map(|(d, p)| format!("10.0.0.{d}/{p}"));
+    let ipv6 = (any::<u16>(), any::<u64>(), 0..=128u8).prop_map(|(a, b, p)| {
+        let address = std::net::Ipv6Addr::from((0xfd00_u128 << 112) | (u128::from(a) << 64) | u128::from(b));
+        format!("{address}/{p}")
+    });
+    let mapped = (any::<u8>(), 80..=128u8).prop_map(|(d, p)| format!("::ffff:10.0.0.{d}/{p}"));
+    let sloppy = prop_oneof![
+        Just(" 10.0.6.0/24 ".to_owned()),
+        Just("10.0.7.0/024".to_owned()),
+        Just("2001:DB8:0:0::7/64".to_owned()),
+        Just("10.0.0.1-10.0.0.9/24".to_owned()),
+        Just("010.0.0.0/24".to_owned()),
+        Just("10.0.0.1".to_owned()),
+        ".{0,20}",
+    ];
+    let text = prop_oneof![2 => small, 2 => ipv4, 2 => ipv6, 1 => mapped, 2 => sloppy].prop_map(Value::from);
+    prop_oneof![20 => text, 1 => Just(Value::Null), 1 => Just(json!(10)), 1 => Just(json!([]))]
+}
+
+fn any_key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => (0..300u32).prop_map(|n| n.to_string()),
+        2 => any::<i64>().prop_map(|n| n.to_string()),
+        1 => any::<u128>().prop_map(|n| n.to_string()),
+        2 => (0..20u32).prop_map(|n| format!("+{n}")),
+        2 => (0..20u32).prop_map(|n| format!("00{n}")),
+        1 => Just("-0".to_owned()),
+        1 => "[a-z0-9.\n\"\\\\]{0,12}",
+    ]
+}
+
+fn any_text() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        6 => "[a-z0-9]{1,8}".prop_map(Value::from),
+        6 => "[a-z]{1,6}/[a-z0-9]{1,9}".prop_map(Value::from),
+        2 => any::<String>().prop_map(Value::from),
+        1 => Just(json!("")),
+        1 => Just(Value::Null),
+        1 => any::<i32>().prop_map(Value::from),
+    ]
+}
+
+fn any_allocation() -> impl Strategy<Value = Value> {
+    let fields = (any_text(), any_text(), any_text(), any::<f64>(), 0..16u8);
+    let object = fields.prop_map(|(id, podref, ifname, extra, present)| {
+        let all = [("id", id), ("podref", podref), ("ifname", ifname), ("extra", json!({ "x": extra }))];
+        let kept = all.into_iter().enumerate().filter(|(bit, _)| present & (1 << bit) != 0);
+        Value::Object(kept.map(|(_, (key, value))| (key.to_owned(), value)).collect())
+    });
+    prop_oneof![20 => object, 1 => any_text(), 1 => Just(json!([1]))]
+}
+
+fn any_allocations() -> impl Strategy<Value = Value> {
+    let map = prop::collection::btree_map(any_key(), any_allocation(), 0..16)
+        .prop_map(|map| Value::Object(map.into_iter().collect::<Map<_, _>>()));
+    prop_oneof![20 => map, 1 => Just(Value::Null), 1 => Just(json!([])), 1 => Just(json!("x"))]
+}
+
+fn any_pool() -> impl Strategy<Value = Value> {
+    (any_range(), any_allocations(), any::<bool>()).prop_map(|(range, allocations, extra)| {
+        let mut object = pool(&json!({ "range": range, "allocations": allocations }));
+        if extra {
+            object["spec"]["enable_l3"] = json!(true);
+            object["status"] = json!({ "n": 1.5e300, "list": [null, "\u{7f}"] });
+            object["metadata"]["labels"] = json!({ "a": "b" });
+        }
+        object
+    })
+}
+
+fn any_operation() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just("CREATE"), Just("UPDATE"), Just("DELETE"), Just("CONNECT")]
+}
+
+fn any_user() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just(PERSON), Just(ROBOT), Just(WHEREABOUTS)]
+}
+
+/// What whereabouts reads: every readable key with the address it stands for, and its entry.
+fn addresses(object: &Value) -> Option<Vec<(Option<IpAddr>, String)>> {
+    // Blanks around a range are the one thing whereabouts cannot read and normalising repairs.
+    let range = Range::parse(object["spec"]["range"].as_str()?.trim()).ok()?;
+    let entries = object["spec"]["allocations"].as_object().cloned().unwrap_or_default();
+    let address = |key: &str| read_offset(key).ok().and_then(|offset| range.address_at(offset));
+    let mut all: Vec<_> = entries.iter().map(|(key, entry)| (address(key), entry.to_string())).collect();
+    all.sort();
+    Some(all)
+}
+
+/// The object less what normalising may touch.
+fn untouchable(object: &Value) -> Value {
+    let mut rest = object.clone();
+    rest["spec"]["range"] = Value::Null;
+    rest["spec"]["allocations"] = Value::Null;
+    rest
+}
+
+/// Keeps the allocations whose number has its bit set.
+fn keep(object: &Value, mask: u16) -> Value {
+    let mut reduced = object.clone();
+    if let Some(entries) = reduced["spec"]["allocations"].as_object_mut() {
+        let kept = std::mem::take(entries).into_iter().enumerate();
+        *entries = kept.filter(|(n, _)| mask & (1 << (n % 16)) != 0).map(|(_, entry)| entry).collect();
+    }
+    reduced
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn normalising_keeps_every_address_and_touches_nothing_else(object in any_pool()) {
+        let after = mutated(&review("CREATE", PERSON, &object, &Value::Null));
+        prop_assert_eq!(addresses(&after), addresses(&object));
+        prop_assert_eq!(untouchable(&after), untouchable(&object));
+    }
+
+    #[test]
+    fn a_second_pass_over_a_normalised_pool_is_a_no_op(object in any_pool()) {
+        let once = mutated(&review("CREATE", PERSON, &object, &Value::Null));
+        let response = ask(Endpoint::Mutate, &review("CREATE", PERSON, &once, &Value::Null));
+        prop_assert_eq!(patch(&response), None);
+    }
+
+    #[test]
+    fn what_was_normalised_is_no_finding_any_more(object in any_pool()) {
+        let request = review("CREATE", PERSON, &object, &Value::Null);
+        if patch(&ask(Endpoint::Mutate, &request)).is_some() {
+            let after = mutated(&request).to_string();
+            let after = Pool::parse(&after).unwrap();
+            let findings = ippool_webhook::examine(&after, &Policy::default());
+            let left: Vec<_> = findings.iter().filter(|it| it.rule.normalised).map(ToString::to_string).collect();
+            prop_assert_eq!(left, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_review_that_changes_nothing_is_never_refused(object in any_pool(), user in any_user()) {
+        let mut labelled = object.clone();
+        labelled["metadata"]["annotations"] = json!({ "note": "x" });
+        for new in [&object, &labelled] {
+            let response = ask(Endpoint::Validate, &review("UPDATE", user, new, &object));
+            prop_assert_eq!(causes(&response), Vec::<String>::new());
+            prop_assert_eq!(&response["allowed"], &json!(true));
+        }
+    }
+
+    #[test]
+    fn a_removal_is_never_refused(object in any_pool(), mask: u16, user in any_user()) {
+        let reduced = keep(&object, mask);
+        let response = ask(Endpoint::Validate, &review("UPDATE", user, &reduced, &object));
+        prop_assert_eq!(causes(&response), Vec::<String>::new());
+        prop_assert_eq!(&response["allowed"], &json!(true));
+    }
+
+    #[test]
+    fn a_removal_that_is_normalised_on_the_way_is_never_refused(object in any_pool(), mask: u16) {
+        let reduced = mutated(&review("UPDATE", PERSON, &keep(&object, mask), &object));
+        let response = ask(Endpoint::Validate, &review("UPDATE", PERSON, &reduced, &object));
+        prop_assert_eq!(causes(&response), Vec::<String>::new());
+    }
+
+    #[test]
+    fn one_more_good_allocation_is_never_refused_for_what_was_there(object in any_pool()) {
+        let Some(range) = object["spec"]["range"].as_str().and_then(|it| Range::parse(it).ok()) else { return Ok(()) };
+        let free = (1..100).find(|n| object["spec"]["allocations"].get(n.to_string()).is_none()).unwrap();
+        let fits = range.address_at(free).is_some_and(|it| range.contains(it) && range.edge(it).is_none());
+        let taken = |key: &String| read_offset(key) == Ok(free);
+        let entries = object["spec"]["allocations"].as_object();
+        prop_assume!(fits && entries.is_some_and(|it| !it.keys().any(|key| taken(key))));
+        let mut more = object.clone();
+        more["spec"]["allocations"][free.to_string()] = json!({ "id": "a", "podref": "default/new", "ifname": "net9" });
+        let more = mutated(&review("UPDATE", PERSON, &more, &object));
+        let response = ask(Endpoint::Validate, &review("UPDATE", PERSON, &more, &object));
+        prop_assert_eq!(causes(&response), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_update_of_a_trusted_writer_is_never_refused_and_never_patched(old in any_pool(), new in any_pool()) {
+        let request = review("UPDATE", WHEREABOUTS, &new, &old);
+        prop_assert_eq!(&ask(Endpoint::Validate, &request)["allowed"], &json!(true));
+        prop_assert_eq!(patch(&ask(Endpoint::Mutate, &request)), None);
+    }
+
+    #[test]
+    fn an_update_of_a_terminating_object_is_never_refused(old in any_pool(), new in any_pool(), user in any_user()) {
+        let (mut old, mut new) = (old, new);
+        for object in [&mut old, &mut new] {
+            object["metadata"]["deletionTimestamp"] = json!("2026-11-22T16:10:33Z");
+        }
+        let response = ask(Endpoint::Validate, &review("UPDATE", user, &new, &old));
+        prop_assert_eq!(&response["allowed"], &json!(true));
+    }
+
+    #[test]
+    fn enforcement_of_warnings_refuses_nothing(old in any_pool(), new in any_pool(), operation in any_operation()) {
+        let policy: Policy = serde_json::from_value(json!({ "enforcement": "warn" })).unwrap();
+        let request = review(operation, PERSON, &new, &old);
+        let response = common::review::ask_under(&policy, Endpoint::Validate, &request);
+        prop_assert_eq!(&response["allowed"], &json!(true));
+    }
+
+    #[test]
+    fn the_same_request_gets_the_same_bytes(old in any_pool(), new in any_pool(), operation in any_operation(), user in any_user()) {
+        let body = review(operation, user, &new, &old).to_string();
+        for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
+            let bytes = || answer(endpoint, body.as_bytes(), &Policy::default()).unwrap().body;
+            prop_assert_eq!(bytes(), bytes());
+        }
+    }
+
+    #[test]
+    fn every_answer_is_one_the_apiserver_takes(old in any_pool(), new in any_pool(), operation in any_operation(), user in any_user()) {
+        let request = review(operation, user, &new, &old);
+        let validated = ask(Endpoint::Validate, &request);
+        prop_assert!(validated.get("patch").is_none() && validated.get("patchType").is_none());
+        let mutated = ask(Endpoint::Mutate, &request);
+        prop_assert_eq!(&mutated["allowed"], &json!(true), "mutate never refuses");
+        prop_assert_eq!(mutated.get("patch").is_some(), mutated.get("patchType").is_some());
+        for response in [&validated, &mutated] {
+            prop_assert!(warnings(response).len() <= 21);
+            for warning in warnings(response) {
+                prop_assert!(!warning.chars().any(char::is_control), "{}", warning);
+                prop_assert!(warning.chars().count() <= 256, "{}", warning);
+            }
+        }
+        if validated["allowed"] == json!(false) {
+            let code = if user == PERSON { 422 } else { 403 };
+            prop_assert_eq!(&validated["status"]["code"], &json!(code));
+            prop_assert!(causes(&validated).len() <= 21 && !causes(&validated).is_empty());
+            let message = validated["status"]["message"].as_str().unwrap().to_owned();
+            prop_assert!(causes(&validated).iter().all(|cause| message.contains(cause.as_str())), "{}", message);
+        }
+    }
+
+    #[test]
+    fn any_object_at_all_gets_an_answer_with_its_uid(object in any_json(), old in any_json(), operation in any_operation()) {
+        for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
+            let response = ask(endpoint, &review(operation, PERSON, &object, &old));
+            prop_assert_eq!(&response["uid"], &json!(UID));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_review_are_refused_as_malformed(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(answer(Endpoint::Validate, &bytes, &Policy::default()).is_err());
+    }
+}
+
+/// Any JSON value, with the names of real fields among its keys.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    let key = prop_oneof![
+        Just("metadata".to_owned()),
+        Just("spec".to_owned()),
+        Just("range".to_owned()),
+        Just("allocations".to_owned()),
+        Just("1".to_owned()),
+        Just("podref".to_owned()),
+        ".{0,6}",
+    ];
+    leaf.prop_recursive(5, 40, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map(key.clone(), inner, 0..6)
+                .prop_map(|map: BTreeMap<_, _>| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
