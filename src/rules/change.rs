@@ -1,7 +1,7 @@
 //! IPP3xx: the step from the stored pool to the new one. Allocations are matched by address, so that a
 //! pool whose range and offsets were normalised together counts as unchanged.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::key::place;
 use super::owner::is_podref;
@@ -103,8 +103,12 @@ fn left_behind(change: &Change<'_>) -> usize {
         return 0;
     }
     let old: HashMap<_, _> = change.old.spec.allocations.iter().map(|it| (&it.key, it)).collect();
-    let kept = |new: &&Allocation<'_>| old.get(&new.key).is_some_and(|old| old.podref == new.podref);
-    change.new.spec.allocations.iter().filter(kept).count()
+    let same_owner = change.kept.iter().filter(|(old, new)| old.podref == new.podref);
+    let moved_along: HashSet<_> = same_owner.map(|(_, new)| &new.key).collect();
+    let kept_key = |new: &&Allocation<'_>| {
+        !moved_along.contains(&new.key) && old.get(&new.key).is_some_and(|old| old.podref == new.podref)
+    };
+    change.new.spec.allocations.iter().filter(kept_key).count()
 }
 
 impl<'a> Change<'a> {

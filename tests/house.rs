@@ -1,0 +1,159 @@
+//! The laws of the house that can be tested, read off the sources.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use ippool_webhook::report::{Operation, Severity};
+use ippool_webhook::rules;
+
+/// The modules from the foundation up: a file uses only the files below it (law 7).
+const PLAN: [&str; 15] = [
+    "range", "pool", "path", "report", "rules", "policy", "normalise", "review", "admission", "ippool",
+    "policy_file", "catalogue", "check", "server", "cli",
+];
+
+/// The modules of the core, which do no I/O.
+const CORE: usize = 9;
+
+const MAX_FILE_LINES: usize = 300;
+
+fn sources() -> Vec<(String, PathBuf)> {
+    let mut files = Vec::new();
+    collect(Path::new("src"), &mut files);
+    files.sort();
+    let module = |path: &PathBuf| {
+        let first = path.components().nth(1).unwrap().as_os_str().to_str().unwrap();
+        first.trim_end_matches(".rs").to_owned()
+    };
+    files.into_iter().map(|path| (module(&path), path)).collect()
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The code of a file, without its comments.
+fn code(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    code.collect::<Vec<_>>().join("\n")
+}
+
+/// The modules a file names as `crate::module`.
+fn uses(path: &Path) -> BTreeSet<String> {
+    let code = code(path);
+    let named = |part: &str| part.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned();
+    code.split("crate::").skip(1).map(named).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn a_file_uses_only_the_files_below_it() {
+    for (module, path) in sources() {
+        if ["lib", "main"].contains(&module.as_str()) {
+            continue;
+        }
+        let floor = PLAN.iter().position(|it| *it == module);
+        let floor = floor.unwrap_or_else(|| panic!("{} has no place in the plan", path.display()));
+        for used in uses(&path) {
+            let below = PLAN.iter().position(|it| *it == used);
+            assert!(below.is_some_and(|it| it <= floor), "{} uses {used}, which is above it", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_core_does_no_io() {
+    let outside = ["tokio", "axum", "hyper", "rustls", "kube", "tracing", "clap"];
+    let io = ["std::fs", "std::net::Tcp", "std::env", "std::time", "std::thread", "std::process", "println!"];
+    for (module, path) in sources() {
+        if !PLAN[..CORE].contains(&module.as_str()) {
+            continue;
+        }
+        let code = code(&path);
+        for name in outside {
+            assert!(!code.contains(&format!("{name}::")), "{} names {name}", path.display());
+        }
+        for name in io {
+            assert!(!code.contains(name), "{} names {name}", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_door_serialises() {
+    // Severity is written by the reports of `check`, IPPool is a wire type of its own.
+    let allowed = ["admission", "report", "ippool", "check", "catalogue", "server"];
+    for (module, path) in sources() {
+        let derives = code(&path).contains("Serialize") && code(&path).replace("Deserialize", "").contains("Serialize");
+        assert!(!derives || allowed.contains(&module.as_str()), "{} serialises", path.display());
+    }
+}
+
+#[test]
+fn files_stay_small_enough_to_read_at_once() {
+    for (_, path) in sources() {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= MAX_FILE_LINES, "{}: {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn the_list_of_rules_is_in_order_and_each_id_and_name_stands_once() {
+    let ids: Vec<_> = rules::catalogue().map(|rule| rule.id).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+    let names: BTreeSet<_> = rules::catalogue().map(|rule| rule.name).collect();
+    assert_eq!(names.len(), ids.len());
+    assert_eq!(ids.len(), 27);
+}
+
+#[test]
+fn ids_and_names_have_one_form() {
+    for rule in rules::catalogue() {
+        let digits = rule.id.strip_prefix("IPP").unwrap();
+        assert!(digits.len() == 3 && digits.bytes().all(|it| it.is_ascii_digit()), "{}", rule.id);
+        assert!(rule.name.bytes().all(|it| it.is_ascii_lowercase() || it == b'-'), "{}", rule.name);
+        assert!(!rule.name.starts_with("no-") && !rule.name.starts_with("must-"), "{}: names the defect", rule.name);
+        assert!(rule.summary.len() <= 90 && !rule.summary.ends_with('.'), "{}", rule.summary);
+        assert!(!rule.on.is_empty(), "{}", rule.id);
+    }
+}
+
+#[test]
+fn a_rule_is_found_by_id_and_by_name_in_any_case() {
+    for rule in rules::catalogue() {
+        for key in [rule.id, rule.name, &rule.id.to_lowercase(), &rule.name.to_uppercase()] {
+            assert_eq!(rules::find(key).unwrap().id, rule.id);
+        }
+    }
+    assert!(rules::find("IPP999").is_none());
+}
+
+#[test]
+fn severities_and_operations_are_those_of_the_contract() {
+    use Operation::{Create, Delete, Update};
+    let on_create_alone = ["IPP105", "IPP107", "IPP401"];
+    let on_update_alone = ["IPP301", "IPP302", "IPP303"];
+    let warns = [
+        "IPP103", "IPP105", "IPP107", "IPP203", "IPP208", "IPP211", "IPP212", "IPP213", "IPP214", "IPP215",
+        "IPP302", "IPP303", "IPP601",
+    ];
+    for rule in rules::catalogue() {
+        let expected: &[Operation] = match rule.id {
+            id if on_create_alone.contains(&id) => &[Create],
+            id if on_update_alone.contains(&id) => &[Update],
+            "IPP601" => &[Delete],
+            _ => &[Create, Update],
+        };
+        assert_eq!(rule.on, expected, "{}", rule.id);
+        let severity = if warns.contains(&rule.id) { Severity::Warn } else { Severity::Deny };
+        assert_eq!(rule.severity, severity, "{}", rule.id);
+        assert_eq!(rule.normalised, ["IPP103", "IPP104", "IPP203"].contains(&rule.id), "{}", rule.id);
+    }
+}

@@ -1,0 +1,138 @@
+//! Every recorded review has a stated outcome: allowed, patched to what, refused by which rules and in
+//! which words. `tests/fixtures/outcomes.json` states them; `UPDATE_OUTCOMES=1 cargo test --test outcomes`
+//! writes it anew, to be read before it is committed.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use common::review::{causes, patch, warnings};
+use ippool_webhook::admission::{Endpoint, Outcome, answer};
+use ippool_webhook::policy::Policy;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+const OUTCOMES: &str = "tests/fixtures/outcomes.json";
+
+/// What the apiserver hears.
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Stated {
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_annotations: Option<Value>,
+}
+
+fn recorded() -> Vec<(String, PathBuf)> {
+    let directory = Path::new("tests/fixtures/reviews");
+    let mut all: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path))
+        .collect();
+    all.sort();
+    all
+}
+
+/// The webhook a recorded review was sent to.
+fn endpoint(name: &str) -> Endpoint {
+    if name.ends_with("-mutate") { Endpoint::Mutate } else { Endpoint::Validate }
+}
+
+fn stated() -> BTreeMap<String, Stated> {
+    serde_json::from_str(&std::fs::read_to_string(OUTCOMES).unwrap()).unwrap()
+}
+
+fn heard(response: &Value) -> Stated {
+    Stated {
+        allowed: response["allowed"].as_bool().unwrap(),
+        code: response["status"]["code"].as_u64(),
+        causes: causes(response),
+        warnings: warnings(response),
+        patch: patch(response).map(|patch| serde_json::to_value(patch).unwrap()),
+        audit_annotations: response.get("auditAnnotations").cloned(),
+    }
+}
+
+fn answered(name: &str, path: &Path) -> Stated {
+    let body = std::fs::read(path).unwrap();
+    let review: Value = serde_json::from_slice(&body).unwrap();
+    let answer = answer(endpoint(name), &body, &Policy::default()).unwrap();
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer["response"]["uid"], review["request"]["uid"], "{name}");
+    heard(&answer["response"])
+}
+
+#[test]
+fn every_recorded_review_has_its_stated_outcome() {
+    let all: BTreeMap<_, _> = recorded().iter().map(|(name, path)| (name.clone(), answered(name, path))).collect();
+    if std::env::var_os("UPDATE_OUTCOMES").is_some() {
+        std::fs::write(OUTCOMES, serde_json::to_string_pretty(&all).unwrap() + "\n").unwrap();
+    }
+    let stated = stated();
+    assert_eq!(stated.len(), 78);
+    for (name, outcome) in &all {
+        assert_eq!(Some(outcome), stated.get(name), "{name}");
+    }
+    assert_eq!(all.len(), stated.len());
+}
+
+#[test]
+fn nothing_whereabouts_itself_wrote_is_refused() {
+    let own: Vec<_> = recorded().into_iter().filter(|(name, _)| name.starts_with("whereabouts-")).collect();
+    assert_eq!(own.len(), 22);
+    for (name, path) in own {
+        let body = std::fs::read(path).unwrap();
+        for endpoint in [Endpoint::Validate, Endpoint::Mutate] {
+            let answer = answer(endpoint, &body, &Policy::default()).unwrap();
+            assert!(matches!(answer.summary.outcome, Outcome::Allowed | Outcome::Warned), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_is_sent_to_the_other_webhook_is_answered_too() {
+    for (name, path) in recorded() {
+        let other = match endpoint(&name) {
+            Endpoint::Mutate => Endpoint::Validate,
+            Endpoint::Validate => Endpoint::Mutate,
+        };
+        let answer = answer(other, &std::fs::read(path).unwrap(), &Policy::default()).unwrap();
+        let refused = answer.summary.outcome == Outcome::Denied;
+        assert!(other == Endpoint::Validate || !refused, "{name}: /mutate never refuses");
+    }
+}
+
+/// What was sent to the mutating webhook alone, because the schema of the CRD refuses it right after; the
+/// rules refuse the same where that schema is missing or loosened.
+#[test]
+fn what_the_schema_of_the_crd_refuses_the_rules_refuse_too() {
+    let expected = [
+        ("create-integer-range-mutate", "IPP101", "spec.range: Invalid value: \"number\": must be the network"),
+        ("create-no-range-mutate", "IPP101", "spec.range: Required value: must be the network"),
+        ("create-null-range-mutate", "IPP101", "spec.range: Required value: must be the network"),
+        ("create-list-allocations-mutate", "IPP201", "spec.allocations: Invalid value: \"array\": must be an object"),
+        ("create-no-allocations-mutate", "IPP201", "spec.allocations: Required value: must be an object"),
+        ("create-null-allocations-mutate", "IPP201", "spec.allocations: Required value: must be an object"),
+        ("create-no-id-mutate", "IPP209", "spec.allocations[1].id: Required value: must be the id"),
+        ("create-no-podref-mutate", "IPP209", "spec.allocations[1].podref: Required value: must be namespace/name"),
+    ];
+    for (name, rule, start) in expected {
+        let body = std::fs::read(format!("tests/fixtures/reviews/{name}.json")).unwrap();
+        let answer = answer(Endpoint::Validate, &body, &Policy::default()).unwrap();
+        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+        let causes = causes(&answer["response"]);
+        assert_eq!(causes.len(), 1, "{name}: {causes:?}");
+        assert!(causes[0].starts_with(start) && causes[0].ends_with(&format!("[{rule}]")), "{name}: {causes:?}");
+        assert_eq!(answer["response"]["auditAnnotations"]["denied-by"], rule, "{name}");
+    }
+}
