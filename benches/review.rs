@@ -1,5 +1,6 @@
 //! What reading and reviewing costs, beside what others take just to read; all in one run, so that the
 //! ratios hold on a busy machine.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
 use divan::Bencher;
 use divan::counter::BytesCount;
@@ -46,7 +47,7 @@ fn skip_only(bencher: Bencher<'_, '_>, size: usize) {
 #[divan::bench(args = SIZES)]
 fn kube_parse(bencher: Bencher<'_, '_>, size: usize) {
     let body = body(size);
-    bencher.counter(BytesCount::new(body.len())).bench(|| {
-        serde_json::from_slice::<AdmissionReview<DynamicObject>>(divan::black_box(&body)).is_ok()
-    });
+    bencher
+        .counter(BytesCount::new(body.len()))
+        .bench(|| serde_json::from_slice::<AdmissionReview<DynamicObject>>(divan::black_box(&body)).is_ok());
 }

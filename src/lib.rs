@@ -36,9 +36,8 @@
 //! 7. A file uses only the files below it in the drawing. The core builds without tokio, axum, rustls or
 //!    kube; the feature `serve` (default) brings those.
 
+// The core.
 pub mod admission;
-#[cfg(feature = "serve")]
-pub mod ippool;
 pub mod normalise;
 pub mod path;
 pub mod policy;
@@ -47,5 +46,19 @@ pub mod range;
 pub mod report;
 pub mod review;
 pub mod rules;
+
+// Everything with I/O.
+#[cfg(feature = "serve")]
+mod catalogue;
+#[cfg(feature = "serve")]
+mod check;
+#[cfg(feature = "serve")]
+pub mod cli;
+#[cfg(feature = "serve")]
+pub mod ippool;
+#[cfg(feature = "serve")]
+mod policy_file;
+#[cfg(feature = "serve")]
+pub mod server;
 
 pub use review::{examine, review};

@@ -1,4 +1,5 @@
 //! The laws of the house that can be tested, read off the sources.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,21 @@ use ippool_webhook::rules;
 
 /// The modules from the foundation up: a file uses only the files below it (law 7).
 const PLAN: [&str; 15] = [
-    "range", "pool", "path", "report", "rules", "policy", "normalise", "review", "admission", "ippool",
-    "policy_file", "catalogue", "check", "server", "cli",
+    "range",
+    "pool",
+    "path",
+    "report",
+    "rules",
+    "policy",
+    "normalise",
+    "review",
+    "admission",
+    "ippool",
+    "policy_file",
+    "catalogue",
+    "check",
+    "server",
+    "cli",
 ];
 
 /// The modules of the core, which do no I/O.
@@ -49,7 +63,8 @@ fn code(path: &Path) -> String {
 /// The modules a file names as `crate::module`.
 fn uses(path: &Path) -> BTreeSet<String> {
     let code = code(path);
-    let named = |part: &str| part.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned();
+    let named =
+        |part: &str| part.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned();
     code.split("crate::").skip(1).map(named).filter(|name| !name.is_empty()).collect()
 }
 
@@ -91,7 +106,8 @@ fn only_the_door_serialises() {
     // Severity is written by the reports of `check`, IPPool is a wire type of its own.
     let allowed = ["admission", "report", "ippool", "check", "catalogue", "server"];
     for (module, path) in sources() {
-        let derives = code(&path).contains("Serialize") && code(&path).replace("Deserialize", "").contains("Serialize");
+        let derives =
+            code(&path).contains("Serialize") && code(&path).replace("Deserialize", "").contains("Serialize");
         assert!(!derives || allowed.contains(&module.as_str()), "{} serialises", path.display());
     }
 }
@@ -119,7 +135,11 @@ fn ids_and_names_have_one_form() {
         let digits = rule.id.strip_prefix("IPP").unwrap();
         assert!(digits.len() == 3 && digits.bytes().all(|it| it.is_ascii_digit()), "{}", rule.id);
         assert!(rule.name.bytes().all(|it| it.is_ascii_lowercase() || it == b'-'), "{}", rule.name);
-        assert!(!rule.name.starts_with("no-") && !rule.name.starts_with("must-"), "{}: names the defect", rule.name);
+        assert!(
+            !rule.name.starts_with("no-") && !rule.name.starts_with("must-"),
+            "{}: names the defect",
+            rule.name
+        );
         assert!(rule.summary.len() <= 90 && !rule.summary.ends_with('.'), "{}", rule.summary);
         assert!(!rule.on.is_empty(), "{}", rule.id);
     }
@@ -156,4 +176,16 @@ fn severities_and_operations_are_those_of_the_contract() {
         assert_eq!(rule.severity, severity, "{}", rule.id);
         assert_eq!(rule.normalised, ["IPP103", "IPP104", "IPP203"].contains(&rule.id), "{}", rule.id);
     }
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn the_table_in_the_readme_is_the_one_the_program_prints() {
+    let program = std::process::Command::new(env!("CARGO_BIN_EXE_ippool-webhook"));
+    let printed = { program }.args(["rules", "--format", "markdown"]).output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let table =
+        readme.split("compared by a test -->\n").nth(1).unwrap().split("<!-- /rules -->").next().unwrap();
+    assert_eq!(table, printed, "run `ippool-webhook rules --format markdown` and put it into README.md");
 }

@@ -1,0 +1,125 @@
+//! `--diff`: what normalising would change in a file.
+//!
+//! The file itself is edited, token by token, so that comments, order and quotes stay and the difference can
+//! be handed to `patch`. The result is read back; where it is not exactly what the webhook would store (an
+//! alias or a merge key shares the text with another object, say), the object is shown instead.
+
+use std::ops::Range;
+
+use serde_json::Value;
+use similar::TextDiff;
+
+use super::manifest::{Manifests, PoolManifest};
+use super::node::{Node, Span};
+use crate::normalise::Plan;
+use crate::pool::{Pool, read_offset};
+
+/// Lines shown around a change.
+const CONTEXT_LINES: usize = 3;
+
+/// A change of one pool.
+struct Change<'m> {
+    /// Which of the file's pools.
+    index: usize,
+    manifest: &'m PoolManifest,
+    plan: Plan,
+    before: Value,
+    after: Value,
+}
+
+/// The difference that normalising the pools of a file makes, as a unified diff; empty if none.
+pub fn unified(file: &str, text: &str, pools: &[PoolManifest]) -> String {
+    let changes: Vec<_> =
+        pools.iter().enumerate().filter_map(|(index, pool)| Change::of(index, pool)).collect();
+    if changes.is_empty() {
+        return String::new();
+    }
+    match edited(file, text, &changes) {
+        Some(edited) => render(text, &edited, file),
+        None => changes.iter().map(|change| change.shown(file)).collect(),
+    }
+}
+
+impl<'m> Change<'m> {
+    fn of(index: usize, manifest: &'m PoolManifest) -> Option<Self> {
+        let plan = Plan::of(&Pool::parse(&manifest.json).ok()?)?;
+        let before: Value = serde_json::from_str(&manifest.json).ok()?;
+        let mut after = before.clone();
+        json_patch::patch(&mut after, &plan.patch(&manifest.json)?).ok()?;
+        Some(Self { index, manifest, plan, before, after })
+    }
+
+    /// The tokens of the file to replace.
+    fn edits(&self, text: &str) -> Option<Vec<(Range<usize>, String)>> {
+        let spec = &self.manifest.node.entry("spec")?.value;
+        let mut edits = Vec::new();
+        if let Some(range) = &self.plan.range {
+            edits.push(edit(text, &spec.entry("range")?.value.span, range)?);
+        }
+        for entry in self.plan.keys.map(|_| keys(spec)).unwrap_or_default() {
+            let moved = read_offset(&entry.key).ok()?.checked_add(self.plan.keys?)?.to_string();
+            if moved != entry.key {
+                edits.push(edit(text, &entry.key_span, &moved)?);
+            }
+        }
+        Some(edits)
+    }
+
+    /// The object before and after, written out anew.
+    fn shown(&self, file: &str) -> String {
+        let written = |value| serde_saphyr::to_string(value).unwrap_or_default();
+        let text = |path| self.before.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let object = format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"));
+        let title = format!("{file} (document {}, {})", self.manifest.document, super::printable(&object));
+        render(&written(&self.before), &written(&self.after), &title)
+    }
+}
+
+fn keys(spec: &Node) -> &[super::node::Entry] {
+    spec.entry("allocations").map(|allocations| allocations.value.entries()).unwrap_or_default()
+}
+
+/// `value` in the quotes of the token at `span`.
+fn edit(text: &str, span: &Span, value: &str) -> Option<(Range<usize>, String)> {
+    let quoted = match text.get(span.bytes.clone())?.as_bytes().first()? {
+        b'"' => format!("\"{value}\""),
+        b'\'' => format!("'{value}'"),
+        _ => value.to_owned(),
+    };
+    Some((span.bytes.clone(), quoted))
+}
+
+/// The file with every change made in its text; `None` where that does not give what it has to.
+fn edited(file: &str, text: &str, changes: &[Change<'_>]) -> Option<String> {
+    let mut edits = Vec::new();
+    for change in changes {
+        edits.append(&mut change.edits(text)?);
+    }
+    edits.sort_by_key(|(bytes, _)| bytes.start);
+    let mut edited = String::with_capacity(text.len());
+    let mut done = 0;
+    for (bytes, value) in edits {
+        edited.push_str(text.get(done..bytes.start)?);
+        edited.push_str(&value);
+        done = bytes.end;
+    }
+    edited.push_str(text.get(done..)?);
+    is_as_planned(file, &edited, changes).then_some(edited)
+}
+
+fn is_as_planned(file: &str, edited: &str, changes: &[Change<'_>]) -> bool {
+    let read = Manifests::read(file, edited);
+    changes.iter().all(|change| {
+        let pool = read.pools.get(change.index);
+        let value = pool.and_then(|pool| serde_json::from_str::<Value>(&pool.json).ok());
+        value.as_ref() == Some(&change.after)
+    })
+}
+
+fn render(before: &str, after: &str, title: &str) -> String {
+    let diff = TextDiff::from_lines(before, after);
+    // As git writes them, so that `patch -p1` finds the file.
+    let title = title.trim_start_matches('/');
+    let (from, to) = (format!("a/{title}"), format!("b/{title}"));
+    diff.unified_diff().context_radius(CONTEXT_LINES).header(&from, &to).to_string()
+}

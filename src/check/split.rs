@@ -1,0 +1,109 @@
+//! Where one document of a file ends and the next begins.
+//!
+//! kubectl cuts a YAML stream at its `---` lines before it parses anything, so one broken document does not
+//! hide the others, and it reads JSON values one behind the other. Both are done the same way here.
+
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+
+/// A stretch of a file that is read by itself.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Chunk<'t> {
+    /// Its text, as long as in the file.
+    pub text: Cow<'t, str>,
+    /// The lines of the file before it.
+    pub line: usize,
+    /// The characters before it on its first line.
+    pub column: usize,
+    /// The bytes of the file before it.
+    pub offset: usize,
+    /// Whether it is JSON, which has no bound on the length of a key.
+    pub is_json: bool,
+}
+
+/// Cuts a file into the parts that can be read by themselves.
+pub fn split(text: &str) -> Vec<Chunk<'_>> {
+    json_values(text).unwrap_or_else(|| yaml_documents(text))
+}
+
+/// JSON objects one behind the other; `None` where the text is anything else.
+fn json_values(text: &str) -> Option<Vec<Chunk<'_>>> {
+    if !text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let body = text.trim_start_matches('\u{feff}');
+    let mut cuts = Cuts::new(text.len() - body.len());
+    let mut values = serde_json::Deserializer::from_str(body).into_iter::<IgnoredAny>();
+    let mut chunks = Vec::new();
+    while let Some(value) = values.next() {
+        value.ok()?;
+        let end = text.len() - body.len() + values.byte_offset();
+        let mut chunk = cuts.up_to(end, text);
+        // JSON allows tabs between tokens and forbids them inside strings, so none of these is content;
+        // YAML forbids them where it indents.
+        chunk.text = Cow::Owned(chunk.text.replace('\t', " "));
+        chunk.is_json = true;
+        chunks.push(chunk);
+    }
+    Some(chunks)
+}
+
+/// YAML documents, cut before each line that begins a new one.
+fn yaml_documents(text: &str) -> Vec<Chunk<'_>> {
+    let body = text.trim_start_matches('\u{feff}');
+    let mut cuts = Cuts::new(text.len() - body.len());
+    let mut chunks = Vec::new();
+    let mut at = text.len() - body.len();
+    let mut holds_content = false;
+    for line in body.split_inclusive('\n') {
+        // Directives belong to the document that follows them.
+        if is_separator(line) && holds_content {
+            chunks.push(cuts.up_to(at, text));
+            holds_content = false;
+        }
+        holds_content |= is_separator(line) || !is_directive_or_blank(line);
+        at += line.len();
+    }
+    chunks.push(cuts.up_to(text.len(), text));
+    chunks
+}
+
+/// `---` alone on its line, or with a comment: what kubectl cuts at.
+fn is_separator(line: &str) -> bool {
+    line.strip_prefix("---").is_some_and(|rest| {
+        let rest_is_blank = rest.trim().is_empty();
+        rest_is_blank || (rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#'))
+    })
+}
+
+fn is_directive_or_blank(line: &str) -> bool {
+    let line = line.trim_end();
+    line.is_empty() || line.starts_with(['%', '#'])
+}
+
+/// Cuts from the front, counting lines.
+struct Cuts {
+    offset: usize,
+    line: usize,
+    column: usize,
+}
+
+impl Cuts {
+    fn new(offset: usize) -> Self {
+        Self { offset, line: 0, column: 0 }
+    }
+
+    fn up_to<'t>(&mut self, end: usize, text: &'t str) -> Chunk<'t> {
+        let part = text.get(self.offset..end).unwrap_or_default();
+        let Self { offset, line, column } = *self;
+        let chunk = Chunk { text: Cow::Borrowed(part), line, column, offset, is_json: false };
+        self.line += part.bytes().filter(|byte| *byte == b'\n').count();
+        self.column = match part.rsplit_once('\n') {
+            Some((_, last_line)) => last_line.chars().count(),
+            None => column + part.chars().count(),
+        };
+        self.offset = end;
+        chunk
+    }
+}

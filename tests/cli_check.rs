@@ -1,0 +1,236 @@
+//! `check`: what is read, what is found where, and the exit codes.
+#![cfg(feature = "serve")]
+
+mod cli_support;
+
+use std::fs;
+
+use cli_support::{assert_expected, manifests, program, run};
+
+#[test]
+fn findings_read_like_a_compilers() {
+    let run = run(&["check", "pools/broken.yaml"]);
+    assert_expected("broken.txt", &run.stdout);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn every_finding_has_the_line_it_is_about() {
+    let run = run(&["check", "--format=json", "pools/broken.yaml"]);
+    assert_expected("broken.json", &run.stdout);
+    assert_eq!(run.code, Some(1));
+}
+
+#[test]
+fn a_clean_file_is_clean() {
+    let run = run(&["check", "pools/clean.yaml"]);
+    assert_eq!(run.stdout, "checked 1 IPPool in 1 file: no findings\n");
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn directories_are_walked_in_order_without_hidden_entries_and_other_files() {
+    let run = run(&["check", "--format=json", "pools"]);
+    let mut files: Vec<_> = run.findings().iter().map(|it| it["file"].as_str().unwrap().to_owned()).collect();
+    files.dedup();
+    let expected = ["pools/broken.yaml", "pools/nested/deeper/list.json", "pools/nested/pools.yml"];
+    assert_eq!(files, expected);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn without_a_path_the_current_directory_is_checked() {
+    let here = program(&["check", "--format=json"]).in_dir(&manifests().join("pools/nested")).run();
+    assert_eq!(
+        here.places(),
+        ["deeper/list.json:11 IPP102", "pools.yml:8 IPP214", "pools.yml:10 IPP201"],
+        "{}",
+        here.stderr
+    );
+}
+
+#[test]
+fn a_file_named_twice_is_checked_once() {
+    let run = run(&["check", "pools/clean.yaml", "pools/clean.yaml"]);
+    assert_eq!(run.stdout, "checked 1 IPPool in 1 file: no findings\n");
+}
+
+#[test]
+fn items_of_a_list_are_objects_of_their_own() {
+    let run = run(&["check", "pools/nested"]);
+    let summary = run.stdout.lines().last().unwrap();
+    assert_eq!(
+        summary,
+        "checked 3 IPPools in 2 files (1 object of another kind skipped): 2 errors, 1 warning"
+    );
+}
+
+#[test]
+fn standard_input_is_a_file_like_any_other() {
+    let input = fs::read(manifests().join("pools/nested/deeper/list.json")).unwrap();
+    let run = program(&["check", "-", "--format=json"]).stdin(input).run();
+    assert_eq!(run.places(), ["<stdin>:11 IPP102"]);
+    assert_eq!(run.code, Some(1));
+}
+
+#[test]
+fn documents_and_lines_are_counted_through_the_whole_file() {
+    let run = run(&["check", "--format=json", "pools/broken.yaml"]);
+    let third = run.findings().into_iter().find(|it| it["rule"] == "IPP102").unwrap();
+    assert_eq!((&third["document"], &third["line"]), (&3.into(), &26.into()));
+    assert_eq!(third["object"], serde_json::json!({ "namespace": "kube-system", "name": "10.1.0.0-16" }));
+}
+
+#[test]
+fn json_values_one_behind_the_other_are_read() {
+    let pool = |prefix: u8| {
+        format!(
+            r#"{{"apiVersion":"whereabouts.cni.cncf.io/v1alpha1","kind":"IPPool","metadata":{{"name":"10.0.0.0-{prefix}"}},"spec":{{"range":"10.0.0.0/{prefix}","allocations":{{}}}}}}"#
+        )
+    };
+    let stream = format!("{}{}\n{}\n", pool(33), pool(24), pool(34));
+    let run = program(&["check", "-", "--format=json"]).stdin(stream).run();
+    assert_eq!(run.places(), ["<stdin>:1 IPP102", "<stdin>:2 IPP102"]);
+}
+
+#[test]
+fn an_unquoted_key_is_judged_as_the_number_kubectl_makes_of_it() {
+    let manifest = "apiVersion: whereabouts.cni.cncf.io/v1alpha1\nkind: IPPool\n\
+        metadata: {name: 10.0.0.0-24}\n\
+        spec:\n  range: 10.0.0.0/24\n  allocations:\n\
+        \x20   0x1FF: {id: a, podref: a/b}\n    0400: {id: b, podref: a/c}\n    '0400': {id: c, podref: a/d}\n";
+    let run = program(&["check", "-", "--format=json"]).stdin(manifest).run();
+    let paths: Vec<_> = run.findings().iter().map(|it| format!("{} {}", it["rule"], it["path"])).collect();
+    assert_eq!(
+        paths,
+        [
+            "\"IPP206\" \"spec.allocations[256]\"",
+            "\"IPP203\" \"spec.allocations[0400]\"",
+            "\"IPP206\" \"spec.allocations[0400]\"",
+            "\"IPP206\" \"spec.allocations[511]\"",
+        ]
+    );
+}
+
+#[test]
+fn warnings_fail_only_where_asked() {
+    let manifest = fs::read_to_string(manifests().join("pools/clean.yaml")).unwrap().replace("net1", "net/1");
+    let code = |fail_on: &str| {
+        let run = program(&["check", "-", "--fail-on", fail_on]).stdin(manifest.clone()).run();
+        assert!(run.stdout.starts_with("warning[IPP214]: ifname-malformed\n"), "{}", run.stdout);
+        run.code
+    };
+    assert_eq!((code("deny"), code("warn"), code("never")), (Some(0), Some(1), Some(0)));
+}
+
+#[test]
+fn a_report_only_run_is_clean() {
+    assert_eq!(run(&["check", "--fail-on=never", "pools/broken.yaml"]).code, Some(0));
+}
+
+#[test]
+fn the_policy_changes_what_rules_weigh() {
+    let run = run(&["check", "--policy=policy.yaml", "--format=json", "pools/broken.yaml"]);
+    let weights: Vec<_> =
+        run.findings().iter().map(|it| format!("{} {}", it["rule"], it["severity"])).collect();
+    assert!(weights.contains(&r#""IPP206" "warn""#.to_owned()), "{weights:?}");
+    assert!(!weights.iter().any(|it| it.contains("IPP210")), "{weights:?}");
+}
+
+#[test]
+fn a_policy_with_an_unknown_rule_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("p.yaml"), "rules:\n  IPP999: warn\n").unwrap();
+    let run = program(&["check", "--policy=p.yaml"]).in_dir(directory.path()).run();
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.starts_with("error: p.yaml is no policy: "), "{}", run.stderr);
+    assert!(run.stderr.contains("no rule is called \"IPP999\""), "{}", run.stderr);
+}
+
+#[test]
+fn every_flag_can_come_from_the_environment() {
+    let from_environment = program(&["check", "pools/broken.yaml"])
+        .env("IPPOOL_WEBHOOK_FORMAT", "json")
+        .env("IPPOOL_WEBHOOK_FAIL_ON", "never")
+        .env("IPPOOL_WEBHOOK_POLICY", "policy.yaml")
+        .run();
+    let flags = ["check", "pools/broken.yaml", "--format=json", "--fail-on=never", "--policy=policy.yaml"];
+    let from_flags = run(&flags);
+    assert_eq!((from_environment.code, &from_environment.stdout), (Some(0), &from_flags.stdout));
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let plain = run(&["check", "pools/broken.yaml"]);
+    assert!(!plain.stdout.contains('\x1b'));
+    let forced = program(&["check", "pools/broken.yaml"]).env("CLICOLOR_FORCE", "1").run();
+    assert!(forced.stdout.contains("\x1b["), "{}", forced.stdout);
+    let uncoloured = anstream::adapter::strip_str(&forced.stdout).to_string();
+    assert_eq!(uncoloured, plain.stdout);
+}
+
+#[test]
+fn wrong_usage_is_exit_code_two() {
+    assert_eq!(run(&["check", "--format=xml"]).code, Some(2));
+    assert_eq!(run(&["chekc"]).code, Some(2));
+    let run = run(&["check", "--diff", "--format=json", "pools"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert!(run.stderr.contains("--format text"), "{}", run.stderr);
+}
+
+#[test]
+fn pools_of_a_wrong_version_are_skipped_and_said_so() {
+    let object = |version: &str| format!("apiVersion: {version}\nkind: IPPool\nspec: {{}}\n---\n");
+    let input =
+        ["whereabouts.cni.cncf.io/v1", "crd.projectcalico.org/v1", "projectcalico.org/v3"].map(object);
+    let run = program(&["check", "-"]).stdin(input.concat()).run();
+    assert_eq!(run.stdout, "checked 0 IPPools in 1 file (3 objects of other kinds skipped): no findings\n");
+    assert_eq!(
+        run.stderr,
+        "note: <stdin>:1: skipped: IPPool of whereabouts.cni.cncf.io/v1, which does not exist; \
+         it is whereabouts.cni.cncf.io/v1alpha1\n"
+    );
+    assert_eq!(run.code, Some(0));
+}
+
+#[test]
+fn a_pool_without_a_version_is_skipped_and_said_so() {
+    let run = program(&["check", "-"]).stdin("# a fragment\nkind: IPPool\n").run();
+    assert_eq!(
+        run.stderr,
+        "note: <stdin>:2: skipped: kind IPPool without apiVersion; \
+         whereabouts' is whereabouts.cni.cncf.io/v1alpha1\n"
+    );
+    assert_eq!(run.code, Some(0));
+}
+
+#[test]
+fn a_directory_without_manifests_is_said_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = program(&["check", "."]).in_dir(directory.path()).run();
+    assert_eq!(run.stderr, "note: .: holds no .yaml, .yml or .json file\n");
+    assert_eq!(run.code, Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn symbolic_links_within_directories_are_not_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(directory.path(), directory.path().join("loop")).unwrap();
+    std::os::unix::fs::symlink(manifests().join("pools/broken.yaml"), directory.path().join("link.yaml"))
+        .unwrap();
+    let walked = program(&["check", "."]).in_dir(directory.path()).run();
+    assert_eq!(
+        (walked.code, walked.stdout.as_str()),
+        (Some(0), "checked 0 IPPools in 0 files: no findings\n")
+    );
+    let named = program(&["check", "link.yaml"]).in_dir(directory.path()).run();
+    assert_eq!(named.code, Some(1));
+}
+
+#[test]
+fn the_output_is_the_same_every_time() {
+    let first = run(&["check", "--fail-on=never", "."]);
+    let second = run(&["check", "--fail-on=never", "."]);
+    assert_eq!(first.stdout, second.stdout);
+}

@@ -1,0 +1,201 @@
+//! `check` on files that are broken, or made to hurt.
+#![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cli_support;
+
+use std::fs;
+
+use cli_support::{Run, manifests, program, run};
+
+/// One file of this content, checked.
+fn check(content: impl Into<Vec<u8>>) -> Run {
+    program(&["check", "-"]).stdin(content).run()
+}
+
+/// Exit code 2, and this on standard error.
+#[track_caller]
+fn refused(content: impl Into<Vec<u8>>, why: &str) {
+    let run = check(content);
+    assert!(run.stderr.starts_with(&format!("error: <stdin>:{why}")), "{}", run.stderr);
+    assert_eq!(run.code, Some(2));
+}
+
+/// Exit code 0 and no pool.
+#[track_caller]
+fn holds_nothing(content: &str) {
+    let run = check(content);
+    assert_eq!(
+        (run.stdout.as_str(), run.stderr.as_str()),
+        ("checked 0 IPPools in 1 file: no findings\n", "")
+    );
+    assert_eq!(run.code, Some(0));
+}
+
+fn clean_pool() -> String {
+    fs::read_to_string(manifests().join("pools/clean.yaml")).unwrap()
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named_and_the_others_are_checked() {
+    let run = run(&["check", "no-such.yaml", "pools/clean.yaml"]);
+    assert!(run.stderr.starts_with("error: no-such.yaml: cannot be read: "), "{}", run.stderr);
+    assert_eq!(run.stdout, "checked 1 IPPool in 1 file: no findings; 1 thing could not be done, see above\n");
+    assert_eq!(run.code, Some(2));
+}
+
+#[test]
+fn a_document_that_cannot_be_parsed_is_named_and_the_others_are_checked() {
+    let broken = "a: [1, 2\n";
+    let run = check(format!("{}---\n{broken}---\n{}", clean_pool(), clean_pool().replace("/64", "/129")));
+    assert!(run.stderr.starts_with("error: <stdin>:14: cannot be parsed: "), "{}", run.stderr);
+    assert!(run.stdout.starts_with("error[IPP102]: range-not-cidr\n  --> <stdin>:22:10 "), "{}", run.stdout);
+    assert!(run.stdout.contains("checked 2 IPPools in 1 file: 1 error, "), "{}", run.stdout);
+    assert_eq!(run.code, Some(2), "2 outranks 1");
+}
+
+#[test]
+fn files_without_documents_hold_nothing() {
+    holds_nothing("");
+    holds_nothing("\u{feff}");
+    holds_nothing("# only\n\n# comments\n");
+    holds_nothing("---\n---\n...\n--- # and a comment\n");
+    holds_nothing("null\n");
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
+    let windows = format!("\u{feff}{}", clean_pool().replace("/64", "/129").replace('\n', "\r\n"));
+    let run = check(windows);
+    assert!(
+        run.stdout.contains("\n7 |   range: fd00:10::/129\n  |          ^^^^^^^^^^^^^\n"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn a_directive_belongs_to_the_document_behind_it() {
+    let run = check(format!("%YAML 1.1\n---\n{}", clean_pool()));
+    assert_eq!(run.stdout, "checked 1 IPPool in 1 file: no findings\n", "{}", run.stderr);
+}
+
+#[test]
+fn text_that_is_not_utf8_is_refused_with_its_line() {
+    refused(b"a: 1\nb: \xe4\n", "2: is not UTF-8 text (byte 8 of the file)");
+    let run = check([0, 159, 146, 150]);
+    assert_eq!(run.code, Some(2));
+}
+
+#[test]
+fn control_characters_are_refused() {
+    refused("a: \0b\n", "1: cannot be parsed: ");
+    refused("a: \x1b[2Jb\n", "1: cannot be parsed: ");
+}
+
+#[test]
+fn tabs_do_not_indent() {
+    refused("a:\n\tb: 1\n", "2: cannot be parsed: ");
+}
+
+#[test]
+fn a_key_stands_once() {
+    refused("a: 1\nb: 2\na: 3\n", "3: cannot be parsed: the key \"a\" already stands on line 1");
+    refused("{\"a\": 1,\n \"a\": 2}\n", "2: cannot be parsed: the key \"a\" already stands on line 1");
+    refused("8: 1\n010: 2\n", "2: cannot be parsed: the key \"8\" already stands on line 1");
+}
+
+#[test]
+fn keys_kubectl_refuses_are_refused() {
+    refused("~: 1\n", "1: cannot be parsed: a key is null");
+    refused("[a]: 1\n", "1: cannot be parsed: a list or map stands where a key should");
+    refused("18446744073709551615: 1\n", "1: cannot be parsed: kubectl takes no unquoted number");
+}
+
+#[test]
+fn an_alias_bomb_is_refused_before_it_goes_off() {
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        bomb += &format!("a{level}: &a{level} [{aliases}]\n");
+    }
+    refused(bomb, "7: cannot be parsed: the aliases up to here stand for more than 64 MiB");
+}
+
+#[test]
+fn the_bound_on_aliases_holds_for_the_file_and_not_for_each_document() {
+    let text = "x".repeat(1 << 20);
+    let document = format!("a: &a {text}\nb: [{}]\n---\n", vec!["*a"; 20].join(", "));
+    refused(document.repeat(4), "11: cannot be parsed: the aliases up to here stand for more than 64 MiB");
+}
+
+#[test]
+fn an_alias_cannot_nest_without_end() {
+    let mut nest = "a0: &a0 [x]\n".to_owned();
+    for level in 1..5000 {
+        nest += &format!("a{level}: &a{level} [[[[*a{}]]]]\n", level - 1);
+    }
+    refused(nest, "25: cannot be parsed: more than 100 levels of lists and maps");
+    refused("a: &a [*a]\n", "1: cannot be parsed: this alias stands inside the value it refers to");
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    refused("[".repeat(100_000), "1: cannot be parsed: ");
+    refused("{\"a\":".repeat(100_000) + "1" + &"}".repeat(100_000), "1: cannot be parsed: ");
+    let block: String = (0..300).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+    refused(block, "101: cannot be parsed: more than 100 levels");
+    refused("- ".repeat(50_000), "1: cannot be parsed: ");
+}
+
+#[test]
+fn a_huge_key_is_shortened_where_it_is_shown() {
+    let key = "9".repeat(500_000);
+    let pool = format!(
+        r#"{{"apiVersion":"whereabouts.cni.cncf.io/v1alpha1","kind":"IPPool","metadata":{{"name":"10.0.0.0-24"}},"spec":{{"range":"10.0.0.0/24","allocations":{{"{key}":{{"id":"a","podref":"a/b"}}}}}}}}"#
+    );
+    let run = check(pool);
+    assert!(run.stdout.starts_with("error[IPP207]: offset-unreadable\n"), "{}", run.stdout);
+    assert!(run.stdout.len() < 2_000, "{} bytes", run.stdout.len());
+    assert_eq!(run.code, Some(1));
+}
+
+#[test]
+fn what_a_manifest_says_cannot_drive_the_terminal() {
+    let pool = clean_pool().replace("fd00:10::/64", "\"fd00\\e[2J\\n::error::\\u202e\"");
+    for format in ["text", "github"] {
+        let run = program(&["check", "-", "--format", format]).stdin(pool.clone()).run();
+        assert!(run.stdout.contains("IPP102"), "{}", run.stdout);
+        assert!(!run.stdout.contains(['\x1b', '\u{202e}']), "{}", run.stdout);
+        assert!(!run.stdout.contains("\n::error::"), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn a_file_past_the_limit_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = fs::File::create(directory.path().join("large.yaml")).unwrap();
+    file.set_len((64 << 20) + 1).unwrap();
+    let run = program(&["check", "large.yaml"]).in_dir(directory.path()).run();
+    assert_eq!(run.stderr, "error: large.yaml: is larger than 64 MiB; check it in parts\n");
+    assert_eq!(run.code, Some(2));
+}
+
+#[test]
+fn objects_that_are_no_objects_are_skipped() {
+    let run = check("just text\n---\n[1, 2]\n---\n{}\n---\nkind: List\nitems: nothing\n");
+    assert_eq!(run.stdout, "checked 0 IPPools in 1 file (4 objects of other kinds skipped): no findings\n");
+    assert_eq!(run.code, Some(0));
+}
+
+#[test]
+fn a_pool_without_a_spec_is_a_finding_at_its_kind() {
+    let run = check("apiVersion: whereabouts.cni.cncf.io/v1alpha1\nkind: IPPool\n");
+    assert!(
+        run.stdout.starts_with("error[IPP101]: range-missing\n --> <stdin>:2:7 (<no name>)\n"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(run.code, Some(1));
+}
