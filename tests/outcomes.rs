@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
 mod common;
+#[cfg(feature = "serve")]
+#[path = "common/server.rs"]
+mod server;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -151,5 +154,22 @@ fn what_the_schema_of_the_crd_refuses_the_rules_refuse_too() {
             "{name}: {causes:?}"
         );
         assert_eq!(answer["response"]["auditAnnotations"]["denied-by"], rule, "{name}");
+    }
+}
+
+/// The same over real TLS, on one kept connection as the apiserver uses it.
+#[cfg(feature = "serve")]
+#[tokio::test]
+async fn every_recorded_review_has_its_stated_outcome_over_tls() {
+    let (running, stated) = (server::Running::start().await, stated());
+    let mut caller = running.caller().await;
+    for (name, path) in recorded() {
+        let body = std::fs::read_to_string(path).unwrap();
+        let url = format!("/{}?timeout=10s", endpoint(&name).as_str());
+        let reply = caller.post(&url, &body).await;
+        assert_eq!(reply.status, 200, "{name}: {}", reply.text);
+        let (asked, answered): (Value, _) = (serde_json::from_str(&body).unwrap(), reply.json());
+        assert_eq!(answered["response"]["uid"], asked["request"]["uid"], "{name}");
+        assert_eq!(Some(&heard(&answered["response"])), stated.get(&name), "{name}");
     }
 }

@@ -1,0 +1,117 @@
+//! Every bound of the server: its number, its unit and its reason.
+
+use std::time::Duration;
+
+/// Longest body that is read, in bytes. The apiserver takes objects of up to 3 MiB and sends two of them
+/// in the review of an UPDATE, which makes 7 MiB with the envelope.
+pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// Bodies held at once, in bytes: eight of the longest.
+pub const MAX_IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
+/// Silence on a kept-alive connection. The apiserver reuses one for 90 s and does not repeat a POST that
+/// ends in EOF, so the server must never be the first to hang up.
+pub const IDLE: Duration = Duration::from_secs(120);
+/// The shortest `--idle-timeout`, in seconds: the 90 s of the apiserver and some room for clocks.
+pub const LEAST_IDLE_SECONDS: u64 = 100;
+/// From SIGTERM to refusing connections: the endpoints of the Service need a few seconds to change.
+pub const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
+
+/// A TLS handshake takes two round trips; what is slower holds a socket for nothing.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// From the first byte of a request's header to its last.
+const HEADER: Duration = Duration::from_secs(10);
+/// One header with its request line, in bytes. The apiserver sends under 1 KiB.
+const HEADER_BYTES: usize = 64 * 1024;
+/// From the end of the header to the end of the body.
+const BODY: Duration = Duration::from_secs(10);
+/// The server's own deadline for one review: a body at its slowest, and the time to answer.
+const REVIEW: Duration = Duration::from_secs(12);
+/// Waiting for room in memory or on a processor; after it the apiserver does better at another replica.
+const QUEUE: Duration = Duration::from_secs(2);
+/// What is still read of a refused body, in bytes. An answer given while the caller still writes is lost
+/// in a TCP reset.
+const DISCARD_BYTES: usize = 8 * 1024 * 1024;
+/// How long it is read.
+const DISCARD: Duration = Duration::from_secs(2);
+/// From telling a connection to end to dropping it: longer than any review may take.
+const DRAIN: Duration = Duration::from_secs(15);
+/// Webhook connections at once. An apiserver pools 25.
+const CONNECTIONS: usize = 512;
+/// Admin connections at once: probes and a scraper or two.
+const ADMIN_CONNECTIONS: usize = 64;
+/// HTTP/2 requests at once on one connection.
+const STREAMS: u32 = 64;
+/// A body up to this size, in bytes, is reviewed where it was read: under a millisecond of work.
+const INLINE_BYTES: usize = 256 * 1024;
+/// Between two looks at the certificate files. The kubelet itself takes a minute to bring a new Secret.
+const CERTIFICATE_POLL: Duration = Duration::from_secs(5);
+
+/// The bounds one server runs under; [`Default`] gives the values above.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Longest body, in bytes.
+    pub max_body_bytes: usize,
+    /// Bodies held at once, in bytes; not less than `max_body_bytes`.
+    pub max_in_flight_bytes: usize,
+    /// Silence between two requests of a connection.
+    pub idle: Duration,
+    /// A TLS handshake.
+    pub handshake: Duration,
+    /// A header that has begun.
+    pub header: Duration,
+    /// A header, in bytes.
+    pub header_bytes: usize,
+    /// A body that has begun.
+    pub body: Duration,
+    /// One review, all of it.
+    pub review: Duration,
+    /// Waiting for memory, and again for a processor; at most half of what the deadline leaves.
+    pub queue: Duration,
+    /// What is read of a refused body, in bytes.
+    pub discard_bytes: usize,
+    /// How long a refused body is read.
+    pub discard: Duration,
+    /// Finishing what is under way on a connection that has to end.
+    pub drain: Duration,
+    /// Webhook connections at once.
+    pub connections: usize,
+    /// Admin connections at once.
+    pub admin_connections: usize,
+    /// HTTP/2 requests at once on a connection.
+    pub streams: u32,
+    /// Bodies up to this size, in bytes, are reviewed on the thread that read them.
+    pub inline_bytes: usize,
+    /// Longer bodies reviewed at once.
+    pub reviews_at_once: usize,
+    /// Between two looks at the certificate files.
+    pub certificate_poll: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: MAX_BODY_BYTES,
+            max_in_flight_bytes: MAX_IN_FLIGHT_BYTES,
+            idle: IDLE,
+            handshake: HANDSHAKE,
+            header: HEADER,
+            header_bytes: HEADER_BYTES,
+            body: BODY,
+            review: REVIEW,
+            queue: QUEUE,
+            discard_bytes: DISCARD_BYTES,
+            discard: DISCARD,
+            drain: DRAIN,
+            connections: CONNECTIONS,
+            admin_connections: ADMIN_CONNECTIONS,
+            streams: STREAMS,
+            inline_bytes: INLINE_BYTES,
+            reviews_at_once: reviews_at_once(),
+            certificate_poll: CERTIFICATE_POLL,
+        }
+    }
+}
+
+/// Two for each processor: one computes while the other waits for its turn, and memory stays bounded.
+fn reviews_at_once() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, usize::from)
+}

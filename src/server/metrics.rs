@@ -1,0 +1,210 @@
+//! What `/metrics` shows. Every label is a rule id or one of a few fixed words, never text of a request.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::admission::{Endpoint, Outcome, Summary};
+use crate::report::{Operation, Severity};
+use crate::rules;
+
+/// In seconds: from what a small review takes to past the apiserver's usual timeout of 10 s.
+const DURATION_BUCKETS: [f64; 13] =
+    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+/// In bytes: from an empty pool to the longest body.
+const BYTES_BUCKETS: [f64; 7] = [1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 8_388_608.0];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Reviewed {
+    endpoint: &'static str,
+    operation: &'static str,
+    writer: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByEndpoint {
+    endpoint: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Found {
+    rule: &'static str,
+    severity: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByReason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: &'static str,
+}
+
+type Durations = Family<ByEndpoint, Histogram, fn() -> Histogram>;
+
+/// The counters, gauges and histograms of one server.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reviews: Family<Reviewed, Counter>,
+    would_deny: Family<ByEndpoint, Counter>,
+    durations: Durations,
+    findings: Family<Found, Counter>,
+    request_bytes: Histogram,
+    rejected: Family<ByReason, Counter>,
+    handshakes_failed: Family<ByReason, Counter>,
+    reloads: Family<ByOutcome, Counter>,
+    /// Bytes of bodies held now.
+    pub in_flight_bytes: Gauge,
+    /// Webhook connections open now.
+    pub connections: Gauge,
+    /// When the certificate in use expires, in seconds since 1970.
+    pub certificate_expiry: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("ippool_webhook"),
+            reviews: Family::default(),
+            would_deny: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
+            findings: Family::default(),
+            request_bytes: Histogram::new(BYTES_BUCKETS),
+            rejected: Family::default(),
+            handshakes_failed: Family::default(),
+            reloads: Family::default(),
+            in_flight_bytes: Gauge::default(),
+            connections: Gauge::default(),
+            certificate_expiry: Gauge::default(),
+        };
+        metrics.register_requests();
+        metrics.register_rest();
+        metrics.start_at_zero();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register_requests(&mut self) {
+        let r = &mut self.registry;
+        r.register("reviews", "Reviews answered, or turned away with an error", self.reviews.clone());
+        let help = "Reviews that would have been denied had they been enforced and their writer not trusted";
+        r.register("reviews_would_deny", help, self.would_deny.clone());
+        let help = "Time from the end of a request's header to its answer, or to giving up";
+        r.register("review_duration_seconds", help, self.durations.clone());
+        r.register("findings", "What the rules found, as it was reported", self.findings.clone());
+        r.register("request_bytes", "Length of the bodies read", self.request_bytes.clone());
+        r.register("rejected_requests", "Requests answered with an HTTP error", self.rejected.clone());
+        r.register("in_flight_bytes", "Bytes of bodies held now", self.in_flight_bytes.clone());
+    }
+
+    fn register_rest(&mut self) {
+        let r = &mut self.registry;
+        r.register("connections", "Webhook connections open now", self.connections.clone());
+        let help = "TLS handshakes that failed; \"rejected\" is usually a caller that does not trust our CA";
+        r.register("tls_handshakes_failed", help, self.handshakes_failed.clone());
+        let help = "When the certificate in use expires, in seconds since 1970";
+        r.register("certificate_expiry_timestamp_seconds", help, self.certificate_expiry.clone());
+        let help = "Certificate files that changed, and whether they could be used";
+        r.register("certificate_reloads", help, self.reloads.clone());
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        r.register("build", "The version that runs", build);
+    }
+
+    /// A counter that appears with its first event hides that event from `rate()`.
+    fn start_at_zero(&self) {
+        for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
+            self.start_endpoint_at_zero(endpoint);
+        }
+        for rule in rules::catalogue() {
+            for severity in [Severity::Warn, Severity::Deny] {
+                self.findings.get_or_create(&Found { rule: rule.id, severity: severity.as_str() }).inc_by(0);
+            }
+        }
+        for outcome in ["success", "failure"] {
+            self.reloads.get_or_create(&ByOutcome { outcome }).inc_by(0);
+        }
+        for reason in ["panic", "overloaded", "deadline"] {
+            self.rejected.get_or_create(&ByReason { reason }).inc_by(0);
+        }
+    }
+
+    fn start_endpoint_at_zero(&self, endpoint: Endpoint) {
+        self.would_deny.get_or_create(&ByEndpoint { endpoint: endpoint.as_str() }).inc_by(0);
+        drop(self.durations.get_or_create(&ByEndpoint { endpoint: endpoint.as_str() }));
+        for operation in [Operation::Create, Operation::Update, Operation::Delete] {
+            for writer in [false, true] {
+                for outcome in [Outcome::Allowed, Outcome::Warned, Outcome::Patched, Outcome::Denied] {
+                    let labels = reviewed(endpoint, operation.as_str(), writer, outcome.as_str());
+                    self.reviews.get_or_create(&labels).inc_by(0);
+                }
+            }
+        }
+    }
+
+    /// Counts an answered review.
+    pub fn reviewed(&self, endpoint: Endpoint, summary: &Summary) {
+        let Summary { operation, trusted, outcome, .. } = *summary;
+        self.reviews.get_or_create(&reviewed(endpoint, operation.as_str(), trusted, outcome.as_str())).inc();
+        for (rule, severity) in &summary.findings {
+            self.findings.get_or_create(&Found { rule: rule.id, severity: severity.as_str() }).inc();
+        }
+        if summary.spared > 0 {
+            self.would_deny.get_or_create(&ByEndpoint { endpoint: endpoint.as_str() }).inc();
+        }
+    }
+
+    /// Counts the time of a review, answered or not.
+    pub fn took(&self, endpoint: Endpoint, took: Duration) {
+        self.durations.get_or_create(&ByEndpoint { endpoint: endpoint.as_str() }).observe(took.as_secs_f64());
+    }
+
+    /// Counts a request that was turned away, at one of the endpoints or elsewhere.
+    pub fn rejected(&self, endpoint: Option<Endpoint>, reason: &'static str) {
+        self.rejected.get_or_create(&ByReason { reason }).inc();
+        if let Some(endpoint) = endpoint {
+            self.reviews.get_or_create(&reviewed(endpoint, "unknown", false, "error")).inc();
+        }
+    }
+
+    /// Counts the length of a body.
+    pub fn received(&self, bytes: usize) {
+        self.request_bytes.observe(bytes as f64);
+    }
+
+    /// Counts a handshake that came to nothing.
+    pub fn handshake_failed(&self, reason: &'static str) {
+        self.handshakes_failed.get_or_create(&ByReason { reason }).inc();
+    }
+
+    /// Counts a change of the certificate files.
+    pub fn reloaded(&self, worked: bool) {
+        let outcome = if worked { "success" } else { "failure" };
+        self.reloads.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
+    /// All of it, in the OpenMetrics text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string fails only if an encoder does; what it wrote so far is still worth showing.
+        if let Err(error) = prometheus_client::encoding::text::encode(&mut text, &self.registry) {
+            tracing::error!(%error, "metrics could not be encoded");
+        }
+        text
+    }
+}
+
+fn reviewed(endpoint: Endpoint, operation: &'static str, trusted: bool, outcome: &'static str) -> Reviewed {
+    let writer = if trusted { "trusted" } else { "other" };
+    Reviewed { endpoint: endpoint.as_str(), operation, writer, outcome }
+}

@@ -1,0 +1,160 @@
+//! What a request gets that is not reviewed: an HTTP error with a JSON `Status`, never `allowed: false`,
+//! so that the webhook's `failurePolicy` decides. The apiserver shows the message of a `Status` to the
+//! user and hides plain text.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+
+use crate::admission::Malformed;
+
+/// Why a request was turned away, and how.
+#[derive(Debug)]
+pub struct Rejection {
+    /// The HTTP status, also the `code` of the `Status`.
+    pub status: StatusCode,
+    /// A label of `rejected_requests_total`, one of a fixed set.
+    pub reason: &'static str,
+    /// For the person who reads the apiserver's error: what is wrong and what would be right.
+    pub message: String,
+    /// Whether the body has yet to be read before the caller hears the answer.
+    pub body_unread: bool,
+    /// Whether the connection ends with the answer.
+    pub close: bool,
+    header: Option<(HeaderName, &'static str)>,
+}
+
+impl Rejection {
+    fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { status, reason, message: message.into(), body_unread: false, close: false, header: None }
+    }
+
+    fn unread(mut self) -> Self {
+        self.body_unread = true;
+        self
+    }
+
+    fn closing(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
+    /// 404.
+    pub fn unknown_path() -> Self {
+        let message = "no such path: reviews are sent to /mutate and /validate; \
+                       /livez, /readyz and /metrics are served on the admin port (--admin-listen)";
+        Self::new(StatusCode::NOT_FOUND, "path", message).unread()
+    }
+
+    /// 405, with `Allow`.
+    pub fn wrong_method() -> Self {
+        let message = "a review is sent by POST";
+        let mut rejection = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", message).unread();
+        rejection.header = Some((header::ALLOW, "POST"));
+        rejection
+    }
+
+    /// 415.
+    pub fn wrong_content_type() -> Self {
+        let message = "a review is sent with the header Content-Type: application/json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message).unread()
+    }
+
+    /// 403: a certificate of the right CA with a name that is not wanted.
+    pub fn wrong_client() -> Self {
+        let message = "the client certificate has none of the names that --client-name allows: \
+                       give the caller another certificate, or add its name there";
+        Self::new(StatusCode::FORBIDDEN, "client_name", message).unread()
+    }
+
+    /// 413.
+    pub fn too_large(max_body_bytes: usize) -> Self {
+        let message = format!(
+            "the body is longer than {max_body_bytes} bytes; --max-body-bytes raises the limit (the apiserver sends 7 MiB at most)"
+        );
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).unread()
+    }
+
+    /// 400: the caller hung up, or sent broken chunks, before the body was whole.
+    pub fn body_cut() -> Self {
+        let message = "the body ended before it was whole: the connection was cut, or its framing is broken";
+        Self::new(StatusCode::BAD_REQUEST, "body_cut", message).closing()
+    }
+
+    /// 408.
+    pub fn body_stalled(seconds: f64) -> Self {
+        let message = format!("the body did not arrive within {seconds} s of its header");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message).closing()
+    }
+
+    /// 503: with a `Retry-After` of zero on a closing connection the apiserver tries another replica
+    /// within the same call.
+    pub fn overloaded(what: &str) -> Self {
+        let message = format!("{what}; try again, another replica may have room");
+        let mut rejection =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).unread().closing();
+        rejection.header = Some((header::RETRY_AFTER, "0"));
+        rejection
+    }
+
+    /// 504.
+    pub fn too_late(message: String) -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "deadline", message).closing()
+    }
+
+    /// 500: the review panicked. What it said is in the log, not in the answer.
+    pub fn panicked() -> Self {
+        let message = "the webhook failed on this request; its log says more (look for \"panic\")";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "panic", message)
+    }
+
+    /// The answer. Whether the connection ends with it is for the connection to say.
+    pub fn into_response(self) -> Response<Body> {
+        let status = json!({
+            "apiVersion": "v1",
+            "kind": "Status",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": kubernetes_reason(self.status),
+            "code": self.status.as_u16(),
+        });
+        let mut response = json_response(self.status, status.to_string().into());
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        if self.close {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<Malformed> for Rejection {
+    fn from(malformed: Malformed) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, malformed.reason.as_str(), malformed.message)
+    }
+}
+
+/// An answer of `status` with the JSON text `body`.
+pub fn json_response(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The word Kubernetes has for a status code (`metav1.StatusReason`).
+fn kubernetes_reason(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "BadRequest",
+        StatusCode::FORBIDDEN => "Forbidden",
+        StatusCode::NOT_FOUND => "NotFound",
+        StatusCode::METHOD_NOT_ALLOWED => "MethodNotAllowed",
+        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => "Timeout",
+        StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "UnsupportedMediaType",
+        StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
+        _ => "InternalError",
+    }
+}

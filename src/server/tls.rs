@@ -1,0 +1,135 @@
+//! TLS: what is offered, and who may call.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use thiserror::Error;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use super::certificates::Certificates;
+
+/// The name of HTTP/2 in ALPN.
+pub const H2: &[u8] = b"h2";
+/// The apiserver offers `http/1.1` alone; a list without it would end every one of its handshakes.
+const ALPN: [&[u8]; 2] = [H2, b"http/1.1"];
+
+/// The oldest TLS that is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// 1.2, for clusters whose TLS profile asks for it.
+    V1_2,
+    /// 1.3.
+    #[default]
+    V1_3,
+}
+
+/// Everything about TLS but the certificate.
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    /// The oldest version.
+    pub min_version: TlsVersion,
+    /// PEM certificates of the CAs whose clients are answered; without it, everybody is.
+    pub client_ca: Option<PathBuf>,
+    /// The names of which a client's certificate must have one; none: any name will do.
+    pub client_names: Vec<String>,
+}
+
+/// Why TLS cannot be set up.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// The CA file holds nothing to trust.
+    #[error("cannot use --client-ca {}: {reason}; it has to hold CA certificates in PEM", path.display())]
+    ClientCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// rustls says no.
+    #[error("TLS cannot be set up: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+/// What rustls serves with: `certificates`, as `options` say.
+///
+/// # Errors
+///
+/// When the client CA cannot be used.
+pub fn server_config(
+    certificates: Arc<Certificates>,
+    options: &TlsOptions,
+) -> Result<ServerConfig, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions(options.min_version))?;
+    let mut config = match &options.client_ca {
+        None => builder.with_no_client_auth().with_cert_resolver(certificates),
+        Some(ca) => {
+            let verifier = client_verifier(ca, provider)?;
+            without_resumption(builder.with_client_cert_verifier(verifier).with_cert_resolver(certificates))
+        }
+    };
+    config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
+    Ok(config)
+}
+
+static FROM_1_2: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+static FROM_1_3: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
+
+fn versions(min: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    match min {
+        TlsVersion::V1_2 => &FROM_1_2,
+        TlsVersion::V1_3 => &FROM_1_3,
+    }
+}
+
+/// A resumed session would skip the check of the client's certificate.
+fn without_resumption(mut config: ServerConfig) -> ServerConfig {
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config
+}
+
+fn client_verifier(
+    ca: &Path,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let fail = |reason: String| TlsError::ClientCa { path: ca.into(), reason };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca).map_err(|error| fail(error.to_string()))? {
+        let certificate = certificate.map_err(|error| fail(error.to_string()))?;
+        roots.add(certificate).map_err(|error| fail(error.to_string()))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|error| fail(error.to_string()))
+}
+
+/// Whether the certificate a caller showed has one of `names`: as a DNS name, a URI or an e-mail address
+/// of its subject alternative names, or as the common name of its subject, which is where Kubernetes puts
+/// a user.
+pub fn has_allowed_name(shown: Option<&[CertificateDer<'_>]>, names: &[String]) -> bool {
+    if names.is_empty() {
+        return true;
+    }
+    let Some(leaf) = shown.and_then(|chain| chain.first()) else { return false };
+    let Ok((_, leaf)) = X509Certificate::from_der(leaf) else { return false };
+    alternative_names(&leaf).chain(common_names(&leaf)).any(|name| names.iter().any(|n| n == name))
+}
+
+fn alternative_names<'a>(leaf: &'a X509Certificate<'_>) -> impl Iterator<Item = &'a str> {
+    let extension = leaf.subject_alternative_name().ok().flatten();
+    extension.into_iter().flat_map(|extension| &extension.value.general_names).filter_map(|name| match name {
+        GeneralName::DNSName(name) | GeneralName::URI(name) | GeneralName::RFC822Name(name) => Some(*name),
+        _ => None,
+    })
+}
+
+fn common_names<'a>(leaf: &'a X509Certificate<'_>) -> impl Iterator<Item = &'a str> {
+    leaf.subject().iter_common_name().filter_map(|name| name.as_str().ok())
+}

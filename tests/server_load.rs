@@ -1,0 +1,197 @@
+//! Under load, and when a review fails: memory stays bounded, callers are sent elsewhere, the server lives.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "common/server.rs"]
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ippool_webhook::admission::answer;
+use ippool_webhook::server::{Limits, Review};
+use server::{ALLOWED, DENIED, Gate, Running, header, quick, soon};
+use tokio::time::Instant;
+
+/// Room for one body of the longest kind, and hardly any patience.
+fn narrow(limits: &mut Limits) {
+    limits.max_body_bytes = 16 * 1024;
+    limits.max_in_flight_bytes = 16 * 1024;
+    limits.queue = Duration::from_millis(100);
+    limits.inline_bytes = 0;
+}
+
+async fn narrow_server(review: Review) -> Running {
+    let mut config = quick();
+    narrow(&mut config.limits);
+    Running::start_with(config, review).await
+}
+
+fn padded(length: usize) -> String {
+    format!("{ALLOWED:<length$}")
+}
+
+#[tokio::test]
+async fn past_the_bytes_in_flight_a_caller_is_sent_to_another_replica() {
+    let gate = Gate::closed();
+    let server = narrow_server(gate.review()).await;
+    let mut first = server.caller().await;
+    first.send(&(header("/validate", 16 * 1024) + &padded(16 * 1024))).await;
+    gate.entered().await;
+    assert_eq!(server.metric("ippool_webhook_in_flight_bytes").await, 16.0 * 1024.0);
+
+    let mut second = server.caller().await;
+    let reply = second.post("/validate", ALLOWED).await;
+    let message = reply.assert_status(503, "ServiceUnavailable");
+    assert!(message.contains("--max-in-flight-bytes"), "{message}");
+    assert_eq!(reply.header("retry-after"), Some("0"));
+    assert!(reply.closes() && second.is_cut().await, "else the apiserver would ask the same replica again");
+    assert_eq!(server.rejected("overloaded").await, 1.0);
+
+    gate.open();
+    assert_eq!(first.answer().await.status, 200);
+    server.until_metric("ippool_webhook_in_flight_bytes", 0.0).await;
+}
+
+#[tokio::test]
+async fn a_caller_that_waits_for_room_gets_it_when_there_is_some() {
+    let gate = Gate::closed();
+    let mut config = quick();
+    narrow(&mut config.limits);
+    config.limits.queue = server::PATIENCE;
+    let server = Running::start_with(config, gate.review()).await;
+    let mut first = server.caller().await;
+    first.send(&(header("/validate", 16 * 1024) + &padded(16 * 1024))).await;
+    gate.entered().await;
+    let mut second = server.caller().await;
+    second.send(&(header("/validate", ALLOWED.len()) + ALLOWED)).await;
+    gate.open();
+    assert_eq!(first.answer().await.status, 200);
+    assert_eq!(second.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_caller_in_a_hurry_is_sent_elsewhere_while_that_still_helps() {
+    let gate = Gate::closed();
+    let mut config = quick();
+    narrow(&mut config.limits);
+    config.limits.queue = server::PATIENCE;
+    let server = Running::start_with(config, gate.review()).await;
+    let mut first = server.caller().await;
+    first.send(&(header("/validate", 16 * 1024) + &padded(16 * 1024))).await;
+    gate.entered().await;
+    let started = Instant::now();
+    let reply = server.caller().await.post("/validate?timeout=3s", ALLOWED).await;
+    reply.assert_status(503, "ServiceUnavailable");
+    assert!(started.elapsed() < Duration::from_secs(2), "there is time left to ask elsewhere");
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_takes_the_room_of_the_longest() {
+    let server = narrow_server(Arc::new(answer)).await;
+    let mut caller = server.caller().await;
+    let head = header("/validate", 0).replace("content-length: 0", "transfer-encoding: chunked");
+    caller.send(&head).await;
+    server.until_metric("ippool_webhook_in_flight_bytes", 16.0 * 1024.0).await;
+    drop(caller);
+    server.until_metric("ippool_webhook_in_flight_bytes", 0.0).await;
+}
+
+#[tokio::test]
+async fn past_the_processors_a_caller_is_sent_to_another_replica() {
+    let gate = Gate::closed();
+    let mut config = quick();
+    narrow(&mut config.limits);
+    config.limits.reviews_at_once = 1;
+    let server = Running::start_with(config, gate.review()).await;
+    let mut first = server.caller().await;
+    first.send(&(header("/validate", ALLOWED.len()) + ALLOWED)).await;
+    gate.entered().await;
+    let reply = server.caller().await.post("/validate", ALLOWED).await;
+    let message = reply.assert_status(503, "ServiceUnavailable");
+    assert!(message.contains("processor"), "{message}");
+}
+
+/// Panics on what the real review denies.
+fn fragile() -> Review {
+    Arc::new(|endpoint, body, policy| {
+        assert!(!String::from_utf8_lossy(body).contains("/33"), "a bug, for the test");
+        answer(endpoint, body, policy)
+    })
+}
+
+#[tokio::test]
+async fn a_panic_is_a_500_and_a_counter_and_the_server_lives() {
+    for inline_bytes in [0, usize::MAX] {
+        let mut config = quick();
+        config.limits.inline_bytes = inline_bytes;
+        let server = Running::start_with(config, fragile()).await;
+        let mut caller = server.caller().await;
+        let reply = caller.post("/validate", DENIED).await;
+        let message = reply.assert_status(500, "InternalError");
+        assert!(message.contains("log") && !message.contains("a bug"), "{message}");
+        assert_eq!(caller.post("/validate", ALLOWED).await.status, 200, "the same connection goes on");
+        assert_eq!(server.rejected("panic").await, 1.0);
+        let errors = "ippool_webhook_reviews_total\
+                      {endpoint=\"validate\",operation=\"unknown\",writer=\"other\",outcome=\"error\"}";
+        assert_eq!(server.metric(errors).await, 1.0);
+        assert_eq!(server.metric("ippool_webhook_in_flight_bytes").await, 0.0, "its room is free again");
+    }
+}
+
+#[tokio::test]
+async fn past_the_connections_a_caller_waits_for_one_to_end() {
+    let mut config = quick();
+    config.limits.connections = 1;
+    let server = Running::start_with(config, Arc::new(answer)).await;
+    let mut first = server.caller().await;
+    assert_eq!(first.post("/validate", ALLOWED).await.status, 200);
+    assert_eq!(server.metric("ippool_webhook_connections").await, 1.0);
+    let config = server::client(&server.ca, None);
+    let second = tokio::spawn(server::connect(server.address, config));
+    // The first still works while the second waits.
+    assert_eq!(first.post("/validate", ALLOWED).await.status, 200);
+    assert!(!second.is_finished());
+    drop(first);
+    let mut second = server::Caller(soon(second).await.unwrap().unwrap());
+    assert_eq!(second.post("/validate", ALLOWED).await.status, 200);
+}
+
+#[tokio::test]
+async fn metrics_start_at_zero_and_count_what_happens() {
+    let server = Running::start().await;
+    let denied = "ippool_webhook_reviews_total\
+                  {endpoint=\"validate\",operation=\"CREATE\",writer=\"other\",outcome=\"denied\"}";
+    let found = "ippool_webhook_findings_total{rule=\"IPP102\",severity=\"deny\"}";
+    let (_, text) = server.admin("/metrics").await;
+    for series in [denied, found, "ippool_webhook_in_flight_bytes"] {
+        assert!(text.contains(&format!("{series} 0\n")), "{series} is not there from the start:\n{text}");
+    }
+    let build = format!("ippool_webhook_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"));
+    assert!(text.contains(&build) && text.ends_with("# EOF\n"), "{text}");
+
+    server.caller().await.post("/validate", DENIED).await;
+    assert_eq!(server.metric(denied).await, 1.0);
+    assert_eq!(server.metric(found).await, 1.0);
+    let duration = "ippool_webhook_review_duration_seconds_count{endpoint=\"validate\"}";
+    assert_eq!(server.metric(duration).await, 1.0);
+    server.until_metric("ippool_webhook_connections", 0.0).await;
+    assert_eq!(server.metric("ippool_webhook_request_bytes_sum").await, DENIED.len() as f64);
+}
+
+#[tokio::test]
+async fn no_text_of_a_request_becomes_a_label() {
+    let server = Running::start().await;
+    let mut caller = server.caller().await;
+    caller.post("/validate", &DENIED.replace("bad-cidr", "a-name-to-look-for")).await;
+    caller.post("/a-name-to-look-for", "").await;
+    let (_, text) = server.admin("/metrics").await;
+    assert!(!text.contains("a-name-to-look-for") && !text.contains("admin"), "{text}");
+}
+
+#[tokio::test]
+async fn the_admin_port_knows_three_paths() {
+    let server = Running::start().await;
+    assert_eq!(server.admin("/livez").await, (200, "ok\n".to_owned()));
+    assert_eq!(server.admin("/readyz").await, (200, "ok\n".to_owned()));
+    assert_eq!(server.admin("/validate").await.0, 404);
+}

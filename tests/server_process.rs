@@ -1,0 +1,260 @@
+//! The program as a person or a kubelet starts and stops it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "common/server.rs"]
+mod server;
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use server::{ALLOWED, Ca, Caller, DENIED, client, connect, header, soon};
+
+/// The program with these arguments, and nothing of the environment that could change them.
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ippool-webhook"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IPPOOL_WEBHOOK_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments);
+    command
+}
+
+/// The program serving with a certificate for localhost, killed when the test is over.
+struct Serving {
+    child: Child,
+    log: BufReader<std::process::ChildStderr>,
+    address: SocketAddr,
+    admin: SocketAddr,
+    ca: String,
+    directory: tempfile::TempDir,
+}
+
+impl Serving {
+    fn start(more: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let ca_out = directory.path().join("ca.pem");
+        let mut arguments = vec!["serve", "--self-signed", "--log-format", "json", "--ca-out"];
+        arguments.push(ca_out.to_str().unwrap());
+        arguments.extend(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        arguments.extend(more);
+        let mut command = program(&arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let serving = until_logged(&mut log, "serving");
+        let address = |name: &str| serving[name].as_str().unwrap().parse().unwrap();
+        let (address, admin) = (address("address"), address("admin"));
+        let ca = std::fs::read_to_string(&ca_out).unwrap();
+        Self { child, log, address, admin, ca, directory }
+    }
+
+    async fn caller(&self) -> Caller<tokio_rustls::client::TlsStream<tokio::net::TcpStream>> {
+        Caller(soon(connect(self.address, client(&self.ca, None))).await.unwrap())
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// The exit code and what is left of the log.
+    fn ended(&mut self) -> (Option<i32>, String) {
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code(), rest)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads the log up to the line of `message`.
+fn until_logged(log: &mut impl BufRead, message: &str) -> Value {
+    let mut line = String::new();
+    while log.read_line(&mut line).unwrap() > 0 {
+        if let Some(event) = serde_json::from_str::<Value>(&line).ok().filter(|it| it["message"] == message) {
+            return event;
+        }
+        line.clear();
+    }
+    panic!("the log ended without {message:?}")
+}
+
+/// Runs the program to its end, which is to be a failure to start; what it says.
+fn refuses(arguments: &[&str]) -> String {
+    let Output { status, stderr, .. } = program(arguments).output().unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(2), "{said}");
+    said
+}
+
+#[tokio::test]
+async fn sigterm_with_a_request_in_flight_answers_it_and_exits_0() {
+    let mut serving = Serving::start(&["--shutdown-delay", "0"]);
+    let mut caller = serving.caller().await;
+    caller.send(&header("/validate", ALLOWED.len())).await;
+    caller.send(&ALLOWED[..100]).await;
+    let mut admin = Caller(tokio::net::TcpStream::connect(serving.admin).await.unwrap());
+    // Once the first half is counted, the request is known to be under way.
+    loop {
+        admin.send("GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        let wanted = format!("ippool_webhook_in_flight_bytes {}\n", ALLOWED.len());
+        if admin.answer().await.text.contains(&wanted) {
+            break;
+        }
+    }
+    serving.signal("TERM");
+    until_logged(&mut serving.log, "leaving: not ready any more, still serving");
+    caller.send(&ALLOWED[100..]).await;
+    let reply = caller.answer().await;
+    assert_eq!((reply.status, reply.closes()), (200, true), "{}", reply.text);
+    let (code, log) = serving.ended();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("drained"), "{log}");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let mut serving = Serving::start(&["--shutdown-delay", "600"]);
+    let mut caller = serving.caller().await;
+    caller.send(&header("/validate", ALLOWED.len())).await;
+    serving.signal("INT");
+    until_logged(&mut serving.log, "leaving: not ready any more, still serving");
+    serving.signal("TERM");
+    let (code, log) = serving.ended();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("a second signal"), "{log}");
+    assert!(caller.is_cut().await);
+}
+
+#[tokio::test]
+async fn self_signed_prints_a_curl_line_and_the_answer_it_gets() {
+    let mut serving = Serving::start(&["--shutdown-delay", "0"]);
+    let answer = serving.caller().await.post("/validate", DENIED).await.json();
+    serving.signal("TERM");
+    let mut printed = String::new();
+    serving.child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    let url = format!("https://localhost:{}/validate", serving.address.port());
+    let ca = serving.directory.path().join("ca.pem");
+    for part in [&url, ca.to_str().unwrap(), "curl --cacert", "@tests/fixtures/reviews/create-prefix-33.json"]
+    {
+        assert!(printed.contains(part), "{part} is not in {printed}");
+    }
+    let shown = printed.find("  {").map(|at| serde_json::from_str::<Value>(&printed[at..]).unwrap());
+    assert_eq!(shown, Some(answer));
+    assert!(Path::new("tests/fixtures/reviews/create-prefix-33.json").exists());
+}
+
+#[tokio::test]
+async fn a_review_is_one_line_of_the_log_without_the_object() {
+    let mut serving = Serving::start(&["--shutdown-delay", "0"]);
+    let mut caller = serving.caller().await;
+    caller.post("/validate", ALLOWED).await;
+    caller.post("/validate", DENIED).await;
+    caller.post("/validate", "{\"podref\":\n").await;
+    let event = until_logged(&mut serving.log, "reviewed");
+    assert_eq!(event["level"], "INFO");
+    assert_eq!(event["outcome"], "denied", "what is allowed is not worth a line at this level");
+    let question: Value = serde_json::from_str(DENIED).unwrap();
+    let request = &question["request"];
+    assert_eq!(event["uid"], request["uid"]);
+    let wanted = ["validate", "CREATE", "admin", "kube-system", "bad-cidr", "IPP102"];
+    let fields = ["endpoint", "operation", "user", "namespace", "name", "rules"]
+        .map(|name| event[name].as_str().unwrap());
+    assert_eq!(fields, wanted);
+    assert!(event["duration_ms"].as_f64().unwrap() > 0.0);
+    assert!(!event.to_string().contains("10.0.0.0/33"), "{event}");
+
+    let event = until_logged(&mut serving.log, "rejected");
+    assert_eq!((&event["reason"], &event["status"]), (&"not_json".into(), &400.into()));
+    assert!(!event.to_string().contains("podref"), "{event}");
+}
+
+#[tokio::test]
+async fn enforcement_warn_refuses_nothing_and_counts_what_it_would_have() {
+    let serving = Serving::start(&["--enforcement", "warn"]);
+    let answer = serving.caller().await.post("/validate", DENIED).await.json();
+    assert_eq!(answer["response"]["allowed"], true);
+    assert!(answer["response"]["warnings"][0].as_str().unwrap().contains("IPP102"), "{answer}");
+    let mut admin = Caller(tokio::net::TcpStream::connect(serving.admin).await.unwrap());
+    admin.send("GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    let metrics = admin.answer().await.text;
+    assert!(
+        metrics.contains("ippool_webhook_reviews_would_deny_total{endpoint=\"validate\"} 1\n"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn flags_override_the_policy_file_which_overrides_the_defaults() {
+    let directory = tempfile::tempdir().unwrap();
+    let policy = directory.path().join("policy.yaml");
+    std::fs::write(&policy, "rules: {IPP102: warn}\nlimits: {maxBodyBytes: 3000, maxInFlightBytes: 5000}\n")
+        .unwrap();
+    let policy = policy.to_str().unwrap();
+    let long = format!("{ALLOWED:<3001}");
+    for (more, status) in
+        [(&["--policy", policy][..], 413), (&["--policy", policy, "--max-body-bytes", "4000"], 200)]
+    {
+        let serving = Serving::start(more);
+        let mut caller = serving.caller().await;
+        assert_eq!(caller.post("/validate", &long).await.status, status);
+        let answer = caller.post("/validate", DENIED).await.json();
+        assert_eq!(answer["response"]["allowed"], true, "{answer}");
+    }
+}
+
+#[test]
+fn a_taken_port_names_the_flag_and_the_remedy() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (flag, other) in [("--listen", "--admin-listen"), ("--admin-listen", "--listen")] {
+        let said = refuses(&["serve", "--self-signed", flag, &address, other, "127.0.0.1:0"]);
+        let wanted = format!("cannot listen on {address} ({flag})");
+        assert!(said.contains(&wanted) && said.contains("another address"), "{said}");
+    }
+}
+
+#[test]
+fn a_start_that_cannot_work_says_what_would() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(directory.path().join(name), text).unwrap();
+        directory.path().join(name).to_str().unwrap().to_owned()
+    };
+    let pair = Ca::new().pair("server");
+    let (cert, key) = (file("tls.crt", &pair.cert), file("tls.key", &pair.key));
+    let policy = file("policy.yaml", "normalise: true\nrules:\n  IPP999: warn\n");
+    let cases: [(&[&str], &[&str]); 10] = [
+        (&[], &["--tls-cert"]),
+        (&["--tls-cert", &cert], &["--tls-key"]),
+        (
+            &["--self-signed", "--tls-cert", &cert, "--tls-key", &key],
+            &["--self-signed", "cannot be used with"],
+        ),
+        (&["--tls-cert", "/no/such", "--tls-key", &key], &["--tls-cert /no/such", "No such file"]),
+        (&["--self-signed", "--policy", &policy], &["policy.yaml", "IPP999", "line 3"]),
+        (&["--self-signed", "--policy", "/no/such"], &["--policy", "/no/such"]),
+        (&["--self-signed", "--idle-timeout", "99"], &["--idle-timeout", "at least 100", "90 s"]),
+        (
+            &["--self-signed", "--max-in-flight-bytes", "1000"],
+            &["--max-in-flight-bytes 1000", "--max-body-bytes"],
+        ),
+        (&["--self-signed", "--client-name", "x"], &["--client-ca"]),
+        (&["--self-signed", "--client-ca", &key], &["--client-ca", "CA certificates in PEM"]),
+    ];
+    for (arguments, parts) in cases {
+        let said = refuses(
+            &[&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], arguments].concat(),
+        );
+        for part in parts {
+            assert!(said.contains(part), "{part:?} is not in {said}");
+        }
+    }
+}

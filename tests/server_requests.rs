@@ -1,0 +1,217 @@
+//! What each kind of request is answered with: the right status, and a `Status` that says why.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "common/server.rs"]
+mod server;
+
+use std::sync::Arc;
+
+use ippool_webhook::admission::answer;
+use ippool_webhook::server::Config;
+use serde_json::Value;
+use server::{ALLOWED, DENIED, Reply, Running, header, quick};
+use tokio::io::AsyncWriteExt;
+
+/// A server that takes bodies of up to `max` bytes.
+async fn with_limit(max: usize) -> Running {
+    let mut config: Config = quick();
+    config.limits.max_body_bytes = max;
+    Running::start_with(config, Arc::new(answer)).await
+}
+
+/// A review of exactly `length` bytes: blanks after it change nothing.
+fn padded(review: &str, length: usize) -> String {
+    format!("{review:<length$}")
+}
+
+#[tokio::test]
+async fn a_denial_is_an_answer_with_the_uid_of_its_question() {
+    let server = Running::start().await;
+    let reply = server.caller().await.post("/validate?timeout=10s", DENIED).await;
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
+    let (answer, question) = (reply.json(), serde_json::from_str::<Value>(DENIED).unwrap());
+    assert_eq!(answer["response"]["uid"], question["request"]["uid"]);
+    assert_eq!(answer["response"]["allowed"], false);
+    let message = answer["response"]["status"]["message"].as_str().unwrap();
+    assert!(message.contains("spec.range") && message.contains("[IPP102]"), "{message}");
+    assert_eq!(answer.get("request"), None, "the question is not sent back");
+}
+
+#[tokio::test]
+async fn one_connection_serves_many_requests_and_survives_refusals() {
+    let server = Running::start().await;
+    let mut caller = server.caller().await;
+    for (path, body, status) in
+        [("/validate", ALLOWED, 200), ("/nowhere", ALLOWED, 404), ("/validate", "", 400)]
+    {
+        let reply = caller.post(path, body).await;
+        assert_eq!(reply.status, status, "{}", reply.text);
+        assert!(!reply.closes());
+    }
+    assert_eq!(caller.post("/mutate?a=b", ALLOWED).await.status, 200);
+}
+
+#[tokio::test]
+async fn malformed_envelopes_are_400_and_say_why() {
+    let wrong_version = ALLOWED.replacen("admission.k8s.io/v1", "admission.k8s.io/v1beta1", 1);
+    let wrong_kind = ALLOWED.replace("\"resource\":\"ippools\"", "\"resource\":\"pods\"");
+    let deep = format!("{{\"a\":{}", "[".repeat(100_000));
+    let cases: [(&str, &str, &str); 9] = [
+        ("", "empty_body", "body is empty"),
+        ("{", "not_json", ""),
+        ("range: 10.0.0.0/24", "not_json", ""),
+        (&deep, "not_json", ""),
+        ("[]", "not_a_review", ""),
+        ("{}", "not_a_review", "AdmissionReview"),
+        (r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}"#, "not_a_review", "request"),
+        (&wrong_version, "not_a_review", "admission.k8s.io/v1beta1"),
+        (&wrong_kind, "wrong_kind", "pods"),
+    ];
+    let server = Running::start().await;
+    let mut caller = server.caller().await;
+    for (body, reason, text) in cases {
+        let shown = &body[..body.len().min(80)];
+        let before = server.rejected(reason).await;
+        let message = caller.post("/validate", body).await.assert_status(400, "BadRequest");
+        assert!(message.contains(text), "{message:?} for {shown}");
+        assert_eq!(server.rejected(reason).await, before + 1.0, "{message:?} for {shown} is {reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_utf8_is_400() {
+    let server = Running::start().await;
+    let mut caller = server.caller().await;
+    caller.send(&header("/validate", 4)).await;
+    caller.0.write_all(b"{\"\xff\"").await.unwrap();
+    let message = caller.answer().await.assert_status(400, "BadRequest");
+    assert!(message.contains("UTF-8"), "{message}");
+}
+
+#[tokio::test]
+async fn another_path_is_404_and_names_the_right_ones() {
+    let server = Running::start().await;
+    for path in ["/", "/validate/", "/livez", "/metrics"] {
+        let message = server.caller().await.post(path, ALLOWED).await.assert_status(404, "NotFound");
+        assert!(message.contains("/mutate and /validate") && message.contains("--admin-listen"), "{message}");
+    }
+    assert_eq!(server.rejected("path").await, 4.0);
+}
+
+#[tokio::test]
+async fn another_method_is_405_with_allow() {
+    let server = Running::start().await;
+    for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
+        let mut caller = server.caller().await;
+        caller.send(&format!("{method} /validate HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
+        let reply = caller.answer().await;
+        reply.assert_status(405, "MethodNotAllowed");
+        assert_eq!(reply.header("allow"), Some("POST"));
+    }
+    assert_eq!(server.rejected("method").await, 6.0);
+}
+
+async fn post_as(server: &Running, content_type: &str) -> Reply {
+    let mut caller = server.caller().await;
+    let head = header("/validate", ALLOWED.len());
+    let head = head.replace("content-type: application/json\r\n", content_type);
+    caller.send(&(head + ALLOWED)).await;
+    caller.answer().await
+}
+
+#[tokio::test]
+async fn another_content_type_is_415() {
+    let server = Running::start().await;
+    for other in ["", "content-type: text/plain\r\n", "content-type: application/json-patch+json\r\n"] {
+        let message = post_as(&server, other).await.assert_status(415, "UnsupportedMediaType");
+        assert!(message.contains("Content-Type: application/json"), "{message}");
+    }
+    assert_eq!(server.rejected("content_type").await, 3.0);
+}
+
+#[tokio::test]
+async fn a_content_type_may_have_parameters() {
+    let server = Running::start().await;
+    for fine in ["application/json; charset=utf-8", "Application/JSON", "application/json;a=b"] {
+        let reply = post_as(&server, &format!("content-type: {fine}\r\n")).await;
+        assert_eq!(reply.status, 200, "{fine}: {}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn a_body_at_the_limit_is_read_and_one_past_it_is_413() {
+    let server = with_limit(4096).await;
+    let mut caller = server.caller().await;
+    assert_eq!(caller.post("/validate", &padded(ALLOWED, 4096)).await.status, 200);
+    let reply = caller.post("/validate", &padded(ALLOWED, 4097)).await;
+    let message = reply.assert_status(413, "RequestEntityTooLarge");
+    assert!(message.contains("4096 bytes") && message.contains("--max-body-bytes"), "{message}");
+    assert!(!reply.closes(), "the rest was read, so the connection is good for more");
+    assert_eq!(caller.post("/validate", ALLOWED).await.status, 200);
+    assert_eq!(server.rejected("too_large").await, 1.0);
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_bounded_by_what_arrives() {
+    let server = with_limit(4096).await;
+    let mut caller = server.caller().await;
+    let head = "POST /validate HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                transfer-encoding: chunked\r\n\r\n";
+    let chunked = |body: &str| format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    caller.send(&chunked(&padded(ALLOWED, 4096))).await;
+    assert_eq!(caller.answer().await.status, 200);
+    caller.send(&chunked(&padded(ALLOWED, 4097))).await;
+    caller.answer().await.assert_status(413, "RequestEntityTooLarge");
+}
+
+#[tokio::test]
+async fn a_caller_that_asks_before_it_sends_too_much_is_told_at_once() {
+    let server = with_limit(4096).await;
+    let mut caller = server.caller().await;
+    let head = header("/validate", 1_000_000).replacen("\r\n", "\r\nexpect: 100-continue\r\n", 1);
+    caller.send(&head).await;
+    let reply = caller.answer().await;
+    reply.assert_status(413, "RequestEntityTooLarge");
+    assert!(reply.closes(), "what it would have sent was never read");
+}
+
+#[tokio::test]
+async fn a_body_cut_in_the_middle_is_counted_and_the_server_lives() {
+    let server = Running::start().await;
+    let mut caller = server.caller().await;
+    caller.send(&header("/validate", ALLOWED.len())).await;
+    caller.send(&ALLOWED[..ALLOWED.len() / 2]).await;
+    drop(caller);
+    server.until_metric("ippool_webhook_rejected_requests_total{reason=\"body_cut\"}", 1.0).await;
+    server.until_metric("ippool_webhook_in_flight_bytes", 0.0).await;
+    assert_eq!(server.caller().await.post("/validate", ALLOWED).await.status, 200);
+}
+
+#[tokio::test]
+async fn broken_chunks_are_400_and_end_the_connection() {
+    let server = Running::start().await;
+    let mut caller = server.caller().await;
+    let head = header("/validate", 1).replace("content-length: 1", "transfer-encoding: chunked");
+    caller.send(&(head + "not a length\r\n")).await;
+    let reply = caller.answer().await;
+    reply.assert_status(400, "BadRequest");
+    assert!(reply.closes());
+}
+
+#[tokio::test]
+async fn a_header_past_its_limit_is_431() {
+    let server = Running::start().await;
+    let mut caller = server.caller().await;
+    let long = "a".repeat(70 * 1024);
+    caller.send(&header("/validate", 0).replace("host:", &format!("x-long: {long}\r\nhost:"))).await;
+    assert_eq!(caller.answer().await.status, 431);
+}
+
+#[tokio::test]
+async fn a_review_with_five_thousand_allocations_is_answered() {
+    let large = std::fs::read_to_string("tests/fixtures/reviews/large-5000.json").unwrap();
+    let server = Running::start().await;
+    let reply = server.caller().await.post("/validate?timeout=10s", &large).await;
+    assert_eq!(reply.json()["response"]["allowed"], true, "{}", reply.text);
+    assert_eq!(server.metric("ippool_webhook_request_bytes_sum").await, large.len() as f64);
+}

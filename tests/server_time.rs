@@ -1,0 +1,152 @@
+//! Nothing hangs: every silence has its bound, and the one between two requests is a long one.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "common/server.rs"]
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ippool_webhook::admission::answer;
+use ippool_webhook::server::{Config, Limits};
+use server::{ALLOWED, Caller, Gate, Running, header, quick};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// Short enough to wait for, long enough to be told from at once.
+const SHORT: Duration = Duration::from_millis(300);
+
+async fn with_limits(change: impl FnOnce(&mut Limits)) -> Running {
+    let mut config: Config = quick();
+    change(&mut config.limits);
+    Running::start_with(config, Arc::new(answer)).await
+}
+
+#[tokio::test]
+async fn a_stalled_handshake_is_cut_off() {
+    let server = with_limits(|limits| limits.handshake = SHORT).await;
+    let started = Instant::now();
+    assert!(Caller(TcpStream::connect(server.address).await.unwrap()).is_cut().await);
+    assert!(started.elapsed() >= SHORT);
+    server.until_metric("ippool_webhook_tls_handshakes_failed_total{reason=\"timeout\"}", 1.0).await;
+}
+
+#[tokio::test]
+async fn a_stalled_header_is_cut_off() {
+    let server = with_limits(|limits| limits.header = SHORT).await;
+    let mut caller = server.caller().await;
+    caller.send("POST /validate HTTP/1.1\r\nhost: local").await;
+    let started = Instant::now();
+    assert!(caller.is_cut().await);
+    assert!(started.elapsed() < server::PATIENCE / 2, "by the bound of a header, not of an idle connection");
+}
+
+#[tokio::test]
+async fn a_header_that_trickles_is_cut_off() {
+    let server = with_limits(|limits| limits.header = SHORT).await;
+    let mut caller = server.caller().await;
+    caller.send("POST /validate HTTP/1.1\r\nx: ").await;
+    let mut trickle = tokio::time::interval(SHORT / 10);
+    let cut = async {
+        let (mut read, mut write) = tokio::io::split(&mut caller.0);
+        let trickling = async {
+            while tokio::io::AsyncWriteExt::write_all(&mut write, b"a").await.is_ok() {
+                let _ = tokio::io::AsyncWriteExt::flush(&mut write).await;
+                trickle.tick().await;
+            }
+        };
+        let mut byte = [0];
+        tokio::select! {
+            () = trickling => {}
+            _ = tokio::io::AsyncReadExt::read(&mut read, &mut byte) => {}
+        }
+    };
+    server::soon(cut).await;
+}
+
+#[tokio::test]
+async fn a_second_header_that_stalls_is_cut_off_too() {
+    let server = with_limits(|limits| limits.header = SHORT).await;
+    let mut caller = server.caller().await;
+    assert_eq!(caller.post("/validate", ALLOWED).await.status, 200);
+    caller.send("POST /val").await;
+    assert!(caller.is_cut().await);
+}
+
+#[tokio::test]
+async fn silence_between_requests_is_no_stalled_header() {
+    let server = with_limits(|limits| limits.header = SHORT).await;
+    let mut caller = server.caller().await;
+    for _ in 0..2 {
+        // The time itself is what is tested: longer than a header may take, on a connection that is idle.
+        tokio::time::sleep(SHORT * 2).await;
+        assert_eq!(caller.post("/validate", ALLOWED).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_after_its_bound_and_not_before() {
+    let server = with_limits(|limits| limits.idle = SHORT).await;
+    let mut caller = server.caller().await;
+    assert_eq!(caller.post("/validate", ALLOWED).await.status, 200);
+    let started = Instant::now();
+    assert!(caller.is_cut().await);
+    assert!(started.elapsed() >= SHORT.mul_f32(0.9), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_caller_that_never_asks_is_cut_off() {
+    let server = with_limits(|limits| limits.idle = SHORT).await;
+    assert!(server.caller().await.is_cut().await);
+}
+
+#[tokio::test]
+async fn a_stalled_body_is_408_and_ends_the_connection() {
+    let server = with_limits(|limits| limits.body = SHORT).await;
+    let mut caller = server.caller().await;
+    caller.send(&header("/validate", ALLOWED.len())).await;
+    caller.send(&ALLOWED[..10]).await;
+    let reply = caller.answer().await;
+    let message = reply.assert_status(408, "Timeout");
+    assert!(message.contains("within 0.3 s"), "{message}");
+    assert!(reply.closes() && caller.is_cut().await);
+    assert_eq!(server.rejected("body_timeout").await, 1.0);
+    assert_eq!(server.metric("ippool_webhook_in_flight_bytes").await, 0.0);
+}
+
+#[tokio::test]
+async fn a_refused_body_that_stalls_is_not_waited_for_long() {
+    let server = with_limits(|limits| limits.discard = SHORT).await;
+    let mut caller = server.caller().await;
+    caller.send(&header("/nowhere", 1000)).await;
+    let reply = caller.answer().await;
+    reply.assert_status(404, "NotFound");
+    assert!(reply.closes(), "the body is still to come, so the connection cannot go on");
+}
+
+#[tokio::test]
+async fn a_review_past_the_apiservers_patience_is_504() {
+    let gate = Gate::closed();
+    let mut config = quick();
+    config.limits.inline_bytes = 0;
+    let server = Running::start_with(config, gate.review()).await;
+    let reply = server.caller().await.post("/validate?timeout=800ms", ALLOWED).await;
+    let message = reply.assert_status(504, "Timeout");
+    assert!(message.contains("?timeout=0.8s less 500 ms"), "{message}");
+    assert_eq!(server.rejected("deadline").await, 1.0);
+}
+
+#[tokio::test]
+async fn a_review_past_the_servers_own_bound_is_504() {
+    let gate = Gate::closed();
+    let mut config = quick();
+    config.limits.inline_bytes = 0;
+    config.limits.review = SHORT;
+    let server = Running::start_with(config, gate.review()).await;
+    let message =
+        server.caller().await.post("/mutate?timeout=30s", ALLOWED).await.assert_status(504, "Timeout");
+    assert!(message.contains("within the 0.3 s the server allows itself"), "{message}");
+    assert!(server.metric("ippool_webhook_in_flight_bytes").await > 0.0, "what still computes is still held");
+    gate.open();
+    server.until_metric("ippool_webhook_in_flight_bytes", 0.0).await;
+}
