@@ -16,6 +16,9 @@ lint: ## no warning of the compiler or of clippy
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 
 core: ## the core builds and passes its tests without tokio, axum, rustls and kube
+	@! $(CARGO) tree --locked --no-default-features --edges normal --prefix none \
+		| grep -E '^(tokio|axum|hyper|rustls|kube|clap)[ -]' \
+		|| { echo 'the core must not depend on these'; exit 1; }
 	$(CARGO) test --no-default-features --locked
 
 test: ## all tests that need no cluster
@@ -31,5 +34,5 @@ docs: ## the documentation of the library
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
 
 outcomes: ## write the stated outcomes of the recorded reviews anew; read the difference before committing
-	UPDATE_OUTCOMES=1 $(CARGO) test --locked --test outcomes
+	UPDATE_OUTCOMES=1 $(CARGO) test --locked --test outcomes -- --exact every_recorded_review_has_its_stated_outcome
 	git diff --stat -- tests/fixtures/outcomes.json

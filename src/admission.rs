@@ -1,16 +1,19 @@
 //! The door: reads the envelope, keeps its uid, and writes the answer. Only the door serialises.
 
 mod envelope;
+mod patch;
 mod reply;
 
 use std::fmt;
 
-use crate::path::Shortened;
+use crate::path::{Quoted, Shortened};
 use crate::policy::Policy;
 use crate::pool::{GROUP, KIND, RESOURCE, VERSION};
 use crate::report::{Operation, Rule, Severity};
 use crate::review::{self, Request};
 use envelope::{Envelope, GroupVersionKind, Question};
+
+pub use patch::json_patch;
 
 /// The two doors of the webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -156,7 +159,7 @@ pub fn answer(endpoint: Endpoint, body: &[u8], policy: &Policy) -> Result<Answer
 
 fn normalised(body: &str, question: &Question<'_>, request: &Request<'_>, policy: &Policy) -> Answer {
     let patched = review::normalise(request, policy).and_then(|plan| {
-        let patch = plan.patch(envelope::object_text(body)?)?;
+        let patch = json_patch(&plan, envelope::object_text(body)?)?;
         Some((plan, patch))
     });
     match (patched, &request.new) {
@@ -180,10 +183,10 @@ fn as_text(body: &[u8]) -> Result<&str, Malformed> {
 fn is_about_pools(question: &Question<'_>) -> Result<bool, Malformed> {
     let resource = &question.resource;
     if (resource.group.as_ref(), resource.resource.as_ref()) != (GROUP, RESOURCE) {
+        let (name, group) = (Quoted(&resource.resource), Quoted(&resource.group));
         let message = format!(
-            "this webhook reviews {RESOURCE}.{GROUP}, not {}.{}; correct the rules of the webhook configuration",
-            Shortened(&resource.resource),
-            Shortened(&resource.group)
+            "this webhook reviews {RESOURCE} of {GROUP}, not resource {name} of group {group}; \
+             correct the rules of the webhook configuration"
         );
         return Err(MalformedReason::WrongKind.because(message));
     }

@@ -4,14 +4,9 @@
 //! cannot be shown to keep every address, nothing is touched and the rules speak instead.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use json_patch::jsonptr::PointerBuf;
-use json_patch::{Patch, PatchOperation, ReplaceOperation};
-use serde::Deserialize;
-use serde_json::{Map, Value};
-
-use crate::pool::{Pool, Shape, read_offset};
+use crate::pool::{Field, Pool, Shape, read_offset};
 use crate::range::Range;
 
 /// What normalising changes in one pool.
@@ -27,7 +22,7 @@ impl Plan {
     /// What to change in `pool`; `None` where nothing has to be, or where it could move an address.
     pub fn of(pool: &Pool<'_>) -> Option<Self> {
         let text = pool.spec.range.text()?;
-        let range = Range::parse(text.trim()).ok()?;
+        let range = pool.spec.intended_range()?;
         if range.is_mapped_too_wide() || pool.spec.left_out > 0 {
             return None;
         }
@@ -41,20 +36,27 @@ impl Plan {
         (plan.range.is_some() || plan.keys.is_some()).then_some(plan)
     }
 
-    /// The patch for the object of this JSON text, of which the plan was made. Values are carried over as
-    /// they are, whatever they are. `None` if one cannot be (nested past 128 levels, for example): then
-    /// nothing is touched.
-    pub fn patch(&self, object: &str) -> Option<Patch> {
-        let mut operations = Vec::new();
-        if let Some(range) = &self.range {
-            operations.push(replace(["spec", "range"], Value::String(range.clone())));
+    /// What to change in `new`, which replaces `old`. A manifest with host bits in its range that is applied
+    /// again meets a pool normalised before: its entries count from the stored range, whatever the
+    /// manifest says, and shifting them once more would move every address.
+    pub fn of_update(old: &Pool<'_>, new: &Pool<'_>) -> Option<Self> {
+        if !counts_from_stored(old, new) {
+            return Self::of(new);
         }
-        if let Some(shift) = self.keys {
-            let object: WithAllocations<'_> = serde_json::from_str(object).ok()?;
-            let moved = moved_keys(object.spec.allocations, shift)?;
-            operations.push(replace(["spec", "allocations"], Value::Object(moved)));
+        let stored = old.range().filter(|range| range.host_bits() == 0)?;
+        if !holds_nothing_else(old, new) {
+            return None;
         }
-        Some(Patch(operations))
+        let range = stored.network().to_string();
+        let spec = new.spec.clone().with_range(Field::Text(Cow::Borrowed(&range)));
+        let keys = Self::of(&Pool { spec, ..new.clone() }).and_then(|plan| plan.keys);
+        Some(Self { range: Some(range), keys })
+    }
+
+    /// Where an entry goes that stands at `key`; `None` where nobody can say.
+    pub fn moved(&self, key: &str) -> Option<String> {
+        let shift = self.keys.unwrap_or(0);
+        Some(read_offset(key).ok()?.checked_add(shift)?.to_string())
     }
 
     /// The change in one line, for the person whose object it is.
@@ -74,11 +76,6 @@ impl Plan {
             None => format!("spec.range: normalised to {range}; every address stays"),
         }
     }
-}
-
-/// The patch that normalises the object of this JSON text, if anything is to do.
-pub fn patch(object: &str) -> Option<Patch> {
-    Plan::of(&Pool::parse(object).ok()?)?.patch(object)
 }
 
 /// Whether every key can move by `shift` and keep its address and its place to itself; then, whether any
@@ -103,30 +100,20 @@ fn every_address_stays(pool: &Pool<'_>, range: &Range, shift: i64) -> Option<boo
     Some(respelled)
 }
 
-/// The part of the object that a patch of the keys carries over.
-#[derive(Deserialize)]
-struct WithAllocations<'a> {
-    #[serde(borrow)]
-    spec: SpecWithAllocations<'a>,
+/// Whether the base moved within its network while entries stayed under their keys: then these still
+/// count from the stored range.
+fn counts_from_stored(old: &Pool<'_>, new: &Pool<'_>) -> bool {
+    let (Some(was), Some(is)) = (old.spec.intended_range(), new.spec.intended_range()) else { return false };
+    if was.network() != is.network() || was.base() == is.base() {
+        return false;
+    }
+    let stored: HashMap<_, _> = old.spec.allocations.iter().map(|it| (&it.key, it)).collect();
+    let entries = &new.spec.allocations;
+    entries.iter().any(|it| stored.get(&it.key).is_some_and(|old| old.podref == it.podref))
 }
 
-#[derive(Deserialize)]
-struct SpecWithAllocations<'a> {
-    #[serde(borrow)]
-    allocations: std::collections::BTreeMap<Cow<'a, str>, Value>,
-}
-
-fn moved_keys(
-    allocations: impl IntoIterator<Item = (impl AsRef<str>, Value)>,
-    shift: i64,
-) -> Option<Map<String, Value>> {
-    let moved = |(key, value): (_, Value)| {
-        let offset = read_offset(AsRef::<str>::as_ref(&key)).ok()?.checked_add(shift)?;
-        Some((offset.to_string(), value))
-    };
-    allocations.into_iter().map(moved).collect()
-}
-
-fn replace<const N: usize>(path: [&str; N], value: Value) -> PatchOperation {
-    PatchOperation::Replace(ReplaceOperation { path: PointerBuf::from_tokens(path), value })
+/// Whether every entry of `new` is one of `old`.
+fn holds_nothing_else(old: &Pool<'_>, new: &Pool<'_>) -> bool {
+    let stored: HashMap<_, _> = old.spec.allocations.iter().map(|it| (&it.key, it)).collect();
+    new.spec.allocations.iter().all(|it| stored.get(&it.key) == Some(&it))
 }

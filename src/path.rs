@@ -1,7 +1,7 @@
 //! Where in an object a finding is, and how foreign text is repeated in a message.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Where in the object a finding is, as Kubernetes writes it: `spec.allocations[300].podref`.
 ///
@@ -60,6 +60,11 @@ impl<'a> FieldPath<'a> {
         self
     }
 
+    /// Whether it leads to an entry of a map.
+    pub(crate) fn is_entry(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// The place itself. Two spellings of one number are the same place, so that a finding is recognised
     /// after its key was normalised.
     pub(crate) fn place(&self) -> Place<'_> {
@@ -109,15 +114,13 @@ pub struct Shortened<'a>(pub &'a str);
 
 impl fmt::Display for Shortened<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (count, c) in self.0.chars().enumerate() {
-            if count == MAX_QUOTED_CHARS {
-                return f.write_str("…");
-            }
-            if needs_escape(c) {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                fmt::Write::write_char(f, c)?;
-            }
+        // Counted as it is written: an escape is several characters.
+        let mut left = MAX_QUOTED_CHARS;
+        for c in self.0.chars() {
+            let width = if needs_escape(c) { c.escape_default().len() } else { 1 };
+            let Some(rest) = left.checked_sub(width) else { return f.write_str("…") };
+            left = rest;
+            if width > 1 { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
         }
         Ok(())
     }
@@ -125,6 +128,14 @@ impl fmt::Display for Shortened<'_> {
 
 /// Control characters, the invisible ones that change how a line reads, and what would end the quotes.
 fn needs_escape(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '"' | '\\' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{a0}')
+    let invisible = [
+        '\u{a0}'..='\u{a0}',
+        '\u{ad}'..='\u{ad}',
+        '\u{61c}'..='\u{61c}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{2069}',
+        '\u{feff}'..='\u{feff}',
+    ];
+    c.is_control() || matches!(c, '"' | '\\') || invisible.iter().any(|range| range.contains(&c))
 }

@@ -8,6 +8,7 @@ mod read;
 pub(crate) use read::Text;
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::IntErrorKind;
 
 use crate::range::Range;
@@ -22,7 +23,7 @@ pub const KIND: &str = "IPPool";
 pub const RESOURCE: &str = "ippools";
 
 /// How many allocations of one pool are read. More cannot be stored: the shortest valid entry takes 25
-/// bytes, and etcd refuses an object past 1.5 MiB. The bound keeps the memory of one review near 20 MiB.
+/// bytes, and etcd refuses an object past 1.5 MiB. Without a bound, an entry of 6 bytes would take 120.
 pub const MAX_ALLOCATIONS: usize = 65_536;
 
 /// An IPPool as somebody wrote it.
@@ -63,7 +64,7 @@ pub struct Spec<'a> {
     /// How many more there are.
     pub left_out: usize,
     /// Fields this version of whereabouts does not know; forks add some.
-    pub unknown: Vec<(Cow<'a, str>, &'a str)>,
+    pub unknown: Unknown,
     parsed_range: Option<Range>,
 }
 
@@ -83,7 +84,7 @@ pub struct Allocation<'a> {
     /// `ifname`: the interface in the pod; absent before whereabouts 0.8.
     pub ifname: Field<'a>,
     /// Fields this version of whereabouts does not know.
-    pub unknown: Vec<(Cow<'a, str>, &'a str)>,
+    pub unknown: Unknown,
 }
 
 /// Where a string is expected.
@@ -116,6 +117,11 @@ pub enum Shape {
     Unreadable(Box<str>),
 }
 
+/// A digest of the fields that no rule looks at, by which a change of them shows. Kept so small because
+/// a hostile object can consist of nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unknown(u64);
+
 /// The types of JSON, by the names OpenAPI gives them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant is the type it names")]
@@ -132,7 +138,7 @@ pub enum JsonType {
 pub enum Unreadable {
     /// No decimal number.
     NotANumber,
-    /// A number past 63 bits and sign.
+    /// A number past 63 bits and sign, on either side.
     TooLarge,
 }
 
@@ -193,6 +199,11 @@ impl<'a> Spec<'a> {
         self
     }
 
+    /// The range somebody meant: blanks around it, which whereabouts does not accept, are taken away.
+    pub fn intended_range(&self) -> Option<Range> {
+        Range::parse(self.range.text()?.trim()).ok()
+    }
+
     fn read_range(&mut self) {
         self.parsed_range = self.range.text().and_then(|text| Range::parse(text).ok());
     }
@@ -209,7 +220,7 @@ impl<'a> Allocation<'a> {
             id: Field::Absent,
             podref: Field::Absent,
             ifname: Field::Absent,
-            unknown: Vec::new(),
+            unknown: Unknown::default(),
         }
     }
 
@@ -251,10 +262,24 @@ impl JsonType {
     }
 }
 
+impl Unknown {
+    /// Adds a field and the text of its value.
+    fn add(&mut self, key: &str, value: &str) {
+        let mut hasher = DefaultHasher::new();
+        (self.0, key, value).hash(&mut hasher);
+        self.0 = hasher.finish();
+    }
+}
+
 /// A key as Go's `strconv.ParseInt(key, 10, 64)` reads it; Rust's own parser accepts the same texts.
 pub fn read_offset(key: &str) -> Result<i64, Unreadable> {
     key.parse::<i64>().map_err(|error| match error.kind() {
-        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => Unreadable::TooLarge,
+        // The parser gives up at the overflow; what follows may still be no digit.
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow if is_number(key) => Unreadable::TooLarge,
         _ => Unreadable::NotANumber,
     })
+}
+
+fn is_number(key: &str) -> bool {
+    key.strip_prefix(['+', '-']).unwrap_or(key).bytes().all(|byte| byte.is_ascii_digit())
 }

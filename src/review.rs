@@ -78,13 +78,15 @@ pub fn examine<'a>(pool: &'a Pool<'a>, policy: &Policy) -> Vec<Finding<'a>> {
 /// What the mutating webhook changes. Never on an UPDATE of a trusted writer: its patch was computed
 /// against the object as stored, and offsets counted from another address would land elsewhere.
 pub fn normalise(request: &Request<'_>, policy: &Policy) -> Option<Plan> {
-    let new = request.new.as_ref()?;
-    let wanted = match request.operation {
-        Operation::Create => true,
-        Operation::Update => !is_trusted_update(request, policy) && changes_spec(request),
-        Operation::Delete | Operation::Connect => false,
-    };
-    if wanted && policy.normalise { Plan::of(new) } else { None }
+    let new = request.new.as_ref().filter(|_| policy.normalise)?;
+    match (request.operation, &request.old) {
+        (Operation::Create, _) => Plan::of(new),
+        (Operation::Update, Some(old)) if new.spec != old.spec && !is_trusted_update(request, policy) => {
+            Plan::of_update(old, new)
+        }
+        // Without the stored object nobody can say from where its offsets count.
+        _ => None,
+    }
 }
 
 impl Refusal {
@@ -114,13 +116,6 @@ fn is_trusted_update(request: &Request<'_>, policy: &Policy) -> bool {
     request.operation == Operation::Update && policy.trusts(request.username)
 }
 
-fn changes_spec(request: &Request<'_>) -> bool {
-    match (&request.new, &request.old) {
-        (Some(new), Some(old)) => new.spec != old.spec,
-        _ => true,
-    }
-}
-
 fn found<'a>(request: &'a Request<'a>, policy: &Policy) -> Vec<Finding<'a>> {
     let severity = |rule: &_| policy.severity(rule);
     let pool = match request.operation {
@@ -143,8 +138,8 @@ fn sort(findings: &mut [Finding<'_>]) {
 /// is an UPDATE.
 struct Stored<'a> {
     old: Option<&'a Pool<'a>>,
-    /// The same object with the range and the spelling of the new one, where both are one network, so that
-    /// a defect is recognised after range and offsets were normalised together.
+    /// The same object with the range and the spelling of the new one, where that is the network both stand
+    /// for, so that a defect is recognised after range and offsets were normalised together.
     rebased: Option<Pool<'a>>,
 }
 
@@ -154,7 +149,8 @@ impl<'a> Stored<'a> {
         else {
             return Self { old: None, rebased: None };
         };
-        let rebased = rules::shift_between(old, new).map(|shift| {
+        let normalised = |shift: &i64| *shift == 0 || new.range().is_some_and(|range| range.host_bits() == 0);
+        let rebased = rules::shift_between(old, new).filter(normalised).map(|shift| {
             let spec = old.spec.shifted(shift).with_range(new.spec.range.clone());
             Pool { spec, ..old.clone() }
         });
@@ -165,7 +161,10 @@ impl<'a> Stored<'a> {
     fn findings(&self, policy: &Policy) -> Vec<Finding<'_>> {
         let severity = |rule: &_| policy.severity(rule);
         let inspect = |pool| rules::inspect(pool, Operation::Update, severity);
-        self.old.into_iter().chain(&self.rebased).flat_map(inspect).collect()
+        let rebased = self.rebased.iter().flat_map(inspect);
+        // The range in it is not the stored one; only what was found in its entries was there before.
+        let entries = rebased.filter(|finding| finding.path.is_entry());
+        self.old.into_iter().flat_map(inspect).chain(entries).collect()
     }
 
     /// Whether the request only changes metadata, only removes allocations, or waits for a deletion: then

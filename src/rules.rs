@@ -9,6 +9,7 @@ mod key;
 mod name;
 mod owner;
 mod range;
+mod slip;
 
 pub(crate) use change::shift_between;
 

@@ -1,6 +1,6 @@
 //! Every recorded review has a stated outcome: allowed, patched to what, refused by which rules and in
-//! which words. `tests/fixtures/outcomes.json` states them; `UPDATE_OUTCOMES=1 cargo test --test outcomes`
-//! writes it anew, to be read before it is committed.
+//! which words. `tests/fixtures/outcomes.json` states them; `make outcomes` writes it anew, to
+//! be read before it is committed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
 mod common;

@@ -180,6 +180,24 @@ proptest! {
     }
 
     #[test]
+    fn an_entry_that_stays_under_its_key_keeps_its_stored_address(old in any_pool(), range in any_range(), mask: u16) {
+        let mut new = keep(&old, mask);
+        if range.is_string() && mask % 3 != 0 {
+            new["spec"]["range"] = range;
+        }
+        let stored = mutated(&review("UPDATE", PERSON, &new, &old));
+        let response = ask(Endpoint::Validate, &review("UPDATE", PERSON, &stored, &old));
+        let spoke = response["auditAnnotations"]["rules"].as_str().unwrap_or_default().contains("IPP301");
+        let (Some(before), Some(after)) = (addresses(&old), addresses(&stored)) else { return Ok(()) };
+        let readable = old["spec"]["range"].as_str().is_some_and(|it| Range::parse(it).is_ok());
+        if response["allowed"] == json!(true) && !spoke && readable {
+            for entry in after.iter().filter(|(address, _)| address.is_some()) {
+                prop_assert!(before.contains(entry), "{:?} is new in {}", entry, stored);
+            }
+        }
+    }
+
+    #[test]
     fn one_more_good_allocation_is_never_refused_for_what_was_there(object in any_pool()) {
         let Some(range) = object["spec"]["range"].as_str().and_then(|it| Range::parse(it).ok()) else { return Ok(()) };
         let free = (1..100).find(|n| object["spec"]["allocations"].get(n.to_string()).is_none()).unwrap();

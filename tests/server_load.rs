@@ -1,4 +1,5 @@
 //! Under load, and when a review fails: memory stays bounded, callers are sent elsewhere, the server lives.
+#![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/server.rs"]

@@ -1,4 +1,5 @@
 //! The program as a person or a kubelet starts and stops it.
+#![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/server.rs"]

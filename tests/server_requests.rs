@@ -1,4 +1,5 @@
 //! What each kind of request is answered with: the right status, and a `Status` that says why.
+#![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/server.rs"]

@@ -1,4 +1,5 @@
 //! The serving certificate changes as the kubelet changes it: a symlink beside the files is swapped.
+#![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/server.rs"]

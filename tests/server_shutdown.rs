@@ -1,4 +1,5 @@
 //! How the server ends: not ready at once, serving on, what is under way finished, and then gone.
+#![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/server.rs"]

@@ -1,4 +1,5 @@
 //! Nothing hangs: every silence has its bound, and the one between two requests is a long one.
+#![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/server.rs"]

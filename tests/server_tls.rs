@@ -1,4 +1,5 @@
 //! TLS: protocols, versions, chains, keys, and who may call.
+#![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/server.rs"]

@@ -178,17 +178,16 @@ impl<'de: 'a, 'a, O: Deserialize<'de> + Measured> Visitor<'de> for AskedVisitor<
         let mut question = Question::default();
         let (mut new, mut old) = (None::<O>, None);
         let mut operation = None;
-        // Where the text of the new object began, until the next key tells where it ended.
-        let mut object_start = None;
+        let mut previous = (String::new(), 0);
         while let Some(key) = map.next_key::<Text<'de>>()? {
-            if let (Some(start), Some(object)) = (object_start.take(), &mut new) {
-                object.set_size(address_of(&key).saturating_sub(start + "\":,\"".len()));
+            let length = address_of(&key).saturating_sub(previous.1 + "\":,\"".len());
+            match (previous.0.as_str(), &mut new, &mut old) {
+                ("object", Some(object), _) | ("oldObject", _, Some(object)) => object.set_size(length),
+                _ => {}
             }
+            previous = (key.as_ref().to_owned(), address_of(&key) + key.as_ref().len());
             match key.as_ref() {
-                "object" => {
-                    object_start = Some(address_of(&key) + key.as_ref().len());
-                    new = map.next_value()?;
-                }
+                "object" => new = map.next_value()?,
                 "oldObject" => old = map.next_value()?,
                 "operation" => operation = Some(operation_of(&map.next_value::<Text<'de>>()?)?),
                 _ => question.take(key.as_ref(), &mut map)?,

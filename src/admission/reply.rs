@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use json_patch::Patch;
 use serde::Serialize;
 
 use super::envelope::Question;
@@ -87,18 +86,17 @@ pub(super) fn patched(
     question: &Question<'_>,
     pool: &Pool<'_>,
     plan: &Plan,
-    patch: &Patch,
+    patch: &str,
     policy: &Policy,
 ) -> Answer {
     let findings = normalised_findings(pool, policy);
     let summary = plan.summary(pool);
     let mut audit_annotations = annotations(&findings);
     audit_annotations.insert("normalised", summary.clone());
-    let Ok(json) = serde_json::to_vec(patch) else { return untouched(question, policy) };
     let response = Response {
         uid: &question.uid,
         allowed: true,
-        patch: Some(BASE64.encode(json)),
+        patch: Some(BASE64.encode(patch)),
         patch_type: Some("JSONPatch"),
         audit_annotations,
         warnings: vec![shortened(summary)],
@@ -192,13 +190,18 @@ fn warnings(findings: &[&Finding<'_>]) -> Vec<String> {
     lines
 }
 
-/// In full where that is short enough, else without the words and the value that the path points at.
+/// In full where that is short enough, else without the words and the value that the path points at, at
+/// last without all but what would be right.
 fn warning(finding: &Finding<'_>) -> String {
-    let full = finding.to_string();
-    if full.chars().count() <= GOOD_WARNING_CHARS {
-        return full;
-    }
-    shortened(format!("{}: {}", finding.path, finding.remedy()))
+    let (path, rule) = (&finding.path, finding.rule.id);
+    let forms = [
+        finding.to_string(),
+        format!("{path}: {}", finding.remedy()),
+        format!("{path}: {} [{rule}]", finding.detail),
+    ];
+    let short = forms.iter().position(|form| form.chars().count() <= GOOD_WARNING_CHARS);
+    let [_, _, shortest] = &forms;
+    shortened(short.map_or(shortest, |form| &forms[form]).clone())
 }
 
 fn shortened(text: String) -> String {

@@ -11,6 +11,7 @@ use similar::TextDiff;
 
 use super::manifest::{Manifests, PoolManifest};
 use super::node::{Node, Span};
+use crate::admission::json_patch;
 use crate::normalise::Plan;
 use crate::pool::{Pool, read_offset};
 
@@ -45,7 +46,8 @@ impl<'m> Change<'m> {
         let plan = Plan::of(&Pool::parse(&manifest.json).ok()?)?;
         let before: Value = serde_json::from_str(&manifest.json).ok()?;
         let mut after = before.clone();
-        json_patch::patch(&mut after, &plan.patch(&manifest.json)?).ok()?;
+        let patch: json_patch::Patch = serde_json::from_str(&json_patch(&plan, &manifest.json)?).ok()?;
+        json_patch::patch(&mut after, &patch).ok()?;
         Some(Self { index, manifest, plan, before, after })
     }
 

@@ -62,7 +62,7 @@ impl<'a> Part<'a> for Spec<'a> {
                 self.read_range();
             }
             "allocations" => map.next_value_seed(Fill(&mut Allocations(self)))?,
-            _ => self.unknown.push((key.0, map.next_value::<&'a RawValue>()?.get())),
+            _ => self.unknown.add(key.as_ref(), map.next_value::<&'a RawValue>()?.get()),
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl<'a> Part<'a> for Allocation<'a> {
             "id" => self.id = map.next_value()?,
             "podref" => self.podref = map.next_value()?,
             "ifname" => self.ifname = map.next_value()?,
-            _ => self.unknown.push((key.0, map.next_value::<&'a RawValue>()?.get())),
+            _ => self.unknown.add(key.as_ref(), map.next_value::<&'a RawValue>()?.get()),
         }
         Ok(())
     }

@@ -29,27 +29,35 @@ pub static RANGE_CHANGED: PoolRule = PoolRule {
     },
     check: Check::Change(|change, report| {
         const PATH: FieldPath<'static> = FieldPath::of("spec.range");
-        let (Some(old), Some(new)) = (change.old.range(), change.new.range()) else { return };
+        let (Some(old), Some(new)) = (change.old.spec.intended_range(), change.new.range()) else { return };
         let live = change.old.spec.allocations.len().max(change.new.spec.allocations.len());
         let text = change.new.spec.range.text().unwrap_or_default();
-        if old.network() != new.network() && live > 0 {
-            let counted = if live == 1 {
-                "1 allocation counts".to_owned()
-            } else {
-                format!("{live} allocations count")
-            };
-            let detail = format!("field is immutable: {counted} from {}", old.base());
-            report.invalid(PATH, text, detail);
-        } else if let moved @ 1.. = left_behind(change) {
+        let left_behind = left_behind(change);
+        let is_moved = old.network() != new.network() && !is_unmapped(&old, new);
+        if (is_moved || left_behind > 0 && old.host_bits() == 0) && live > 0 {
+            report.invalid(PATH, text, format!("field is immutable: {} from {}", counted(live), old.base()));
+        } else if left_behind > 0 {
             let (base, shift) = (old.base(), change.shift);
-            let detail =
-                format!("{moved} offsets counted from {base}; they need {shift:+} to keep their addresses");
+            let detail = format!("{} from {base}; add {shift} to keep the addresses", counted(left_behind));
             report.invalid(PATH, text, detail);
             // The pool was broken before, and nobody can tell its true addresses any more.
             report.only_warns();
         }
     }),
 };
+
+fn counted(allocations: usize) -> String {
+    match allocations {
+        1 => "1 allocation counts".to_owned(),
+        more => format!("{more} allocations count"),
+    }
+}
+
+/// Whether a mapped range in which no address could be was repaired: the offsets go on counting from the
+/// same address.
+fn is_unmapped(old: &Range, new: &Range) -> bool {
+    old.is_mapped_too_wide() && !new.is_mapped_too_wide() && old.base() == new.base()
+}
 
 /// A stale manifest or a slip of an editor frees addresses that are in use.
 pub static ALLOCATIONS_DROPPED: PoolRule = PoolRule {
@@ -127,8 +135,7 @@ impl<'a> Change<'a> {
 /// What an old offset has to grow by to keep its address, where both ranges are the same network; blanks
 /// around the old one, which normalising takes away, do not count.
 pub(crate) fn shift_between(old: &Pool<'_>, new: &Pool<'_>) -> Option<i64> {
-    let old = Range::parse(old.spec.range.text()?.trim()).ok()?;
-    let new = new.range()?;
+    let (old, new) = (old.spec.intended_range()?, new.range()?);
     if old.network() != new.network() || old.is_mapped_too_wide() != new.is_mapped_too_wide() {
         return None;
     }
@@ -139,8 +146,7 @@ pub(crate) fn shift_between(old: &Pool<'_>, new: &Pool<'_>) -> Option<i64> {
 /// Whether the keys stand in the order the apiserver sends them, each once and as whereabouts spells them.
 fn in_order(pool: &Pool<'_>) -> bool {
     let allocations = &pool.spec.allocations;
-    allocations.is_sorted_by(|a, b| a.key < b.key)
-        && allocations.iter().all(|it| it.offset.is_err() || it.key_is_canonical())
+    allocations.is_sorted_by(|a, b| a.key < b.key) && allocations.iter().all(Allocation::key_is_canonical)
 }
 
 /// The pairs of two sorted lists in one walk: no hashing, nothing copied.
@@ -175,7 +181,11 @@ fn kept_by_address<'a>(
             None => rest.push(new),
         }
     }
-    let moved = |it: &'a Allocation<'a>| Some((i128::from(it.offset.ok()?) + i128::from(shift), it));
+    let moved = |it: &'a Allocation<'a>| match it.offset {
+        Ok(offset) => Some((i128::from(offset) + i128::from(shift), it)),
+        // An address in place of an offset, as IPP202 reports it.
+        Err(_) => Some((new.range()?.offset_of(it.key.parse().ok()?)?.into(), it)),
+    };
     let mut by_address: HashMap<_, _> = by_key.into_values().filter_map(moved).collect();
     let same_address = |new: &'a Allocation<'a>| {
         let offset = i128::from(new.offset.ok()?);

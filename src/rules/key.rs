@@ -117,7 +117,11 @@ pub static OFFSET_UNREADABLE: PoolRule = PoolRule {
     },
     check: Check::Allocation(|_, allocation, report| {
         if allocation.offset == Err(Unreadable::TooLarge) {
-            let detail = format!("must be at most {}, or whereabouts takes the address for free", i64::MAX);
+            let detail = if allocation.key.starts_with('-') {
+                Cow::Borrowed("must be greater than or equal to 0")
+            } else {
+                format!("must be at most {}: whereabouts skips it", i64::MAX).into()
+            };
             report.invalid(place(allocation), allocation.key.as_ref(), detail);
         }
     }),

@@ -6,6 +6,9 @@ use crate::pool::Pool;
 use crate::range::Range;
 use crate::report::{Operation, Rule, Severity};
 
+/// The longest name the apiserver accepts, in bytes; it says so itself, and before this webhook is asked.
+const MAX_NAME_BYTES: usize = 253;
+
 /// Whereabouts finds the pool by its name and records the addresses of another network in it.
 pub static NAME_CONTRADICTS_RANGE: PoolRule = PoolRule {
     rule: Rule {
@@ -21,7 +24,7 @@ pub static NAME_CONTRADICTS_RANGE: PoolRule = PoolRule {
         let path = FieldPath::of("metadata.name");
         let Some(range) = pool.range().filter(|range| !range.is_mapped_too_wide()) else { return };
         let (Some(name), expected) = (name(pool), name_of(range)) else { return };
-        if ends_in(name, &expected) || ends_in(name, &old_name_of(range)) {
+        if name.len() > MAX_NAME_BYTES || ends_in(name, &expected) || ends_in(name, &old_name_of(range)) {
             return;
         }
         match range_in(name) {

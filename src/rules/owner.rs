@@ -66,7 +66,7 @@ pub static PODREF_MALFORMED: PoolRule = PoolRule {
     check: Check::Allocation(|_, allocation, report| {
         let podref = allocation.owner();
         if !podref.is_empty() && !is_podref(podref) {
-            let detail = "must be namespace/name of the pod, or whereabouts frees the address";
+            let detail = "must be namespace/name of the pod, or the address is freed";
             report.invalid(place(allocation).field("podref"), podref, detail);
         }
     }),

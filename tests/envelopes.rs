@@ -1,0 +1,199 @@
+//! Envelopes of every shape, and bodies made to hurt.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+
+mod common;
+
+use common::review::{PERSON, UID, ask, causes, pool, review, warnings};
+use ippool_webhook::admission::{Endpoint, MalformedReason, answer};
+use ippool_webhook::policy::Policy;
+use serde_json::{Value, json};
+
+fn tidy() -> Value {
+    pool(&json!({ "range": "10.0.0.0/24", "allocations": {} }))
+}
+
+fn create(object: &Value) -> Value {
+    review("CREATE", PERSON, object, &Value::Null)
+}
+
+#[track_caller]
+fn malformed(body: &[u8], reason: MalformedReason, says: &str) {
+    for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
+        let error = answer(endpoint, body, &Policy::default()).expect_err("no review");
+        assert_eq!(error.reason, reason, "{error}");
+        assert!(error.message.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn what_is_no_review_is_malformed_and_says_why() {
+    use MalformedReason::{EmptyBody, NotAReview, NotJson, WrongKind};
+    malformed(b"", EmptyBody, "the request body is empty");
+    malformed(b"\xff\xfe", NotJson, "not UTF-8");
+    malformed(b"{", NotJson, "EOF");
+    malformed(b"{} {}", NotJson, "trailing characters");
+    malformed(b"\xef\xbb\xbf{}", NotJson, "not JSON");
+    malformed(b"null", NotAReview, "AdmissionReview");
+    malformed(b"[]", NotAReview, "AdmissionReview");
+    malformed(b"{}", NotAReview, "apiVersion and kind must be admission.k8s.io/v1 AdmissionReview");
+    let broken = |change: fn(&mut Value)| {
+        let mut review = create(&tidy());
+        change(&mut review);
+        review.to_string().into_bytes()
+    };
+    malformed(&broken(|it| it["apiVersion"] = json!("admission.k8s.io/v1beta1")), NotAReview, "v1beta1");
+    malformed(&broken(|it| it["request"] = Value::Null), NotAReview, "has no request");
+    malformed(&broken(|it| it["request"]["uid"] = json!("")), NotAReview, "request.uid is missing");
+    malformed(&broken(|it| it["request"]["uid"] = json!(7)), NotAReview, "invalid type: integer");
+    malformed(&broken(|it| it["request"]["operation"] = json!("PATCH")), NotAReview, "\"PATCH\" is none of");
+    malformed(
+        &broken(|it| drop(it["request"].as_object_mut().unwrap().remove("operation"))),
+        NotAReview,
+        "missing field `operation`",
+    );
+    malformed(
+        &broken(|it| it["request"]["resource"]["resource"] = json!("pods")),
+        WrongKind,
+        "not resource \"pods\"",
+    );
+    malformed(
+        &broken(|it| it["request"]["kind"]["kind"] = json!("Pod")),
+        WrongKind,
+        "not whereabouts.cni.cncf.io/v1alpha1 Pod",
+    );
+}
+
+#[test]
+fn subresources_and_connections_are_let_through_untouched() {
+    let bad = pool(&json!({ "range": "10.0.0.5/33" }));
+    let mut status = create(&bad);
+    status["request"]["subResource"] = json!("status");
+    status["request"]["kind"] = json!({ "group": "autoscaling", "version": "v1", "kind": "Scale" });
+    for request in [status, review("CONNECT", PERSON, &bad, &Value::Null)] {
+        for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
+            assert_eq!(ask(endpoint, &request), json!({ "uid": UID, "allowed": true }));
+        }
+    }
+}
+
+#[test]
+fn fields_that_are_null_absent_or_new_do_not_matter() {
+    let mut request = create(&tidy());
+    for field in ["dryRun", "subResource", "name", "namespace", "oldObject", "options"] {
+        request["request"][field] = Value::Null;
+    }
+    request["request"]["aFieldOfNextYear"] = json!([{ "deep": [1, 2, 3] }]);
+    assert_eq!(ask(Endpoint::Validate, &request), json!({ "uid": UID, "allowed": true }));
+}
+
+#[test]
+fn the_order_of_the_fields_does_not_matter() {
+    let request = create(&pool(&json!({ "range": "10.0.0.0/33", "allocations": {} })));
+    let fields = request["request"].as_object().unwrap();
+    let reversed: Vec<_> =
+        fields.iter().rev().map(|(key, value)| format!("{}:{value}", json!(key))).collect();
+    let body = format!(
+        r#" {{ "request" : {{ {} }} , "kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}} "#,
+        reversed.join(" ,\n ")
+    );
+    let answer = answer(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer["response"], ask(Endpoint::Validate, &request));
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_refused_with_the_uid_of_its_question() {
+    let body = create(&tidy()).to_string();
+    for (place, value) in [("\"10.0.0.0/24\"", "1e999"), ("\"10.0.0.0/24\"", r#""\ud800""#)] {
+        let body = body.replace(place, value);
+        let answer = answer(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
+        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(answer["response"]["uid"], UID);
+        let causes = causes(&answer["response"]);
+        assert_eq!(causes.len(), 1, "{causes:?}");
+        assert!(
+            causes[0].starts_with("spec: Invalid value: \"\": the object cannot be read: "),
+            "{causes:?}"
+        );
+        assert!(causes[0].ends_with("[IPP101]"), "{causes:?}");
+    }
+}
+
+#[test]
+fn an_object_of_another_type_is_refused_like_an_empty_one() {
+    for object in [Value::Null, json!(7), json!("x"), json!([1]), json!(true)] {
+        let response = ask(Endpoint::Validate, &create(&object));
+        assert_eq!(response["auditAnnotations"]["denied-by"], "IPP101,IPP201", "{object}");
+    }
+}
+
+#[test]
+fn deep_nesting_overflows_no_stack() {
+    let deep = "[".repeat(200_000) + &"]".repeat(200_000);
+    let body = create(&tidy()).to_string();
+    for place in ["\"10.0.0.0/24\"", "{}", "\"IPPool\"", "false"] {
+        let body = body.replacen(place, &deep, 1);
+        // Which answer it is depends on the place; that there is one is the point.
+        let _ = answer(Endpoint::Validate, body.as_bytes(), &Policy::default());
+        let _ = answer(Endpoint::Mutate, body.as_bytes(), &Policy::default());
+    }
+}
+
+#[test]
+fn a_name_of_half_a_megabyte_costs_no_more_than_reading_it() {
+    let mut object = tidy();
+    object["metadata"]["name"] = json!("a-".repeat(1 << 18));
+    let started = std::time::Instant::now();
+    assert_eq!(ask(Endpoint::Validate, &create(&object))["allowed"], true);
+    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+}
+
+#[test]
+fn more_entries_than_can_be_stored_are_counted_and_not_kept() {
+    let entries: Vec<_> = (0..70_000).map(|n| format!("\"{n}\":{{\"id\":\"\",\"podref\":\"\"}}")).collect();
+    let body = review("UPDATE", PERSON, &tidy(), &tidy()).to_string();
+    let body = body.replacen("\"allocations\":{}", &format!("\"allocations\":{{{}}}", entries.join(",")), 1);
+    let body = body.replace("10.0.0.0/24", "10.0.0.0/8");
+    let answer = answer(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer["response"]["allowed"], true, "{:?}", causes(&answer["response"]));
+    let first = &warnings(&answer["response"])[0];
+    assert_eq!(
+        first,
+        "spec.allocations: Invalid value: \"\": holds 70000 entries, more than can be stored: 65536 were judged [IPP215]"
+    );
+}
+
+#[test]
+fn the_size_of_a_pool_is_measured_on_the_wire() {
+    let entry = json!({ "id": "f".repeat(64), "podref": "default/web-0", "ifname": "net1" });
+    let entries = |count: u32| (1..=count).map(|n| (n.to_string(), entry.clone())).collect();
+    let large =
+        |count| pool(&json!({ "range": "10.0.0.0/16", "allocations": Value::Object(entries(count)) }));
+    let (near, nearer) = (large(9_000), large(9_001));
+    assert!(near.to_string().len() > 1 << 20 && near.to_string().len() < 3 << 19);
+    let said = |request: &Value| {
+        let warnings = warnings(&ask(Endpoint::Validate, request));
+        warnings.into_iter().filter(|it| it.contains("IPP215")).collect::<Vec<_>>()
+    };
+    let kib = near.to_string().len() >> 10;
+    let expected = format!(
+        "spec.allocations: Invalid value: \"\": 9000 entries in {kib} KiB; etcd refuses the pool at 1536 KiB [IPP215]"
+    );
+    assert_eq!(said(&create(&near)), [expected]);
+    assert!(said(&review("UPDATE", PERSON, &nearer, &near))[0].contains("IPP215, stored before"));
+    assert_eq!(said(&create(&large(1_000))), [""; 0]);
+}
+
+#[test]
+fn foreign_text_in_an_answer_is_short_and_holds_no_control_character() {
+    let key = "\u{202e}\n\u{1b}[31m".repeat(1_000);
+    let object = pool(&json!({ "range": "10.0.0.0/24\n", "allocations": { key: {} } }));
+    let response = ask(Endpoint::Validate, &create(&object));
+    let texts = causes(&response).into_iter().chain(warnings(&response));
+    for text in texts {
+        assert!(text.chars().count() < 400, "{text}");
+        assert!(!text.chars().any(|c| c.is_control() || c == '\u{202e}'), "{text:?}");
+        assert!(text.contains("[IPP"), "{text}");
+    }
+}
