@@ -43,7 +43,7 @@ impl Plan {
         if !counts_from_stored(old, new) {
             return Self::of(new);
         }
-        let stored = old.range().filter(|range| range.host_bits() == 0)?;
+        let stored = old.range().filter(|range| **range == range.normalised())?;
         if !holds_nothing_else(old, new) {
             return None;
         }
