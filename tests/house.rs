@@ -189,3 +189,14 @@ fn the_table_in_the_readme_is_the_one_the_program_prints() {
         readme.split("compared by a test -->\n").nth(1).unwrap().split("<!-- /rules -->").next().unwrap();
     assert_eq!(table, printed, "run `ippool-webhook rules --format markdown` and put it into README.md");
 }
+
+#[cfg(feature = "serve")]
+#[test]
+fn the_report_in_the_readme_is_what_the_program_prints() {
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_ippool-webhook"));
+    let report = program.current_dir("tests/fixtures/readme").args(["check", "pool.yaml"]).output().unwrap();
+    assert_eq!(report.status.code(), Some(1));
+    let report = String::from_utf8(report.stdout).unwrap();
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    assert!(readme.contains(&format!("$ ippool-webhook check pool.yaml\n{report}```\n")), "{report}");
+}

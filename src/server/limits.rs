@@ -111,7 +111,8 @@ impl Default for Limits {
     }
 }
 
-/// Two for each processor: one computes while the other waits for its turn, and memory stays bounded.
+/// One for each processor, since they compute and never wait, and at most four: a body made to hurt takes
+/// about 33 times its size while it is reviewed, and four of the longest then stay near 1 GiB.
 fn reviews_at_once() -> usize {
-    2 * std::thread::available_parallelism().map_or(1, usize::from)
+    std::thread::available_parallelism().map_or(1, usize::from).min(4)
 }
