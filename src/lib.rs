@@ -12,10 +12,10 @@
 //!    review      the hall: severity, ratchet, trust, caller ──────────┤
 //!  normalise     what is made tidy, moving no address ────────────────┘ Plan
 //!         │ Pool
-//!     rules      the list, in order: rules/{range, key, owner, allocations, change, name}
-//!         │
 //!    policy      what an administrator may set
-//!    report      findings, severities; path: where they are, and how foreign text is quoted
+//!     rules      the list, in order: rules/{range, key, owner, allocations, change, name}
+//!    report      findings, severities
+//!      path      where a finding is, and how foreign text is quoted
 //!      pool      the stored object as typed parts, borrowed from the body
 //!     range      addresses and offsets exactly as whereabouts counts them
 //! ```
