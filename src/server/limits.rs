@@ -111,8 +111,9 @@ impl Default for Limits {
     }
 }
 
-/// One for each processor, since they compute and never wait, and at most four: a body made to hurt takes
-/// about 33 times its size while it is reviewed, and four of the longest then stay near 1 GiB.
+/// One for each processor, since they compute and never wait, and at most two: that is hundreds a second,
+/// far more than an apiserver can encode. A body made to hurt takes about 33 times its size while it is
+/// reviewed; two of the longest then stay near 600 MiB.
 fn reviews_at_once() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(4)
+    std::thread::available_parallelism().map_or(1, usize::from).min(2)
 }
