@@ -1,19 +1,21 @@
 # The one door for people and CI: `make` lists the verbs, `make ci` is what CI runs.
 CARGO ?= cargo
+# What the image is built for; `rustup target add` brings it once.
+TARGET ?= $(shell uname -m)-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help ci fmt lint core test bench deny docs outcomes
+.PHONY: help ci fmt lint core test cluster demo image bench deny docs outcomes
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-ci: fmt lint core test ## everything CI asks for
+ci: fmt lint core test cluster ## everything CI asks for
 
 fmt: ## the code is formatted
 	$(CARGO) fmt --check
 
 lint: ## no warning of the compiler or of clippy
-	$(CARGO) clippy --all-targets --locked -- -D warnings
+	$(CARGO) clippy --all-targets --features cluster --locked -- -D warnings
 
 core: ## the core builds and passes its tests without tokio, axum, rustls and kube
 	@! $(CARGO) tree --locked --no-default-features --edges normal --prefix none \
@@ -23,6 +25,22 @@ core: ## the core builds and passes its tests without tokio, axum, rustls and ku
 
 test: ## all tests that need no cluster
 	$(CARGO) test --locked
+
+cluster: ## against kube-apiserver, etcd, kubectl and whereabouts (needs Go, or the programs; ten minutes the first time)
+	@tests/cluster/tools/build >/dev/null
+	@numbers=$$(mktemp); trap 'rm -f "$$numbers"' EXIT; \
+		CLUSTER_NUMBERS=$$numbers $(CARGO) test --locked --features cluster --test cluster \
+		&& awk -F ': ' '!($$1 in sum) { name[++n] = $$1 } { sum[$$1] += $$2 } \
+			END { for (i = 1; i <= n; i++) print name[i] ": " sum[name[i]] }' "$$numbers" | sort
+
+demo: ## a tour with kubectl through a control plane: what the CRD lets through, what the webhook says
+	$(CARGO) build --locked
+	@tests/cluster/demo $${CARGO_TARGET_DIR:-target}/debug/ippool-webhook
+
+image: ## the container image as an OCI layout in target/image, without an engine (needs Rust's musl target)
+	CC_$(subst -,_,$(TARGET))=$$(command -v musl-gcc || echo cc) $(CARGO) build --release --locked --target $(TARGET)
+	deploy/image/layout $${CARGO_TARGET_DIR:-target}/$(TARGET)/release/ippool-webhook target/image
+	IPPOOL_WEBHOOK_IMAGE=target/image $(CARGO) test --locked --test image
 
 bench: ## reading and reviewing, beside what others take just to read
 	$(CARGO) bench --features bench --locked

@@ -1,0 +1,196 @@
+//! `deploy/` in a control plane: it is accepted as it stands, and the right users are sent to the webhook.
+
+use std::sync::OnceLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ippool_webhook::policy::Policy;
+use serde_json::{Value, json};
+
+use super::plane::Plane;
+use super::process::{Ran, awaited};
+use super::rendered::{OVERLAYS, folder, of_kind, registration, rendered, rendered_from, rendered_webhooks};
+
+/// A control plane with the namespace of the webhook and nothing that runs in it.
+fn plane() -> &'static Plane {
+    static PLANE: OnceLock<Plane> = OnceLock::new();
+    PLANE.get_or_init(|| {
+        let plane = Plane::start("deploy");
+        let [namespace] = of_kind("base", "Namespace").try_into().unwrap();
+        plane.kubectl_with(&["apply", "-f", "-"], &namespace.to_string(), &[]).ok();
+        plane
+    })
+}
+
+fn tried(plane: &Plane, object: &Value) -> Ran {
+    let apply = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
+    plane.kubectl_with(&apply, &object.to_string(), &[])
+}
+
+#[test]
+fn every_object_is_accepted_by_the_apiserver_without_a_warning() {
+    for overlay in ["base"].iter().chain(&OVERLAYS) {
+        let (foreign, ours): (Vec<_>, Vec<_>) = rendered(overlay)
+            .into_iter()
+            .partition(|object| object["apiVersion"].as_str().unwrap().starts_with("cert-manager.io/"));
+        assert_eq!(ours.len(), 10, "{overlay}");
+        for object in ours {
+            let ran = tried(plane(), &object);
+            assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{overlay}: {object}");
+        }
+        assert_eq!(foreign.len(), if matches!(*overlay, "base" | "openshift") { 0 } else { 4 }, "{overlay}");
+        // The CRDs of cert-manager are not here; what can be said without them is in `tests/deploy.rs`.
+        for object in foreign {
+            let ran = tried(plane(), &object);
+            assert!(ran.stderr.contains("no matches for kind"), "{overlay}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn the_pods_meet_the_restricted_pod_security_standard_and_their_quota_admits_them() {
+    for overlay in OVERLAYS {
+        let [deployment] = of_kind(overlay, "Deployment").try_into().unwrap();
+        let mut pod = deployment["spec"]["template"].clone();
+        pod["apiVersion"] = json!("v1");
+        pod["kind"] = json!("Pod");
+        pod["metadata"]["name"] = json!("ippool-webhook-0");
+        pod["metadata"]["namespace"] = deployment["metadata"]["namespace"].clone();
+        let ran = tried(plane(), &pod);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{overlay}");
+        pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
+        let refused = tried(plane(), &pod).stderr;
+        assert!(refused.contains("violates PodSecurity \"restricted:latest\""), "{overlay}: {refused}");
+    }
+}
+
+#[test]
+fn each_overlay_has_the_authority_of_its_issuer_put_into_every_configuration() {
+    let cert_manager = json!({ "cert-manager.io/inject-ca-from": "ippool-webhook/ippool-webhook" });
+    let openshift = json!({ "service.beta.openshift.io/inject-cabundle": "true" });
+    for (overlay, wanted) in
+        [("cert-manager", &cert_manager), ("observe-cni", &cert_manager), ("openshift", &openshift)]
+    {
+        let configurations = rendered_webhooks(overlay);
+        assert_eq!(configurations.len(), 2, "{overlay}");
+        for configuration in configurations {
+            assert_eq!(configuration["metadata"]["annotations"], *wanted, "{overlay}");
+        }
+    }
+}
+
+#[test]
+fn on_openshift_the_platform_chooses_the_user() {
+    let [deployment] = of_kind("openshift", "Deployment").try_into().unwrap();
+    let context = &deployment["spec"]["template"]["spec"]["securityContext"];
+    assert_eq!(*context, json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } }));
+    let [service] = of_kind("openshift", "Service").try_into().unwrap();
+    let secret = json!({ "service.beta.openshift.io/serving-cert-secret-name": "ippool-webhook-tls" });
+    assert_eq!(service["metadata"]["annotations"], secret);
+}
+
+#[test]
+fn an_overlay_is_installed_by_one_command_and_applied_again_keeps_the_injected_authority() {
+    let (plane, folder) = (Plane::start("install"), folder("openshift"));
+    let apply = ["apply", "-k", folder.to_str().unwrap()];
+    let made = plane.kubectl(&apply).ok();
+    assert_eq!(made.lines().filter(|line| line.ends_with(" created")).count(), 10, "{made}");
+    let kind = "validatingwebhookconfiguration/ippool-webhook";
+    // What the issuer does some time later.
+    let inject = r#"[{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"CABUNDLE"}]"#;
+    let inject = inject.replace("CABUNDLE", &BASE64.encode(&plane.ca));
+    plane.kubectl(&["patch", kind, "--type=json", "-p", &inject]).ok();
+    let again = plane.kubectl(&apply).ok();
+    assert!(!again.contains("created"), "{again}");
+    let stored = |what: &str| -> Value {
+        let text = plane.kubectl(&["get", what, "-n", "ippool-webhook", "-o", "json"]).ok();
+        serde_json::from_str(&text).unwrap()
+    };
+    assert_eq!(stored(kind)["webhooks"][0]["clientConfig"]["caBundle"], BASE64.encode(&plane.ca));
+    let deployment = stored("deployment/ippool-webhook");
+    assert_eq!(deployment["metadata"]["generation"], 1, "no rollout for nothing");
+}
+
+/// The first fenced block of this language in the README of `deploy/`.
+fn example(language: &str) -> String {
+    let text = std::fs::read_to_string(folder("base").join("../README.md")).unwrap();
+    let block = text.split(&format!("```{language}\n")).nth(1).unwrap();
+    block.split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_example_of_ones_own_settings_renders() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (own, checkout) = (scratch.path().join("own"), scratch.path().join("ippool-webhook"));
+    std::fs::create_dir(&own).unwrap();
+    std::fs::create_dir(&checkout).unwrap();
+    let deploy = folder("base").join("..").canonicalize().unwrap();
+    std::os::unix::fs::symlink(deploy, checkout.join("deploy")).unwrap();
+    std::fs::write(own.join("kustomization.yaml"), example("yaml")).unwrap();
+    std::fs::write(own.join("policy.yaml"), "enforcement: warn\n").unwrap();
+    let objects = rendered_from(&own);
+    let find = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap();
+    let pod = &find("Deployment")["spec"]["template"]["spec"];
+    let image = concat!("registry.example.com/ippool-webhook:", env!("CARGO_PKG_VERSION"));
+    assert_eq!(pod["containers"][0]["image"], image);
+    let policy = find("ConfigMap");
+    assert_eq!(policy["data"], json!({ "policy.yaml": "enforcement: warn\n" }));
+    assert_eq!(pod["volumes"][1]["configMap"]["name"], policy["metadata"]["name"], "a rollout follows");
+}
+
+/// Users, and what each of them may be taken for.
+const USERS: [&str; 9] = [
+    "alice",
+    "system:serviceaccount:kube-system:whereabouts",
+    "system:serviceaccount:kube-system:harvester-whereabouts-controller",
+    "system:serviceaccount:openshift-multus:multus-ancillary-tools",
+    "system:serviceaccount:kube-system:namespace-controller",
+    "system:serviceaccount:openshift-multus:whereabouts",
+    "system:serviceaccount:openshift-multus:multus-ancillary-tools-2",
+    "system:serviceaccount:kube-system-2:whereabouts",
+    "x-system:serviceaccount:kube-system:whereabouts",
+];
+
+const POOL: &str = r#"{"apiVersion":"whereabouts.cni.cncf.io/v1alpha1","kind":"IPPool",
+    "metadata":{"name":"10.9.0.0-24","namespace":"kube-system"},"spec":{"range":"10.9.0.0/24","allocations":{}}}"#;
+
+/// Whether the apiserver calls `webhook` when `user` does this. The Service is not there, so a call fails, and
+/// under failurePolicy Fail it shows.
+fn calls(plane: &Plane, webhook: &str, user: &str, operation: &str) -> bool {
+    let mut arguments = match operation {
+        "CREATE" => vec!["create", "-f", "-"],
+        "UPDATE" => vec!["label", "ippool", "stored", "tried=yes"],
+        _ => vec!["delete", "ippool", "stored"],
+    };
+    arguments.extend(["--dry-run=server", "--as", user, "--as-group", "system:masters"]);
+    let ran = plane.kubectl_with(&arguments, POOL, &[]);
+    let failed = format!("failed calling webhook \"{webhook}.ippools.whereabouts.cni.cncf.io\"");
+    assert!(ran.code == 0 || ran.stderr.contains(&failed), "{user} {operation}: {}", ran.stderr);
+    ran.code != 0
+}
+
+#[test]
+fn the_apiserver_decides_who_is_sent_to_the_webhook_as_the_policy_does() {
+    let (plane, policy) = (Plane::start("conditions"), Policy::default());
+    plane.kubectl_with(&["create", "-f", "-"], &POOL.replace("10.9.0.0-24", "stored"), &[]).ok();
+    for webhook in ["normalise", "validate", "observe"] {
+        let mut configuration = registration(webhook);
+        configuration["webhooks"][0]["failurePolicy"] = json!("Fail");
+        plane.kubectl_with(&["create", "-f", "-"], &configuration.to_string(), &[]).ok();
+        // Whom it certainly applies to.
+        let user = if webhook == "observe" { USERS[1] } else { USERS[0] };
+        awaited("the webhook to be called", || calls(&plane, webhook, user, "CREATE").then_some(()));
+        for user in USERS {
+            for operation in ["CREATE", "UPDATE", "DELETE"] {
+                let wanted = match webhook {
+                    "normalise" => operation == "CREATE" || operation == "UPDATE" && !policy.trusts(user),
+                    "validate" => !policy.trusts(user),
+                    _ => policy.trusts(user),
+                };
+                assert_eq!(calls(&plane, webhook, user, operation), wanted, "{webhook} {user} {operation}");
+            }
+        }
+        plane.kubectl_with(&["delete", "-f", "-"], &configuration.to_string(), &[]).ok();
+        awaited("the webhook to be forgotten", || (!calls(&plane, webhook, user, "CREATE")).then_some(()));
+    }
+}

@@ -1,0 +1,43 @@
+//! What only a real control plane shows: kube-apiserver, etcd, kubectl and the CNI plugin of whereabouts, with
+//! the webhook registered as `deploy/` registers it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../common/server.rs"]
+mod server;
+
+mod http;
+mod numbers;
+mod plane;
+mod plugin;
+mod process;
+mod rendered;
+mod tools;
+mod webhook;
+
+mod api;
+mod cni;
+mod crd_table;
+mod deploy;
+mod legacy;
+mod manifest;
+mod manifests;
+mod schema;
+mod slices;
+mod tour;
+
+use std::sync::OnceLock;
+
+use plane::Plane;
+use webhook::{Hook, Webhook};
+
+/// A control plane with the webhook registered as the base of `deploy/` does, for all tests that leave it so.
+/// Statics are not dropped; the leashes end them with the process.
+fn guarded() -> &'static (Plane, Webhook) {
+    static GUARDED: OnceLock<(Plane, Webhook)> = OnceLock::new();
+    GUARDED.get_or_init(|| {
+        let plane = Plane::start("guarded");
+        let webhook = Webhook::serve(&plane, &[]);
+        webhook.register(&plane, &[Hook::Normalise, Hook::Validate]);
+        (plane, webhook)
+    })
+}

@@ -1,0 +1,56 @@
+//! The manifests of `deploy/`, rendered the way `kubectl apply -k` renders them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::process::{Ran, command};
+use super::tools::tools;
+
+/// The overlays a user may install.
+pub const OVERLAYS: [&str; 3] = ["cert-manager", "openshift", "observe-cni"];
+
+/// The folder of an overlay, or of `base`.
+pub fn folder(overlay: &str) -> PathBuf {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    if overlay == "base" { deploy.join(overlay) } else { deploy.join("overlays").join(overlay) }
+}
+
+/// Every object of an overlay, or of `base`, in the order in which it is applied.
+pub fn rendered(overlay: &str) -> Vec<Value> {
+    rendered_from(&folder(overlay))
+}
+
+/// Every object of a folder with a kustomization.
+pub fn rendered_from(folder: &Path) -> Vec<Value> {
+    let mut kustomize = command(&tools().kubectl);
+    kustomize.arg("kustomize").arg(folder);
+    let ran = Ran::of(kustomize, "");
+    assert!(ran.stderr.is_empty(), "kustomize {}: {}", folder.display(), ran.stderr);
+    serde_saphyr::from_multiple(&ran.ok()).unwrap()
+}
+
+/// The objects of a kind.
+pub fn of_kind(overlay: &str, kind: &str) -> Vec<Value> {
+    rendered(overlay).into_iter().filter(|object| object["kind"] == kind).collect()
+}
+
+/// The webhook configurations of an overlay; each calls the Service.
+pub fn rendered_webhooks(overlay: &str) -> Vec<Value> {
+    let kinds = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+    rendered(overlay).into_iter().filter(|object| kinds.iter().any(|kind| object["kind"] == *kind)).collect()
+}
+
+/// A configuration of nothing but the webhook `normalise`, `validate` or `observe`, under a name of its own.
+pub fn registration(webhook: &str) -> Value {
+    let name = format!("{webhook}.ippools.whereabouts.cni.cncf.io");
+    for mut configuration in rendered_webhooks("observe-cni") {
+        let webhooks = configuration["webhooks"].as_array_mut().unwrap();
+        webhooks.retain(|it| it["name"] == name);
+        if !webhooks.is_empty() {
+            configuration["metadata"] = json!({ "name": format!("ippool-webhook-{webhook}") });
+            return configuration;
+        }
+    }
+    panic!("deploy/ renders no webhook {name}")
+}

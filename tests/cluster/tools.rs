@@ -1,0 +1,40 @@
+//! The programs of the control plane: `tools/build` finds or builds them, once for all tests.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// Where the programs are.
+pub struct Tools {
+    pub etcd: PathBuf,
+    pub apiserver: PathBuf,
+    pub kubectl: PathBuf,
+    pub whereabouts: PathBuf,
+    /// The plugin's module; its CRDs and RBAC are read from `doc/crds` in it.
+    pub whereabouts_dir: PathBuf,
+}
+
+/// A file of `tests/cluster/tools`.
+pub fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/tools").join(name)
+}
+
+/// The programs; where one cannot be had the test fails, and `build` has said on stderr which one it is.
+pub fn tools() -> &'static Tools {
+    static TOOLS: OnceLock<Tools> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        let ran = Command::new(script("build")).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let ran = ran.expect("tests/cluster/tools/build needs bash");
+        assert!(ran.status.success(), "a program of the control plane is missing; the lines above name it");
+        let stdout = String::from_utf8(ran.stdout).unwrap();
+        let paths: HashMap<_, _> = stdout.lines().filter_map(|line| line.split_once('=')).collect();
+        Tools {
+            etcd: paths["ETCD"].into(),
+            apiserver: paths["KUBE_APISERVER"].into(),
+            kubectl: paths["KUBECTL"].into(),
+            whereabouts: paths["WHEREABOUTS"].into(),
+            whereabouts_dir: paths["WHEREABOUTS_DIR"].into(),
+        }
+    })
+}
