@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use ippool_webhook::admission::answer;
 use ippool_webhook::server::{Limits, Review};
-use server::{ALLOWED, DENIED, Gate, Running, header, quick, soon};
+use server::{ALLOWED, Caller, DENIED, Gate, Running, header, quick, soon};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_rustls::client::TlsStream;
 
 /// Room for one body of the longest kind, and hardly any patience.
 fn narrow(limits: &mut Limits) {
@@ -53,9 +55,8 @@ async fn past_the_bytes_in_flight_a_caller_is_sent_to_another_replica() {
     server.until_metric("ippool_webhook_in_flight_bytes", 0.0).await;
 }
 
-#[tokio::test]
-async fn a_caller_that_waits_for_room_gets_it_when_there_is_some() {
-    let gate = Gate::closed();
+/// A server whose room is taken by a review that waits at `gate`, and that lets others wait long for it.
+async fn full_and_patient(gate: &Gate) -> (Running, Caller<TlsStream<TcpStream>>) {
     let mut config = quick();
     narrow(&mut config.limits);
     config.limits.queue = server::PATIENCE;
@@ -63,6 +64,13 @@ async fn a_caller_that_waits_for_room_gets_it_when_there_is_some() {
     let mut first = server.caller().await;
     first.send(&(header("/validate", 16 * 1024) + &padded(16 * 1024))).await;
     gate.entered().await;
+    (server, first)
+}
+
+#[tokio::test]
+async fn a_caller_that_waits_for_room_gets_it_when_there_is_some() {
+    let gate = Gate::closed();
+    let (server, mut first) = full_and_patient(&gate).await;
     let mut second = server.caller().await;
     second.send(&(header("/validate", ALLOWED.len()) + ALLOWED)).await;
     gate.open();
@@ -73,13 +81,7 @@ async fn a_caller_that_waits_for_room_gets_it_when_there_is_some() {
 #[tokio::test]
 async fn a_caller_in_a_hurry_is_sent_elsewhere_while_that_still_helps() {
     let gate = Gate::closed();
-    let mut config = quick();
-    narrow(&mut config.limits);
-    config.limits.queue = server::PATIENCE;
-    let server = Running::start_with(config, gate.review()).await;
-    let mut first = server.caller().await;
-    first.send(&(header("/validate", 16 * 1024) + &padded(16 * 1024))).await;
-    gate.entered().await;
+    let (server, _first) = full_and_patient(&gate).await;
     let started = Instant::now();
     let reply = server.caller().await.post("/validate?timeout=3s", ALLOWED).await;
     reply.assert_status(503, "ServiceUnavailable");
