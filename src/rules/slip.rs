@@ -73,6 +73,12 @@ fn wrong_prefix(ip: IpAddr, prefix: &str) -> Cow<'static, str> {
             _ => Cow::Borrowed("with a prefix length in place of the netmask"),
         };
     }
+    if prefix.contains(',') {
+        return Cow::Borrowed("one network alone: each has a pool of its own");
+    }
+    if !prefix.strip_prefix(['+', '-']).unwrap_or(prefix).bytes().all(|byte| byte.is_ascii_digit()) {
+        return EXAMPLE;
+    }
     let (family, longest) = if ip.is_ipv4() { ("IPv4", 32) } else { ("IPv6", 128) };
     format!("with a prefix length from 0 to {longest} for {family}").into()
 }
