@@ -155,7 +155,7 @@ async fn past_the_connections_a_caller_waits_for_one_to_end() {
     assert_eq!(first.post("/validate", ALLOWED).await.status, 200);
     assert!(!second.is_finished());
     drop(first);
-    let mut second = server::Caller(soon(second).await.unwrap().unwrap());
+    let mut second = Caller(soon(second).await.unwrap().unwrap());
     assert_eq!(second.post("/validate", ALLOWED).await.status, 200);
 }
 
