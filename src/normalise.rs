@@ -44,7 +44,7 @@ impl Plan {
             return Self::of(new);
         }
         let stored = old.range().filter(|range| **range == range.normalised())?;
-        if !holds_nothing_else(old, new) {
+        if !new.spec.holds_only_entries_of(&old.spec) {
             return None;
         }
         let range = stored.network().to_string();
@@ -110,10 +110,4 @@ fn counts_from_stored(old: &Pool<'_>, new: &Pool<'_>) -> bool {
     let stored: HashMap<_, _> = old.spec.allocations.iter().map(|it| (&it.key, it)).collect();
     let entries = &new.spec.allocations;
     entries.iter().any(|it| stored.get(&it.key).is_some_and(|old| old.podref == it.podref))
-}
-
-/// Whether every entry of `new` is one of `old`.
-fn holds_nothing_else(old: &Pool<'_>, new: &Pool<'_>) -> bool {
-    let stored: HashMap<_, _> = old.spec.allocations.iter().map(|it| (&it.key, it)).collect();
-    new.spec.allocations.iter().all(|it| stored.get(&it.key) == Some(&it))
 }

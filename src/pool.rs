@@ -8,6 +8,7 @@ mod read;
 pub(crate) use read::Text;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::IntErrorKind;
 
@@ -202,6 +203,19 @@ impl<'a> Spec<'a> {
     /// The range somebody meant: blanks around it, which whereabouts does not accept, are taken away.
     pub fn intended_range(&self) -> Option<Range> {
         Range::parse(self.range.text()?.trim()).ok()
+    }
+
+    /// Whether every entry is also one of `other`, the same in all its fields.
+    pub fn holds_only_entries_of(&self, other: &Spec<'_>) -> bool {
+        let others: HashMap<_, _> = other.allocations.iter().map(|it| (&it.key, it)).collect();
+        self.allocations.iter().all(|it| others.get(&it.key) == Some(&it))
+    }
+
+    /// Whether the keys stand in the order the apiserver sends them, each once and as whereabouts spells
+    /// them: then no two can be one offset.
+    pub fn is_in_order(&self) -> bool {
+        let sorted = self.allocations.is_sorted_by(|a, b| a.key < b.key);
+        sorted && self.allocations.iter().all(Allocation::key_is_canonical)
     }
 
     fn read_range(&mut self) {

@@ -1,7 +1,7 @@
 //! From what the rules found to what happens: severity, ratchet, trust and the caller's code, decided once,
 //! after all rules have spoken.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::normalise::Plan;
 use crate::policy::{Enforcement, Policy};
@@ -180,10 +180,8 @@ impl<'a> Stored<'a> {
 
 /// Whether `new` is `old` less some allocations.
 fn only_removes(old: &Spec<'_>, new: &Spec<'_>) -> bool {
-    if old.range != new.range || old.allocations_shape != new.allocations_shape || new.left_out > old.left_out
-    {
-        return false;
-    }
-    let stored: HashMap<_, _> = old.allocations.iter().map(|it| (&it.key, it)).collect();
-    new.allocations.iter().all(|it| stored.get(&it.key) == Some(&it))
+    old.range == new.range
+        && old.allocations_shape == new.allocations_shape
+        && new.left_out <= old.left_out
+        && new.holds_only_entries_of(old)
 }

@@ -123,7 +123,7 @@ impl<'a> Change<'a> {
     /// Sets the stored pool beside the new one.
     pub fn between(old: &'a Pool<'a>, new: &'a Pool<'a>) -> Self {
         let shift = shift_between(old, new).unwrap_or(0);
-        let kept = if shift == 0 && in_order(old) && in_order(new) {
+        let kept = if shift == 0 && old.spec.is_in_order() && new.spec.is_in_order() {
             kept_in_order(&old.spec.allocations, &new.spec.allocations)
         } else {
             kept_by_address(old, new, shift)
@@ -141,12 +141,6 @@ pub(crate) fn shift_between(old: &Pool<'_>, new: &Pool<'_>) -> Option<i64> {
     }
     let (old, new) = (i128::try_from(old.host_bits()).ok()?, i128::try_from(new.host_bits()).ok()?);
     i64::try_from(old - new).ok()
-}
-
-/// Whether the keys stand in the order the apiserver sends them, each once and as whereabouts spells them.
-fn in_order(pool: &Pool<'_>) -> bool {
-    let allocations = &pool.spec.allocations;
-    allocations.is_sorted_by(|a, b| a.key < b.key) && allocations.iter().all(Allocation::key_is_canonical)
 }
 
 /// The pairs of two sorted lists in one walk: no hashing, nothing copied.

@@ -2,7 +2,7 @@
 
 use super::key::place;
 use super::{Check, PoolRule, WRITES};
-use crate::pool::{Allocation, Field, JsonType, Shape};
+use crate::pool::{Allocation, Field, Shape};
 use crate::report::{Report, Rule, Severity};
 
 /// The longest name of a Linux network interface in bytes (`IFNAMSIZ` less the closing 0).
@@ -130,19 +130,12 @@ pub static IFNAME_MALFORMED: PoolRule = PoolRule {
             Field::Absent | Field::Null => {}
             Field::Text(name) if is_ifname(name) => {}
             Field::Text(name) => report.invalid(place(allocation).field("ifname"), name.as_ref(), WANTED),
-            Field::Other(found) => wrong_ifname(allocation, *found, WANTED, report),
+            Field::Other(found) => {
+                report.wrong_type(place(allocation).field("ifname"), found.as_str(), WANTED);
+            }
         }
     }),
 };
-
-fn wrong_ifname<'a>(
-    allocation: &'a Allocation<'a>,
-    found: JsonType,
-    wanted: &'static str,
-    report: &mut Report<'a>,
-) {
-    report.wrong_type(place(allocation).field("ifname"), found.as_str(), wanted);
-}
 
 /// `namespace/name` as Kubernetes allows them.
 pub(super) fn is_podref(text: &str) -> bool {
