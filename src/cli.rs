@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::catalogue;
+use crate::certs;
 use crate::check;
 use crate::server;
 
@@ -31,6 +32,7 @@ enum Verb {
     Serve(Box<server::ServeArgs>),
     Check(check::CheckArgs),
     Rules(catalogue::RulesArgs),
+    Certs(certs::CertsArgs),
     /// Print the completions for a shell.
     Completions {
         /// The shell they are for.
@@ -57,6 +59,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Serve(args) => server::serve(*args).map(|()| ExitCode::SUCCESS),
         Verb::Check(args) => check::run(&args),
         Verb::Rules(args) => catalogue::run(&args),
+        Verb::Certs(args) => certs::run(&args),
         Verb::Completions { shell } => completions(shell),
     }
 }
@@ -84,7 +87,10 @@ mod tests {
 
     #[test]
     fn every_flag_has_an_environment_variable_of_the_same_name() {
-        for verb in Cli::command().get_subcommands() {
+        let cli = Cli::command();
+        let mut verbs: Vec<_> = cli.get_subcommands().collect();
+        verbs.extend(cli.get_subcommands().flat_map(|verb| verb.get_subcommands()));
+        for verb in verbs {
             for argument in verb.get_arguments().filter(|it| it.get_id() != "help") {
                 let Some(long) = argument.get_long() else { continue };
                 let expected = format!("IPPOOL_WEBHOOK_{}", long.replace('-', "_").to_uppercase());

@@ -51,6 +51,8 @@ pub mod rules;
 #[cfg(feature = "serve")]
 mod catalogue;
 #[cfg(feature = "serve")]
+mod certs;
+#[cfg(feature = "serve")]
 mod check;
 #[cfg(feature = "serve")]
 pub mod cli;

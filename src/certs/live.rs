@@ -1,0 +1,298 @@
+//! A real cluster, through its API: `get` and `patch` of the named objects, `create` of an absent Secret.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use serde_json::{Value, json};
+
+use super::certificate::{self, Bundle, Seconds};
+use super::cluster::{
+    Cluster, Configuration, Kind, Observed, Problem, Reference, Secret, Target, Webhook, Written,
+};
+use super::keyring::Change;
+
+/// Who wrote it, in `managedFields`.
+const FIELD_MANAGER: &str = "ippool-webhook-certs";
+/// A call to the API; it answers in milliseconds or is in trouble.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Annotations by which others fill in `caBundle`.
+const INJECTORS: [&str; 4] = [
+    "cert-manager.io/inject-ca-from",
+    "cert-manager.io/inject-ca-from-secret",
+    "cert-manager.io/inject-apiserver-ca",
+    "service.beta.openshift.io/inject-cabundle",
+];
+
+/// The objects of one webhook in one cluster.
+pub struct Live {
+    client: Client,
+    target: Target,
+}
+
+impl Live {
+    /// Finds the cluster: of `kubeconfig` and `context` where they are given, else as kubectl does, else the
+    /// one this runs in.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such cluster, or its configuration cannot be used.
+    pub async fn connect(
+        kubeconfig: Option<&Path>,
+        context: Option<&str>,
+        target: Target,
+    ) -> anyhow::Result<Self> {
+        let mut config = config(kubeconfig, context).await.context(
+            "no cluster is configured: give --kubeconfig or KUBECONFIG, or run this in a pod with a service account",
+        )?;
+        config.connect_timeout = Some(PATIENCE);
+        config.read_timeout = Some(PATIENCE);
+        config.write_timeout = Some(PATIENCE);
+        let client = Client::try_from(config).context("the configuration of the cluster cannot be used")?;
+        Ok(Self { client, target })
+    }
+
+    fn secrets(&self) -> Api<core::Secret> {
+        Api::namespaced(self.client.clone(), &self.target.namespace)
+    }
+
+    /// The command that says whether a verb is allowed on the Secret.
+    fn may_secret(&self, verb: &str) -> String {
+        let Target { namespace, secret, .. } = &self.target;
+        format!("kubectl auth can-i {verb} secrets/{secret} -n {namespace}")
+    }
+
+    async fn secret(&self, observed: &mut Observed) -> anyhow::Result<()> {
+        match self.secrets().get_opt(&self.target.secret).await {
+            Ok(secret) => observed.secret = secret.map(secret_of),
+            Err(error) => {
+                let object = self.target.secret();
+                observed.unread = true;
+                observed.problems.push(unreadable(object, self.may_secret("get"), error)?);
+            }
+        }
+        Ok(())
+    }
+
+    async fn configuration(&self, reference: &Reference, observed: &mut Observed) -> anyhow::Result<()> {
+        let found = match reference.kind {
+            Kind::Mutating => {
+                let api = Api::<MutatingWebhookConfiguration>::all(self.client.clone());
+                let found = api.get_opt(&reference.name).await;
+                found.map(|found| {
+                    found.map(|it| {
+                        let webhooks = it.webhooks.into_iter().flatten();
+                        let webhooks = webhooks.map(|webhook| (webhook.name, webhook.client_config));
+                        self.parts(reference, &it.metadata, webhooks)
+                    })
+                })
+            }
+            Kind::Validating => {
+                let api = Api::<ValidatingWebhookConfiguration>::all(self.client.clone());
+                let found = api.get_opt(&reference.name).await;
+                found.map(|found| {
+                    found.map(|it| {
+                        let webhooks = it.webhooks.into_iter().flatten();
+                        let webhooks = webhooks.map(|webhook| (webhook.name, webhook.client_config));
+                        self.parts(reference, &it.metadata, webhooks)
+                    })
+                })
+            }
+        };
+        match found {
+            Ok(Some(configuration)) if configuration.webhooks.is_empty() => {
+                observed.problems.push(self.calls_nobody(reference));
+            }
+            Ok(Some(configuration)) => observed.configurations.push(configuration),
+            Ok(None) => observed.problems.push(missing(reference)),
+            Err(error) => {
+                let command = may(reference, "get");
+                observed.unread = true;
+                observed.problems.push(unreadable(reference.to_string(), command, error)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn parts(
+        &self,
+        reference: &Reference,
+        metadata: &ObjectMeta,
+        webhooks: impl Iterator<Item = (String, WebhookClientConfig)>,
+    ) -> Configuration {
+        let annotated =
+            |name: &&&str| metadata.annotations.as_ref().is_some_and(|it| it.contains_key(**name));
+        let injector = INJECTORS.iter().find(annotated);
+        let webhooks = webhooks.filter(|(_, client)| self.calls_us(client));
+        let webhook = |(name, client): (String, WebhookClientConfig)| {
+            let ByteString(bundle) = client.ca_bundle.unwrap_or_default();
+            Webhook { name, bundle: Bundle::read(&bundle) }
+        };
+        Configuration {
+            reference: reference.clone(),
+            version: metadata.resource_version.clone().unwrap_or_default(),
+            injected_by: injector.map(|it| (*it).to_owned()),
+            webhooks: webhooks.map(webhook).collect(),
+        }
+    }
+
+    fn calls_us(&self, client: &WebhookClientConfig) -> bool {
+        let service = client.service.as_ref();
+        service.is_some_and(|it| it.name == self.target.service && it.namespace == self.target.namespace)
+    }
+
+    fn calls_nobody(&self, reference: &Reference) -> Problem {
+        let Target { namespace, service, .. } = &self.target;
+        Problem {
+            object: reference.to_string(),
+            what: format!(
+                "none of its webhooks calls the Service {namespace}/{service}; name the right ones with --service and --publish-to"
+            ),
+            command: reference.show(),
+        }
+    }
+}
+
+impl Cluster for Live {
+    async fn read(&mut self) -> anyhow::Result<Observed> {
+        let mut observed = Observed::default();
+        self.secret(&mut observed).await?;
+        for reference in &self.target.configurations {
+            self.configuration(reference, &mut observed).await?;
+        }
+        Ok(observed)
+    }
+
+    async fn write(&mut self, seen: Option<&Secret>, change: Change) -> anyhow::Result<Written> {
+        let name = &self.target.secret;
+        let data = |value: Option<String>| value.map(|it| ByteString(it.into_bytes()));
+        let data: Value =
+            change.into_iter().map(|(key, value)| (key.to_owned(), json!(data(value)))).collect();
+        let (verb, written) = match seen {
+            Some(seen) => {
+                let patch = json!({ "metadata": { "resourceVersion": seen.version }, "data": data });
+                let parameters =
+                    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+                ("patch", self.secrets().patch(name, &parameters, &Patch::Merge(patch)).await)
+            }
+            None => {
+                let secret = json!({ "metadata": { "name": name }, "type": "Opaque", "data": data });
+                let parameters =
+                    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+                ("create", self.secrets().create(&parameters, &serde_json::from_value(secret)?).await)
+            }
+        };
+        outcome(written.map(|_| ()), || (format!("{verb} {}", self.target.secret()), self.may_secret(verb)))
+    }
+
+    async fn publish(
+        &mut self,
+        seen: &Configuration,
+        bundles: &[(String, String)],
+    ) -> anyhow::Result<Written> {
+        let webhook = |(name, bundle): &(String, String)| {
+            let bundle = ByteString(bundle.clone().into_bytes());
+            json!({ "name": name, "clientConfig": { "caBundle": bundle } })
+        };
+        // Strategic: lists of webhooks are merged by name, so that nothing else of them is touched.
+        let webhooks: Vec<_> = bundles.iter().map(webhook).collect();
+        let patch = json!({ "metadata": { "resourceVersion": seen.version }, "webhooks": webhooks });
+        let parameters =
+            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let Reference { kind, name } = &seen.reference;
+        let patch = Patch::Strategic(patch);
+        let written = match kind {
+            Kind::Mutating => {
+                let api = Api::<MutatingWebhookConfiguration>::all(self.client.clone());
+                api.patch(name, &parameters, &patch).await.map(|_| ())
+            }
+            Kind::Validating => {
+                let api = Api::<ValidatingWebhookConfiguration>::all(self.client.clone());
+                api.patch(name, &parameters, &patch).await.map(|_| ())
+            }
+        };
+        outcome(written, || (format!("patch {}", seen.reference), may(&seen.reference, "patch")))
+    }
+
+    async fn wait(&mut self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    fn now(&self) -> Seconds {
+        certificate::now()
+    }
+}
+
+async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    match kubeconfig {
+        Some(path) => {
+            let file =
+                Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display()))?;
+            Ok(Config::from_custom_kubeconfig(file, &options).await?)
+        }
+        None if context.is_some() => Ok(Config::from_kubeconfig(&options).await?),
+        None => Ok(Config::infer().await?),
+    }
+}
+
+fn secret_of(secret: core::Secret) -> Secret {
+    let version = secret.metadata.resource_version.unwrap_or_default();
+    let data = secret.data.unwrap_or_default();
+    Secret {
+        version,
+        data: data.into_iter().map(|(key, ByteString(value))| (key, value)).collect(),
+        immutable: secret.immutable.unwrap_or_default(),
+    }
+}
+
+fn missing(reference: &Reference) -> Problem {
+    Problem {
+        object: reference.to_string(),
+        what: "it is not there; apply the manifests first, or name another with --publish-to".to_owned(),
+        command: format!("kubectl get {}", reference.kind.resource()),
+    }
+}
+
+fn may(reference: &Reference, verb: &str) -> String {
+    format!("kubectl auth can-i {verb} {}/{}", reference.kind.resource(), reference.name)
+}
+
+/// A refusal of the apiserver is about this object; any other failure is about all of them.
+fn unreadable(object: String, command: String, error: kube::Error) -> anyhow::Result<Problem> {
+    match error {
+        kube::Error::Api(status) => {
+            Ok(Problem { object, what: format!("the apiserver says: {}", status.message), command })
+        }
+        other => Err(anyhow!(other).context(format!("cannot read {object}; is the apiserver reachable?"))),
+    }
+}
+
+/// What became of a write. `what` names it and the command that says whether it is allowed.
+fn outcome(
+    written: Result<(), kube::Error>,
+    what: impl FnOnce() -> (String, String),
+) -> anyhow::Result<Written> {
+    let error = match written {
+        Ok(()) => return Ok(Written::Done),
+        // 409: changed, or made, since it was read. 404: deleted since.
+        Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => return Ok(Written::Conflict),
+        Err(error) => error,
+    };
+    let (what, command) = what();
+    match error {
+        kube::Error::Api(status) => {
+            Err(anyhow!("cannot {what}: the apiserver says: {}\n    {command}", status.message))
+        }
+        other => Err(anyhow!(other).context(format!("cannot {what}; is the apiserver reachable?"))),
+    }
+}

@@ -1,0 +1,152 @@
+//! The report of `certs show`, for people and for programs.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::certs::authority::Authority;
+use crate::certs::certificate::{Certificate, day, rfc_3339};
+use crate::certs::cluster::Problem;
+use crate::certs::keyring::Keyring;
+
+/// What was found.
+pub struct Report {
+    /// The Secret, for a sentence.
+    pub secret: String,
+    /// What it holds.
+    pub keyring: Keyring,
+    /// Whom each webhook trusts.
+    pub published: Vec<Published>,
+    /// What each server shows.
+    pub served: Vec<Served>,
+    /// What does not fit.
+    pub problems: Vec<Problem>,
+}
+
+/// Whom one webhook trusts.
+pub struct Published {
+    /// The configuration it stands in.
+    pub object: String,
+    /// Its name.
+    pub webhook: String,
+    /// The certificates of its `caBundle`.
+    pub trusts: Vec<Certificate>,
+    /// Whether the apiserver would call with the stored certificate.
+    pub accepts_stored: bool,
+}
+
+/// What one server shows.
+pub struct Served {
+    /// Where it was looked at.
+    pub address: String,
+    /// What it shows, its own certificate first; or why nothing was seen.
+    pub chain: Result<Vec<Certificate>, String>,
+    /// Whether that is what is stored.
+    pub is_stored: bool,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn fits(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// An authority of the Secret by what it is there, any other by name.
+    fn called(&self, certificate: &Certificate) -> String {
+        let is = |it: &Option<Authority>| it.as_ref().is_some_and(|it| it.certificate == *certificate);
+        if is(&self.keyring.signing) {
+            "the CA".to_owned()
+        } else if is(&self.keyring.next) {
+            "the next CA".to_owned()
+        } else if self.keyring.older.contains(certificate) {
+            "an older CA".to_owned()
+        } else {
+            certificate.to_string()
+        }
+    }
+
+    /// The same for programs.
+    pub fn json(&self) -> Value {
+        let authority = |it: &Authority| facts(&it.certificate);
+        json!({
+            "secret": {
+                "object": self.secret,
+                "serving": self.keyring.leaf().map(facts),
+                "ca": self.keyring.signing.as_ref().map(authority),
+                "nextCa": self.keyring.next.as_ref().map(authority),
+                "olderCas": self.keyring.older.iter().map(facts).collect::<Vec<_>>(),
+            },
+            "published": self.published.iter().map(|it| json!({
+                "object": it.object,
+                "webhook": it.webhook,
+                "trusts": it.trusts.iter().map(facts).collect::<Vec<_>>(),
+                "acceptsStored": it.accepts_stored,
+            })).collect::<Vec<_>>(),
+            "served": self.served.iter().map(|it| json!({
+                "address": it.address,
+                "certificate": it.chain.as_ref().ok().and_then(|chain| chain.first()).map(facts),
+                "error": it.chain.as_ref().err(),
+                "isStored": it.is_stored,
+            })).collect::<Vec<_>>(),
+            "fits": self.fits(),
+            "findings": self.problems.iter().map(|it| json!({
+                "object": it.object, "what": it.what, "command": it.command,
+            })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn facts(certificate: &Certificate) -> Value {
+    json!({
+        "subject": certificate.subject(),
+        "sha256": certificate.fingerprint(),
+        "notBefore": rfc_3339(certificate.not_before()),
+        "notAfter": rfc_3339(certificate.not_after()),
+        "renewFrom": rfc_3339(certificate.renewal()),
+    })
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "stored in {}", self.secret)?;
+        match &self.keyring.serving {
+            Ok(chain) => chain.iter().take(1).try_for_each(|it| line(f, "serving", it, "renewed"))?,
+            Err(why) => writeln!(f, "  {:<10}{why}", "serving")?,
+        }
+        for (label, authority) in [("CA", &self.keyring.signing), ("next CA", &self.keyring.next)] {
+            authority.iter().try_for_each(|it| line(f, label, &it.certificate, "replaced"))?;
+        }
+        self.keyring.older.iter().try_for_each(|it| writeln!(f, "  {:<10}{it}", "older CA"))?;
+        writeln!(f, "published")?;
+        for it in &self.published {
+            let accepts = if it.accepts_stored { "accepts" } else { "does NOT accept" };
+            let trusts: Vec<_> = it.trusts.iter().map(|it| self.called(it)).collect();
+            let trusts = if trusts.is_empty() { "nobody".to_owned() } else { trusts.join(", ") };
+            writeln!(f, "  {}\n    in {}", it.webhook, it.object)?;
+            writeln!(f, "    {accepts} the stored certificate; trusts {trusts}")?;
+        }
+        writeln!(f, "served")?;
+        for it in &self.served {
+            match &it.chain {
+                Ok(_) if it.is_stored => writeln!(f, "  {}: the stored certificate", it.address)?,
+                Ok(chain) => {
+                    chain.iter().take(1).try_for_each(|leaf| writeln!(f, "  {}: {leaf}", it.address))?;
+                }
+                Err(why) => writeln!(
+                    f,
+                    "  {}: not seen from here ({why}); forward a port of a pod and name it with --connect",
+                    it.address
+                )?,
+            }
+        }
+        if self.fits() {
+            return writeln!(f, "all of it fits");
+        }
+        writeln!(f, "what does not fit")?;
+        self.problems.iter().try_for_each(|it| writeln!(f, "  {it}"))
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, label: &str, it: &Certificate, renewed: &str) -> fmt::Result {
+    writeln!(f, "  {label:<10}{it}, {renewed} from {}", day(it.renewal()))
+}

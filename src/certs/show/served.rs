@@ -1,0 +1,112 @@
+//! What a server shows whoever calls it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::certs::certificate::Certificate;
+
+/// For connecting and the handshake together.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The chain that the server at `address` (host:port) shows to a caller of `name`. Whether it is to be
+/// trusted is asked afterwards.
+///
+/// # Errors
+///
+/// Why none was seen, as the end of a sentence.
+pub async fn chain_at(address: &str, name: &str) -> Result<Vec<Certificate>, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let recorder = Arc::new(Recorder { provider: Arc::clone(&provider), shown: Mutex::default() });
+    let shake =
+        tokio::time::timeout(PATIENCE, handshake(address, name, provider, Arc::clone(&recorder))).await;
+    let shown = recorder.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    // A server that asks for a client certificate shows its own before it refuses.
+    if shown.is_empty() {
+        return Err(match shake {
+            Ok(Ok(())) => "it showed no certificate".to_owned(),
+            Ok(Err(why)) => why,
+            Err(_) => format!("it did not answer within {} s", PATIENCE.as_secs()),
+        });
+    }
+    let chain: Option<Vec<_>> = shown.into_iter().map(Certificate::from_der).collect();
+    chain.ok_or_else(|| "it showed a certificate that cannot be read".to_owned())
+}
+
+async fn handshake(
+    address: &str,
+    name: &str,
+    provider: Arc<CryptoProvider>,
+    recorder: Arc<Recorder>,
+) -> Result<(), String> {
+    let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name:?} is no DNS name"))?;
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(recorder)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+/// Keeps the chain it is shown, and has the server prove that it holds the key.
+#[derive(Debug)]
+struct Recorder {
+    provider: Arc<CryptoProvider>,
+    shown: Mutex<Vec<CertificateDer<'static>>>,
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let chain = [leaf].into_iter().chain(intermediates).map(|it| it.clone().into_owned());
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = chain.collect();
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
