@@ -14,6 +14,8 @@ mod live;
 mod plan;
 mod rehearsal;
 mod show;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 use std::io::Write;

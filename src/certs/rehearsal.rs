@@ -9,7 +9,8 @@ use super::keyring::Change;
 /// Begins as what was observed, and is then written to in its place. Time passes only by waiting.
 #[derive(Debug)]
 pub struct Rehearsal {
-    observed: Observed,
+    /// What there is now.
+    pub observed: Observed,
     now: Seconds,
     writes: u64,
 }

@@ -41,7 +41,8 @@ fn reason(error: &rustls::Error) -> String {
     use rustls::CertificateError as E;
     let rustls::Error::InvalidCertificate(error) = error else { return error.to_string() };
     match error {
-        E::UnknownIssuer => "no trusted CA has signed it".to_owned(),
+        // Another CA of the same name makes for a bad signature.
+        E::UnknownIssuer | E::BadSignature => "no trusted CA has signed it".to_owned(),
         E::Expired | E::ExpiredContext { .. } => "it has expired".to_owned(),
         E::NotValidYet | E::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
         E::NotValidForName | E::NotValidForNameContext { .. } => "it is for other names".to_owned(),
