@@ -89,7 +89,7 @@ mod tests {
     fn every_flag_has_an_environment_variable_of_the_same_name() {
         let cli = Cli::command();
         let mut verbs: Vec<_> = cli.get_subcommands().collect();
-        verbs.extend(cli.get_subcommands().flat_map(|verb| verb.get_subcommands()));
+        verbs.extend(cli.get_subcommands().flat_map(clap::Command::get_subcommands));
         for verb in verbs {
             for argument in verb.get_arguments().filter(|it| it.get_id() != "help") {
                 let Some(long) = argument.get_long() else { continue };

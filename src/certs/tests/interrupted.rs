@@ -15,7 +15,7 @@ fn wish(renew: Option<Renew>) -> Wish {
 }
 
 fn installed() -> Shared {
-    let world = World::new();
+    let world = World::installation();
     world.run(Wish::default()).unwrap();
     world
 }
@@ -43,7 +43,7 @@ fn neglected(days: i64) -> Shared {
 }
 
 fn by_another_issuer() -> Shared {
-    let world = World::new();
+    let world = World::installation();
     let now = world.look().now;
     let theirs = Authority::new(now).unwrap();
     let issued = theirs.issue(&super::world::target().names(), now).unwrap();
@@ -62,7 +62,7 @@ fn by_another_issuer() -> Shared {
 fn starts() -> Vec<(&'static str, Shared)> {
     let garbage = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
     vec![
-        ("an empty Secret", World::new()),
+        ("an empty Secret", World::installation()),
         ("no Secret", damaged(|it| it.secret = None)),
         ("all is well", installed()),
         ("no tls.key", without("tls.key")),
@@ -116,7 +116,7 @@ fn shuffled(mut seed: u64) -> impl FnMut() -> usize {
 #[test]
 fn two_at_once_agree_on_one_ca() {
     for seed in 0..150 {
-        let world = World::new();
+        let world = World::installation();
         for ran in world.race(&[(Wish::default(), false); 2], shuffled(seed)) {
             assert!(ran.is_ok(), "seed {seed}: {ran:?}");
         }

@@ -7,7 +7,7 @@ use crate::certs::cluster::{Observed, Problem};
 use crate::certs::plan::Wish;
 
 fn refused(change: impl FnOnce(&mut Observed)) -> (Shared, String) {
-    let world = World::new();
+    let world = World::installation();
     world.change().tamper(change);
     let why = world.run(Wish::default()).unwrap_err();
     assert_eq!(world.look().writes, 0);
@@ -60,7 +60,7 @@ fn everything_in_the_way_is_named_at_once() {
 
 #[test]
 fn a_foreign_ca_in_a_bundle_is_kept_and_named() {
-    let world = World::new();
+    let world = World::installation();
     let foreign = Authority::new(world.look().now - 10).unwrap().certificate;
     world.change().tamper(|it| it.configurations[1].webhooks[0].bundle.certificates.push(foreign.clone()));
     let told = world.run(Wish::default()).unwrap();

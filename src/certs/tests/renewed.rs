@@ -5,7 +5,7 @@ use crate::certs::plan::{Renew, Wish};
 
 #[test]
 fn a_first_run_stores_the_ca_publishes_it_and_only_then_stores_the_certificate() {
-    let world = World::new();
+    let world = World::installation();
     let told = world.run(Wish::default()).unwrap();
     let verbs: Vec<_> =
         told.iter().map(|it| it.split_once(" CN=").map_or(&**it, |(before, _)| before)).collect();
@@ -25,7 +25,7 @@ fn a_first_run_stores_the_ca_publishes_it_and_only_then_stores_the_certificate()
 
 #[test]
 fn in_five_years_of_daily_runs_nothing_ever_comes_near_its_end() {
-    let world = World::new();
+    let world = World::installation();
     world.run(Wish::default()).unwrap();
     let (mut least, mut most) = (i64::MAX, 0);
     for day in 0..5 * 365 {
@@ -46,7 +46,7 @@ fn in_five_years_of_daily_runs_nothing_ever_comes_near_its_end() {
 
 #[test]
 fn a_certificate_is_renewed_at_two_thirds_of_its_life_under_the_same_ca() {
-    let world = World::new();
+    let world = World::installation();
     world.run(Wish::default()).unwrap();
     let before = world.look().keyring();
     for (days, renewed) in [(59, false), (1, true)] {
@@ -60,7 +60,7 @@ fn a_certificate_is_renewed_at_two_thirds_of_its_life_under_the_same_ca() {
 
 #[test]
 fn a_ca_is_published_beside_the_old_one_and_waited_for_before_it_signs() {
-    let world = World::new();
+    let world = World::installation();
     world.run(Wish::default()).unwrap();
     world.change().now += DAY;
     let told = world.run(Wish { renew: Some(Renew::Ca), drop_others: false }).unwrap();
@@ -74,7 +74,7 @@ fn a_ca_is_published_beside_the_old_one_and_waited_for_before_it_signs() {
 
 #[test]
 fn other_cas_are_dropped_when_asked_for_and_no_pod_can_need_them() {
-    let world = World::new();
+    let world = World::installation();
     world.run(Wish::default()).unwrap();
     world.change().now += DAY;
     world.run(Wish { renew: Some(Renew::Ca), drop_others: false }).unwrap();

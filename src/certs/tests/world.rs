@@ -55,7 +55,7 @@ pub struct World {
 
 impl World {
     /// An installation that nobody has issued anything for: an empty Secret, empty bundles.
-    pub fn new() -> Shared {
+    pub fn installation() -> Shared {
         let [mutating, validating] = target().configurations.try_into().unwrap();
         let configurations = vec![
             configuration(&mutating, &["normalise"]),
