@@ -20,7 +20,8 @@
 //!     range      addresses and offsets exactly as whereabouts counts them
 //! ```
 //!
-//! `check` enters at the hall by a side door ([`examine`]) and leaves with the same findings.
+//! `check` enters at the hall by a side door ([`examine`]) and leaves with the same findings. `certs` stands
+//! apart: it looks after the serving certificate, and is the only part that writes to a cluster.
 //!
 //! # Laws of the house
 //!

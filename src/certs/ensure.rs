@@ -112,10 +112,10 @@ fn unfit(observed: &Observed, run: &Run<'_>) -> Option<Problem> {
 
 /// Says how things stand when nothing is left to do.
 fn conclude(look: &Look<'_>, run: &Run<'_>, tell: &mut Tell<'_>) -> anyhow::Result<()> {
-    for (configuration, webhook, foreign) in look.all_foreign() {
-        let (reference, ours) = (&configuration.reference, run.target.secret());
-        tell(format!("note: {reference}: {webhook} also trusts {foreign}, which is not of {ours}"));
-        tell(format!("    {}", reference.show()));
+    for (foreign, webhooks, command) in look.all_foreign() {
+        let (by, ours) = (webhooks.join(" and "), run.target.secret());
+        tell(format!("note: {foreign} is trusted too, by {by}, and is not of {ours}"));
+        tell(format!("    {command}"));
         tell(
             "    it stays until it expires; if nothing serves with it any more: certs ensure --drop-others"
                 .into(),

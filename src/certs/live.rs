@@ -1,38 +1,25 @@
 //! A real cluster, through its API: `get` and `patch` of the named objects, `create` of an absent Secret.
 
+mod object;
+
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::{
-    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
-};
-use k8s_openapi::api::core::v1 as core;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use serde_json::{Value, json};
 
-use super::certificate::{self, Bundle, Seconds};
-use super::cluster::{
-    Cluster, Configuration, Kind, Observed, Problem, Reference, Secret, Target, Webhook, Written,
-};
+use super::certificate::{self, Seconds};
+use super::cluster::{Cluster, Configuration, Kind, Observed, Problem, Reference, Secret, Target, Written};
 use super::keyring::Change;
 
 /// Who wrote it, in `managedFields`.
 const FIELD_MANAGER: &str = "ippool-webhook-certs";
 /// A call to the API; it answers in milliseconds or is in trouble.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Annotations by which others fill in `caBundle`.
-const INJECTORS: [&str; 4] = [
-    "cert-manager.io/inject-ca-from",
-    "cert-manager.io/inject-ca-from-secret",
-    "cert-manager.io/inject-apiserver-ca",
-    "service.beta.openshift.io/inject-cabundle",
-];
-
 /// The objects of one webhook in one cluster.
 pub struct Live {
     client: Client,
@@ -61,8 +48,14 @@ impl Live {
         Ok(Self { client, target })
     }
 
-    fn secrets(&self) -> Api<core::Secret> {
-        Api::namespaced(self.client.clone(), &self.target.namespace)
+    fn secrets(&self) -> Api<DynamicObject> {
+        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Secret"));
+        Api::namespaced_with(self.client.clone(), &self.target.namespace, &kind)
+    }
+
+    fn configurations(&self, kind: Kind) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind.as_str());
+        Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind))
     }
 
     /// The command that says whether a verb is allowed on the Secret.
@@ -73,7 +66,7 @@ impl Live {
 
     async fn secret(&self, observed: &mut Observed) -> anyhow::Result<()> {
         match self.secrets().get_opt(&self.target.secret).await {
-            Ok(secret) => observed.secret = secret.map(secret_of),
+            Ok(secret) => observed.secret = secret.map(object::secret).transpose()?,
             Err(error) => {
                 let object = self.target.secret();
                 observed.unread = true;
@@ -84,35 +77,15 @@ impl Live {
     }
 
     async fn configuration(&self, reference: &Reference, observed: &mut Observed) -> anyhow::Result<()> {
-        let found = match reference.kind {
-            Kind::Mutating => {
-                let api = Api::<MutatingWebhookConfiguration>::all(self.client.clone());
-                let found = api.get_opt(&reference.name).await;
-                found.map(|found| {
-                    found.map(|it| {
-                        let webhooks = it.webhooks.into_iter().flatten();
-                        let webhooks = webhooks.map(|webhook| (webhook.name, webhook.client_config));
-                        self.parts(reference, &it.metadata, webhooks)
-                    })
-                })
+        match self.configurations(reference.kind).get_opt(&reference.name).await {
+            Ok(Some(found)) => {
+                let configuration = object::configuration(found, reference, &self.target)?;
+                if configuration.webhooks.is_empty() {
+                    observed.problems.push(self.calls_nobody(reference));
+                } else {
+                    observed.configurations.push(configuration);
+                }
             }
-            Kind::Validating => {
-                let api = Api::<ValidatingWebhookConfiguration>::all(self.client.clone());
-                let found = api.get_opt(&reference.name).await;
-                found.map(|found| {
-                    found.map(|it| {
-                        let webhooks = it.webhooks.into_iter().flatten();
-                        let webhooks = webhooks.map(|webhook| (webhook.name, webhook.client_config));
-                        self.parts(reference, &it.metadata, webhooks)
-                    })
-                })
-            }
-        };
-        match found {
-            Ok(Some(configuration)) if configuration.webhooks.is_empty() => {
-                observed.problems.push(self.calls_nobody(reference));
-            }
-            Ok(Some(configuration)) => observed.configurations.push(configuration),
             Ok(None) => observed.problems.push(missing(reference)),
             Err(error) => {
                 let command = may(reference, "get");
@@ -121,33 +94,6 @@ impl Live {
             }
         }
         Ok(())
-    }
-
-    fn parts(
-        &self,
-        reference: &Reference,
-        metadata: &ObjectMeta,
-        webhooks: impl Iterator<Item = (String, WebhookClientConfig)>,
-    ) -> Configuration {
-        let annotated =
-            |name: &&&str| metadata.annotations.as_ref().is_some_and(|it| it.contains_key(**name));
-        let injector = INJECTORS.iter().find(annotated);
-        let webhooks = webhooks.filter(|(_, client)| self.calls_us(client));
-        let webhook = |(name, client): (String, WebhookClientConfig)| {
-            let ByteString(bundle) = client.ca_bundle.unwrap_or_default();
-            Webhook { name, bundle: Bundle::read(&bundle) }
-        };
-        Configuration {
-            reference: reference.clone(),
-            version: metadata.resource_version.clone().unwrap_or_default(),
-            injected_by: injector.map(|it| (*it).to_owned()),
-            webhooks: webhooks.map(webhook).collect(),
-        }
-    }
-
-    fn calls_us(&self, client: &WebhookClientConfig) -> bool {
-        let service = client.service.as_ref();
-        service.is_some_and(|it| it.name == self.target.service && it.namespace == self.target.namespace)
     }
 
     fn calls_nobody(&self, reference: &Reference) -> Problem {
@@ -180,18 +126,18 @@ impl Cluster for Live {
         let (verb, written) = match seen {
             Some(seen) => {
                 let patch = json!({ "metadata": { "resourceVersion": seen.version }, "data": data });
-                let parameters =
-                    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-                ("patch", self.secrets().patch(name, &parameters, &Patch::Merge(patch)).await)
+                ("patch", self.secrets().patch(name, &patching(), &Patch::Merge(patch)).await)
             }
             None => {
-                let secret = json!({ "metadata": { "name": name }, "type": "Opaque", "data": data });
+                let secret = json!({
+                    "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "type": "Opaque", "data": data,
+                });
                 let parameters =
                     PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
                 ("create", self.secrets().create(&parameters, &serde_json::from_value(secret)?).await)
             }
         };
-        outcome(written.map(|_| ()), || (format!("{verb} {}", self.target.secret()), self.may_secret(verb)))
+        outcome(written, || (format!("{verb} {}", self.target.secret()), self.may_secret(verb)))
     }
 
     async fn publish(
@@ -206,20 +152,9 @@ impl Cluster for Live {
         // Strategic: lists of webhooks are merged by name, so that nothing else of them is touched.
         let webhooks: Vec<_> = bundles.iter().map(webhook).collect();
         let patch = json!({ "metadata": { "resourceVersion": seen.version }, "webhooks": webhooks });
-        let parameters =
-            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let Reference { kind, name } = &seen.reference;
         let patch = Patch::Strategic(patch);
-        let written = match kind {
-            Kind::Mutating => {
-                let api = Api::<MutatingWebhookConfiguration>::all(self.client.clone());
-                api.patch(name, &parameters, &patch).await.map(|_| ())
-            }
-            Kind::Validating => {
-                let api = Api::<ValidatingWebhookConfiguration>::all(self.client.clone());
-                api.patch(name, &parameters, &patch).await.map(|_| ())
-            }
-        };
+        let written = self.configurations(*kind).patch(name, &patching(), &patch).await;
         outcome(written, || (format!("patch {}", seen.reference), may(&seen.reference, "patch")))
     }
 
@@ -245,14 +180,8 @@ async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Res
     }
 }
 
-fn secret_of(secret: core::Secret) -> Secret {
-    let version = secret.metadata.resource_version.unwrap_or_default();
-    let data = secret.data.unwrap_or_default();
-    Secret {
-        version,
-        data: data.into_iter().map(|(key, ByteString(value))| (key, value)).collect(),
-        immutable: secret.immutable.unwrap_or_default(),
-    }
+fn patching() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
 fn missing(reference: &Reference) -> Problem {
@@ -279,11 +208,11 @@ fn unreadable(object: String, command: String, error: kube::Error) -> anyhow::Re
 
 /// What became of a write. `what` names it and the command that says whether it is allowed.
 fn outcome(
-    written: Result<(), kube::Error>,
+    written: Result<DynamicObject, kube::Error>,
     what: impl FnOnce() -> (String, String),
 ) -> anyhow::Result<Written> {
     let error = match written {
-        Ok(()) => return Ok(Written::Done),
+        Ok(_) => return Ok(Written::Done),
         // 409: changed, or made, since it was read. 404: deleted since.
         Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => return Ok(Written::Conflict),
         Err(error) => error,

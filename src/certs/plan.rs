@@ -18,7 +18,7 @@
 
 use super::authority::{Authority, BACKDATED};
 use super::certificate::{Certificate, Seconds, day, pem_of};
-use super::cluster::{Configuration, Observed, Target, Webhook};
+use super::cluster::{Observed, Target, Webhook};
 use super::keyring::Keyring;
 use super::trust::accepts;
 
@@ -99,7 +99,7 @@ impl Look<'_> {
             let settled = memory.settled.as_ref() == Some(&next.certificate);
             let why = "it is published everywhere".to_owned();
             let step = Step::Issue { from_next: true, why };
-            return Some(if self.in_use() && !settled { Step::Settle } else { step });
+            return Some(if self.in_use(next) && !settled { Step::Settle } else { step });
         }
         if let Some(why) = self.leaf_due(memory) {
             return Some(Step::Issue { from_next: false, why });
@@ -152,12 +152,12 @@ impl Look<'_> {
         chain.first().ok_or_else(|| "there is no certificate yet".to_owned())
     }
 
-    /// Whether the apiserver can call with what is stored and published now: then there is something to lose.
-    fn in_use(&self) -> bool {
-        let Ok(chain) = &self.keyring.serving else { return false };
-        let [name, _] = self.target.names();
-        let mut webhooks = self.observed.configurations.iter().flat_map(|it| &it.webhooks);
-        webhooks.any(|it| accepts(&it.bundle.certificates, chain, &name, self.now).is_ok())
+    /// Whether another authority than `next` is trusted: then something may be serving under it, also where
+    /// the Secret lost its pair, since pods keep the last good one.
+    fn in_use(&self, next: &Authority) -> bool {
+        let webhooks = self.observed.configurations.iter().flat_map(|it| &it.webhooks);
+        let mut trusted = webhooks.flat_map(|it| &it.bundle.certificates);
+        trusted.any(|it| it.is_valid(self.now) && *it != next.certificate)
     }
 
     /// Whether all but the authority that signs can go. If not, from when on, where time is all it takes.
@@ -218,12 +218,17 @@ impl Look<'_> {
         unexpired.filter(move |it| !ours.contains(it))
     }
 
-    /// All of these, with where they are trusted: the configuration, and the webhook's name.
-    pub fn all_foreign(&self) -> Vec<(&Configuration, &str, &Certificate)> {
-        let mut all = Vec::new();
+    /// Each of these once, with the webhooks that trust it and the command that shows one of them.
+    pub fn all_foreign(&self) -> Vec<(&Certificate, Vec<&str>, String)> {
+        let mut all: Vec<(&Certificate, Vec<&str>, String)> = Vec::new();
         for configuration in &self.observed.configurations {
             for webhook in &configuration.webhooks {
-                all.extend(self.foreign(webhook).map(|it| (configuration, webhook.name.as_str(), it)));
+                for foreign in self.foreign(webhook) {
+                    match all.iter_mut().find(|(it, _, _)| *it == foreign) {
+                        Some((_, by, _)) => by.push(&webhook.name),
+                        None => all.push((foreign, vec![&webhook.name], configuration.reference.show())),
+                    }
+                }
             }
         }
         all

@@ -1,0 +1,117 @@
+//! Whole requests over TLS: the webhook beside the same server with a constant answer.
+//!
+//! Both run in this process and are called in turns, a short while each, so that whatever else the machine
+//! does meets both alike. The ratio is the median over the turns.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
+
+#[path = "support/caller.rs"]
+mod caller;
+#[path = "../tests/common/server.rs"]
+mod server;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use caller::{Caller, recorded};
+use ippool_webhook::admission::{Endpoint, answer};
+use ippool_webhook::policy::Policy;
+use ippool_webhook::server::Review;
+use rustls::ClientConfig;
+use server::{Running, client, quick};
+use tokio::runtime::{Builder, Runtime};
+
+/// Allocations of the pools, and the share of the constant server's throughput that is asked for.
+const CASES: [(usize, f64); 4] = [(3, 0.9), (100, 0.9), (1_000, 0.8), (5_000, 0.8)];
+/// Connections, each with one request under way.
+const CONNECTIONS: usize = 4;
+/// Turns of each server, and how long one takes.
+const TURNS: usize = 15;
+const TURN: Duration = Duration::from_millis(400);
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Answers whatever comes with what `body` is answered with.
+fn constant(body: &Bytes) -> Review {
+    let body = body.clone();
+    let once = std::sync::OnceLock::new();
+    Arc::new(move |endpoint: Endpoint, _: &[u8], policy: &Policy| {
+        let answer = once.get_or_init(|| answer(endpoint, &body, policy).ok().unwrap());
+        Ok(answer.clone())
+    })
+}
+
+/// Where a server is, and who trusts it.
+#[derive(Clone)]
+struct Place(SocketAddr, ClientConfig);
+
+fn start(serving: &Runtime, review: Review) -> (Running, Place) {
+    let running = serving.block_on(Running::start_with(quick(), review));
+    let place = Place(running.address, client(&running.ca, None));
+    (running, place)
+}
+
+/// Requests a second on all connections, and how long each took.
+fn turn(calling: &Runtime, place: &Place, body: &Bytes) -> (f64, Vec<Duration>) {
+    let started = Instant::now();
+    let callers = (0..CONNECTIONS).map(|_| calling.spawn(call(place.clone(), body.clone())));
+    let callers: Vec<_> = callers.collect();
+    let took: Vec<_> = callers.into_iter().flat_map(|it| calling.block_on(it).unwrap()).collect();
+    (took.len() as f64 / started.elapsed().as_secs_f64(), took)
+}
+
+async fn call(Place(address, tls): Place, body: Bytes) -> Vec<Duration> {
+    let mut caller = Caller::connect(address, tls).await;
+    let (until, mut took) = (Instant::now() + TURN, Vec::new());
+    while Instant::now() < until {
+        let started = Instant::now();
+        let (status, _) = caller.post("/validate?timeout=10s", &body).await;
+        took.push(started.elapsed());
+        assert_eq!(status, 200);
+    }
+    took
+}
+
+fn median(mut of: Vec<f64>) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of[of.len() / 2]
+}
+
+/// In milliseconds.
+fn percentile(of: &mut [Duration], share: f64) -> f64 {
+    of.sort();
+    of[((of.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3
+}
+
+fn main() {
+    let (serving, calling) = (runtime(), runtime());
+    println!("allocations    body KB  constant req/s  webhook req/s   ratio  asked  p50 ms  p99 ms");
+    for (allocations, asked) in CASES {
+        let body = recorded(allocations);
+        let (_first, webhook) = start(&serving, Arc::new(answer));
+        let (_second, fixed) = start(&serving, constant(&body));
+        let (mut ratios, mut rates, mut all) = (Vec::new(), (Vec::new(), Vec::new()), Vec::new());
+        turn(&calling, &webhook, &body);
+        turn(&calling, &fixed, &body);
+        for _ in 0..TURNS {
+            let (other, _) = turn(&calling, &fixed, &body);
+            let (ours, took) = turn(&calling, &webhook, &body);
+            ratios.push(ours / other);
+            rates.0.push(other);
+            rates.1.push(ours);
+            all.extend(took);
+        }
+        println!(
+            "{allocations:>11} {:>10.1} {:>15.0} {:>14.0} {:>7.2} {asked:>6.1} {:>7.2} {:>7.2}",
+            body.len() as f64 / 1e3,
+            median(rates.0),
+            median(rates.1),
+            median(ratios),
+            percentile(&mut all, 0.5),
+            percentile(&mut all, 0.99),
+        );
+    }
+}
