@@ -35,6 +35,8 @@ mod self_signed;
 mod signals;
 mod start;
 mod tls;
+mod trust;
+mod watch;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -42,7 +44,6 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 pub use self::args::{EnforcementArg, LogFormat, ServeArgs, TlsVersionArg};
 use self::budget::Budget;
@@ -53,6 +54,7 @@ use self::review::App;
 pub use self::review::Review;
 pub use self::start::serve;
 pub use self::tls::{TlsError, TlsOptions, TlsVersion};
+use self::trust::Trust;
 use crate::admission;
 use crate::policy::Policy;
 
@@ -111,8 +113,7 @@ pub struct Server {
     admin_listener: TcpListener,
     address: SocketAddr,
     admin_address: SocketAddr,
-    acceptor: TlsAcceptor,
-    client_names: Arc<[String]>,
+    trust: Arc<Trust>,
     certificates: Arc<Certificates>,
     shutdown_delay: Duration,
     app: App,
@@ -129,7 +130,7 @@ impl Server {
         policy: Policy,
         certificates: Arc<Certificates>,
     ) -> Result<Self, BindError> {
-        let tls = tls::server_config(Arc::clone(&certificates), &config.tls)?;
+        let trust = Trust::new(Arc::clone(&certificates), config.tls)?;
         let (listener, address) = listen("--listen", config.listen).await?;
         let (admin_listener, admin_address) = listen("--admin-listen", config.admin_listen).await?;
         Ok(Self {
@@ -137,8 +138,7 @@ impl Server {
             admin_listener,
             address,
             admin_address,
-            acceptor: TlsAcceptor::from(Arc::new(tls)),
-            client_names: config.tls.client_names.into(),
+            trust: Arc::new(trust),
             certificates,
             shutdown_delay: config.shutdown_delay,
             app: app(policy, config.limits),

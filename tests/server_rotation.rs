@@ -55,12 +55,23 @@ impl Volume {
     }
 
     async fn serve(&self, ca: &Ca) -> Running {
-        let certificates = Certificates::from_files(self.path("tls.crt"), self.path("tls.key")).unwrap();
-        let mut config = quick();
-        config.limits.certificate_poll = Duration::from_millis(1);
-        Running::start_tls(config, Arc::new(answer), &ca.pem, Arc::new(certificates)).await
+        self.serve_looking_every(Duration::from_millis(1), ca).await
+    }
+
+    async fn serve_looking_every(&self, interval: Duration, ca: &Ca) -> Running {
+        serve_files(self.path("tls.crt"), self.path("tls.key"), interval, ca).await
     }
 }
+
+async fn serve_files(cert: PathBuf, key: PathBuf, interval: Duration, ca: &Ca) -> Running {
+    let certificates = Certificates::from_files(cert, key).unwrap();
+    let mut config = quick();
+    config.limits.certificate_poll = interval;
+    Running::start_tls(config, Arc::new(answer), &ca.pem, Arc::new(certificates)).await
+}
+
+/// Longer than any test: nobody looks unless told.
+const NEVER: Duration = Duration::from_secs(3600);
 
 /// The certificate a new connection is shown.
 async fn served(server: &Running) -> CertificateDer<'static> {
@@ -87,6 +98,90 @@ async fn a_rotated_certificate_is_served_each_time() {
     }
     assert_eq!(server.metric(REFUSED).await, 0.0);
     assert_eq!(early.post("/validate", ALLOWED).await.status, 200, "connections outlive a rotation");
+}
+
+#[tokio::test]
+async fn each_swap_of_a_secret_volume_is_noticed_at_once_and_not_only_the_first() {
+    let ca = Ca::new();
+    let mut volume = Volume::new(&ca.pair("first"));
+    let server = volume.serve_looking_every(NEVER, &ca).await;
+    for name in ["second", "third", "fourth", "fifth"] {
+        let pair = ca.pair(name);
+        volume.swap(&pair.cert, &pair.key);
+        until_served(&server, &pair).await;
+    }
+    assert_eq!(server.metric(REFUSED).await, 0.0);
+}
+
+#[tokio::test]
+async fn two_files_written_one_after_the_other_are_one_change() {
+    let ca = Ca::new();
+    let (first, second) = (ca.pair("first"), ca.pair("second"));
+    let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [cert, key] = [directories[0].path().join("cert.pem"), directories[1].path().join("key.pem")];
+    std::fs::write(&cert, &first.cert).unwrap();
+    std::fs::write(&key, &first.key).unwrap();
+    let server = serve_files(cert.clone(), key.clone(), NEVER, &ca).await;
+    std::fs::write(&cert, &second.cert).unwrap();
+    std::fs::write(&key, &second.key).unwrap();
+    until_served(&server, &second).await;
+}
+
+#[tokio::test]
+async fn a_change_that_no_event_tells_of_is_found_by_looking() {
+    let ca = Ca::new();
+    let (first, second) = (ca.pair("first"), ca.pair("second"));
+    let (elsewhere, directory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let [cert, key] = ["tls.crt", "tls.key"].map(|name| {
+        symlink(elsewhere.path().join(name), directory.path().join(name)).unwrap();
+        directory.path().join(name)
+    });
+    let write = |pair: &Pair| {
+        std::fs::write(elsewhere.path().join("tls.key"), &pair.key).unwrap();
+        std::fs::write(elsewhere.path().join("tls.crt"), &pair.cert).unwrap();
+    };
+    write(&first);
+    let server = serve_files(cert, key, Duration::from_millis(50), &ca).await;
+    write(&second);
+    until_served(&server, &second).await;
+}
+
+#[tokio::test]
+async fn a_directory_that_was_replaced_is_watched_anew() {
+    let ca = Ca::new();
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("tls");
+    let fill = |name: &str| {
+        let pair = ca.pair(name);
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("tls.crt"), &pair.cert).unwrap();
+        std::fs::write(directory.join("tls.key"), &pair.key).unwrap();
+        pair
+    };
+    fill("first");
+    let interval = Duration::from_millis(100);
+    let server = serve_files(directory.join("tls.crt"), directory.join("tls.key"), interval, &ca).await;
+    for name in ["second", "third"] {
+        std::fs::remove_dir_all(&directory).unwrap();
+        let pair = fill(name);
+        until_served(&server, &pair).await;
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_expires_while_it_is_served_turns_unready_until_a_good_one_comes() {
+    let ca = Ca::new();
+    let soon_over = std::time::SystemTime::now() + Duration::from_secs(3);
+    let mut volume = Volume::new(&ca.pair_with("brief", |params| params.not_after = soon_over.into()));
+    let server = volume.serve(&ca).await;
+    assert_eq!(server.admin("/readyz").await.0, 200, "it has some seconds left");
+    soon(async { while server.admin("/readyz").await.0 == 200 {} }).await;
+    let (status, why) = server.admin("/readyz").await;
+    assert_eq!((status, why.contains("certificate expired at")), (503, true), "{why}");
+    assert_eq!(server.admin("/livez").await.0, 200);
+    let good = ca.pair("good");
+    volume.swap(&good.cert, &good.key);
+    soon(async { while server.admin("/readyz").await.0 != 200 {} }).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! TLS: protocols, versions, chains, keys, and who may call.
+//! TLS: protocols and versions.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -12,12 +12,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use ippool_webhook::admission::answer;
-use ippool_webhook::server::{Certificates, TlsVersion};
-use rcgen::{ExtendedKeyUsagePurpose, SanType};
+use ippool_webhook::server::TlsVersion;
 use rustls::ClientConfig;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
-use server::{ALLOWED, Ca, DENIED, PATIENCE, Pair, Running, client, connect, quick, soon};
+use server::{ALLOWED, DENIED, PATIENCE, Running, client, client_of, connect, quick, soon};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -105,162 +102,7 @@ async fn tls_1_2_is_spoken_only_when_asked_for() {
         let mut config = quick();
         config.tls.min_version = min_version;
         let server = Running::start_with(config, Arc::new(answer)).await;
-        let old = old_client(&server.ca);
+        let old = client_of(&server.ca, None, &[&rustls::version::TLS12]);
         assert_eq!(server.caller_with(old).await.is_ok(), works, "{min_version:?}");
-    }
-}
-
-/// A client that speaks TLS 1.2 and nothing newer.
-fn old_client(ca: &str) -> ClientConfig {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(rustls::pki_types::CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
-    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS12])
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth()
-}
-
-#[tokio::test]
-async fn the_whole_chain_is_sent() {
-    let root = Ca::new();
-    let intermediate = root.intermediate();
-    let mut pair = intermediate.pair("leaf");
-    pair.cert += &intermediate.pem;
-    let server = Running::start_tls(quick(), Arc::new(answer), &root.pem, pair.certificates()).await;
-    assert_eq!(server.caller().await.post("/validate", ALLOWED).await.status, 200);
-}
-
-#[tokio::test]
-async fn a_key_in_the_form_of_openssl_ec_works() {
-    let ca = Ca::new();
-    let pair = ca.pair("leaf");
-    let sec1 = Pair { key: sec1(&pair.key), ..pair };
-    let server = Running::start_tls(quick(), Arc::new(answer), &ca.pem, sec1.certificates()).await;
-    assert_eq!(server.caller().await.post("/validate", ALLOWED).await.status, 200);
-}
-
-/// The SEC1 key inside a PKCS#8 one: the third element of the sequence, an octet string.
-fn sec1(pkcs8: &str) -> String {
-    let PrivateKeyDer::Pkcs8(key) = PrivateKeyDer::from_pem_slice(pkcs8.as_bytes()).unwrap() else {
-        panic!("rcgen writes PKCS#8")
-    };
-    let mut rest = content(key.secret_pkcs8_der()).0;
-    for _version_and_algorithm in 0..2 {
-        rest = content(rest).1;
-    }
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(content(rest).0);
-    format!("-----BEGIN EC PRIVATE KEY-----\n{text}\n-----END EC PRIVATE KEY-----\n")
-}
-
-/// The content of the DER element at the start of `der`, and what follows it.
-fn content(der: &[u8]) -> (&[u8], &[u8]) {
-    let (length, at) = match der[1] {
-        0x81 => (usize::from(der[2]), 3),
-        short => (usize::from(short), 2),
-    };
-    der[at..].split_at(length)
-}
-
-#[test]
-fn a_key_of_another_certificate_is_refused_with_both_files_named() {
-    let (ca, directory) = (Ca::new(), tempfile::tempdir().unwrap());
-    let (cert, key) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
-    std::fs::write(&cert, ca.pair("one").cert).unwrap();
-    std::fs::write(&key, ca.pair("another").key).unwrap();
-    let error = Certificates::from_files(cert, key).unwrap_err().to_string();
-    assert!(error.contains("tls.crt cannot be used with the key of"), "{error}");
-    assert!(error.contains("tls.key: keys may not be consistent"), "{error}");
-}
-
-#[test]
-fn a_file_that_is_no_certificate_is_named_with_its_flag() {
-    let directory = tempfile::tempdir().unwrap();
-    let (cert, key) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
-    let missing = Certificates::from_files(cert.clone(), key.clone()).unwrap_err().to_string();
-    assert!(missing.starts_with("cannot read --tls-cert") && missing.contains("tls.crt"), "{missing}");
-    std::fs::write(&cert, "hello").unwrap();
-    std::fs::write(&key, "hello").unwrap();
-    let empty = Certificates::from_files(cert.clone(), key.clone()).unwrap_err().to_string();
-    assert!(empty.contains("--tls-cert") && empty.contains("holds no certificate in PEM"), "{empty}");
-    std::fs::write(&cert, Ca::new().pem).unwrap();
-    let keyless = Certificates::from_files(cert, key).unwrap_err().to_string();
-    assert!(keyless.contains("--tls-key") && keyless.contains("PKCS#8, PKCS#1 or SEC1"), "{keyless}");
-}
-
-/// A server that answers callers of `ca` with one of `names`.
-async fn for_clients(ca: &Ca, names: &[&str]) -> (Running, tempfile::TempDir) {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("clients.pem");
-    std::fs::write(&file, &ca.pem).unwrap();
-    let mut config = quick();
-    config.tls.client_ca = Some(file);
-    config.tls.client_names = names.iter().map(|&name| name.to_owned()).collect();
-    (Running::start_with(config, Arc::new(answer)).await, directory)
-}
-
-fn caller_pair(ca: &Ca, name: &str) -> Pair {
-    ca.pair_with(name, |params| {
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        params.subject_alt_names = vec![SanType::URI("spiffe://cluster/apiserver".try_into().unwrap())];
-    })
-}
-
-/// What a caller that shows `identity` gets: a status, or nothing but an end.
-async fn status_for(server: &Running, identity: Option<&Pair>) -> Option<u16> {
-    let mut caller = server.caller_with(client(&server.ca, identity)).await.ok()?;
-    // In TLS 1.3 the client is done before the server has seen its certificate.
-    use tokio::io::AsyncWriteExt as _;
-    let request = server::header("/validate", ALLOWED.len()) + ALLOWED;
-    if caller.0.write_all(request.as_bytes()).await.is_err() || caller.0.flush().await.is_err() {
-        return None;
-    }
-    if caller.is_cut().await { None } else { Some(200) }
-}
-
-#[tokio::test]
-async fn with_a_client_ca_only_its_clients_are_answered() {
-    let ca = Ca::new();
-    let (server, _directory) = for_clients(&ca, &[]).await;
-    assert_eq!(status_for(&server, Some(&caller_pair(&ca, "anyone"))).await, Some(200));
-    assert_eq!(status_for(&server, None).await, None, "no certificate");
-    assert_eq!(status_for(&server, Some(&caller_pair(&Ca::new(), "anyone"))).await, None, "another CA");
-    server.until_metric("ippool_webhook_tls_handshakes_failed_total{reason=\"rejected\"}", 2.0).await;
-}
-
-#[tokio::test]
-async fn a_client_of_the_wrong_name_is_403() {
-    let ca = Ca::new();
-    let (server, _directory) = for_clients(&ca, &["kube-apiserver"]).await;
-    let mut right =
-        server.caller_with(client(&server.ca, Some(&caller_pair(&ca, "kube-apiserver")))).await.unwrap();
-    assert_eq!(right.post("/validate", ALLOWED).await.status, 200);
-    let mut wrong =
-        server.caller_with(client(&server.ca, Some(&caller_pair(&ca, "somebody")))).await.unwrap();
-    let message = wrong.post("/validate", ALLOWED).await.assert_status(403, "Forbidden");
-    assert!(message.contains("--client-name"), "{message}");
-    assert_eq!(server.rejected("client_name").await, 1.0);
-}
-
-#[tokio::test]
-async fn a_client_may_be_named_by_an_alternative_name() {
-    let ca = Ca::new();
-    let (server, _directory) = for_clients(&ca, &["another", "spiffe://cluster/apiserver"]).await;
-    let identity = caller_pair(&ca, "whoever");
-    let mut caller = server.caller_with(client(&server.ca, Some(&identity))).await.unwrap();
-    assert_eq!(caller.post("/validate", ALLOWED).await.status, 200);
-}
-
-#[tokio::test]
-async fn a_client_is_checked_anew_on_each_connection() {
-    let ca = Ca::new();
-    let (server, _directory) = for_clients(&ca, &[]).await;
-    let config = client(&server.ca, Some(&caller_pair(&ca, "anyone")));
-    for _ in 0..2 {
-        let mut caller = server.caller_with(config.clone()).await.unwrap();
-        assert_eq!(caller.post("/validate", ALLOWED).await.status, 200);
-        let kind = caller.0.get_ref().1.handshake_kind();
-        assert_eq!(kind, Some(rustls::HandshakeKind::Full), "a resumed session skips the check");
     }
 }

@@ -48,7 +48,7 @@ pub struct ServeArgs {
     )]
     pub ca_out: PathBuf,
 
-    /// Answer only callers with a certificate of this CA, PEM; read at start
+    /// Answer only callers with a certificate of this CA, PEM; read again when its content changes
     #[arg(long, value_name = "FILE", env = "IPPOOL_WEBHOOK_CLIENT_CA")]
     pub client_ca: Option<PathBuf>,
 

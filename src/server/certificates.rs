@@ -11,15 +11,23 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::metrics::Metrics;
+use super::watch::Watch;
 
 /// A certificate that expires sooner than this is warned of: a week is time enough to act.
 const EXPIRES_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Between two warnings that the certificate is about to expire.
+const REMIND: Duration = Duration::from_secs(24 * 3600);
 /// Reads of a pair before a change between the two files counts as an error of the pair.
 const READ_ATTEMPTS: usize = 3;
+
+/// What is wrong with a chain that begins with a CA.
+const OWN_FIRST: &str =
+    "the certificate of this key is in the file, but has to be the first in it, before those of CAs";
 
 /// Why a certificate cannot be served with.
 #[derive(Debug, Error)]
@@ -146,14 +154,14 @@ impl Certificates {
         }
     }
 
-    /// Looks at the files every `interval` and swaps in what is new and good; never returns. The content
-    /// is compared, not the time or the inode: a Secret volume swaps a symlink beside the files, which a
-    /// watch of the files themselves sees once at most.
+    /// Looks at the files whenever they may have changed, at the latest every `interval`, and swaps in what is
+    /// new and good; never returns. The content is compared, not the time or the inode.
     pub async fn follow(&self, interval: Duration, metrics: &Metrics) {
         let Some(files) = &self.files else { return std::future::pending().await };
-        let mut seen = Ok(files.first.clone());
+        let mut watch = Watch::of(&[&files.cert, &files.key], interval);
+        let (mut seen, mut reminded) = (Ok(files.first.clone()), Instant::now());
+        // First without waiting: something may have changed before the watch began.
         loop {
-            tokio::time::sleep(interval).await;
             let found = read_pair(&files.cert, &files.key).map_err(|error| error.to_string());
             if found != seen {
                 let loaded = found
@@ -162,6 +170,11 @@ impl Certificates {
                 self.replace(loaded, metrics);
                 seen = found;
             }
+            if reminded.elapsed() >= REMIND {
+                reminded = Instant::now();
+                self.report(metrics);
+            }
+            watch.look().await;
         }
     }
 
@@ -208,9 +221,20 @@ fn load(pair: &Pair, cert: &Path, key: &Path) -> Result<Loaded, CertificateError
     let private = PrivateKeyDer::from_pem_slice(&pair.key)
         .map_err(|_| not_pem("--tls-key", key, "private key (PKCS#8, PKCS#1 or SEC1, unencrypted)"))?;
     let (not_before, not_after, until) = validity(&chain).map_err(unusable)?;
-    let certified = CertifiedKey::from_der(chain, private, &rustls::crypto::ring::default_provider())
-        .map_err(|error| unusable(error.to_string()))?;
+    let others = chain.get(1..).unwrap_or_default().to_vec();
+    let certified = pair_up(chain, private.clone_key()).map_err(|error| {
+        let misplaced = others.into_iter().any(|other| pair_up(vec![other], private.clone_key()).is_ok());
+        unusable(if misplaced { OWN_FIRST.to_owned() } else { error.to_string() })
+    })?;
     Ok(Loaded { key: Arc::new(certified), not_before, not_after, until })
+}
+
+/// Fails where the first certificate of the chain is not for this key.
+fn pair_up(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, rustls::Error> {
+    CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())
 }
 
 fn not_pem(flag: &'static str, path: &Path, wanted: &'static str) -> CertificateError {

@@ -36,14 +36,19 @@ pub enum Protocol {
     Http2,
 }
 
-/// Answers the requests of `stream` with `router`, until the peer ends it, a bound is passed or the
-/// server closes.
-pub async fn serve<S>(stream: S, protocol: Protocol, router: Router, limits: &Limits, life: &Lifecycle)
-where
+/// Answers each request of `stream` by what `router` gives at that moment, until the peer ends it, a bound
+/// is passed or the server closes.
+pub async fn serve<S>(
+    stream: S,
+    protocol: Protocol,
+    router: impl Fn() -> Router,
+    limits: &Limits,
+    life: &Lifecycle,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Activity::new();
-    let service = service_fn(|request| answer(request, router.clone(), activity.request(), life.clone()));
+    let service = service_fn(|request| answer(request, router(), activity.request(), life.clone()));
     match protocol {
         Protocol::Http1 => {
             let stream = TokioIo::new(Watched::new(stream, activity.clone()));

@@ -42,7 +42,8 @@ const ADMIN_CONNECTIONS: usize = 64;
 const STREAMS: u32 = 64;
 /// A body up to this size, in bytes, is reviewed where it was read: under a millisecond of work.
 const INLINE_BYTES: usize = 256 * 1024;
-/// Between two looks at the certificate files. The kubelet itself takes a minute to bring a new Secret.
+/// Between two looks at the certificate files, should nothing have told of a change. The kubelet itself takes
+/// a minute to bring a new Secret.
 const CERTIFICATE_POLL: Duration = Duration::from_secs(5);
 
 /// The bounds one server runs under; [`Default`] gives the values above.

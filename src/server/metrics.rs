@@ -63,6 +63,7 @@ pub struct Metrics {
     rejected: Family<ByReason, Counter>,
     handshakes_failed: Family<ByReason, Counter>,
     reloads: Family<ByOutcome, Counter>,
+    client_ca_reloads: Family<ByOutcome, Counter>,
     /// Bytes of bodies held now.
     pub in_flight_bytes: Gauge,
     /// Webhook connections open now.
@@ -83,6 +84,7 @@ impl Default for Metrics {
             rejected: Family::default(),
             handshakes_failed: Family::default(),
             reloads: Family::default(),
+            client_ca_reloads: Family::default(),
             in_flight_bytes: Gauge::default(),
             connections: Gauge::default(),
             certificate_expiry: Gauge::default(),
@@ -117,6 +119,8 @@ impl Metrics {
         r.register("certificate_expiry_timestamp_seconds", help, self.certificate_expiry.clone());
         let help = "Certificate files that changed, and whether they could be used";
         r.register("certificate_reloads", help, self.reloads.clone());
+        let help = "Contents of --client-ca that changed, and whether they could be used";
+        r.register("client_ca_reloads", help, self.client_ca_reloads.clone());
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         r.register("build", "The version that runs", build);
     }
@@ -133,6 +137,7 @@ impl Metrics {
         }
         for outcome in ["success", "failure"] {
             self.reloads.get_or_create(&ByOutcome { outcome }).inc_by(0);
+            self.client_ca_reloads.get_or_create(&ByOutcome { outcome }).inc_by(0);
         }
         for reason in ["panic", "overloaded", "deadline"] {
             self.rejected.get_or_create(&ByReason { reason }).inc_by(0);
@@ -189,8 +194,12 @@ impl Metrics {
 
     /// Counts a change of the certificate files.
     pub fn reloaded(&self, worked: bool) {
-        let outcome = if worked { "success" } else { "failure" };
-        self.reloads.get_or_create(&ByOutcome { outcome }).inc();
+        self.reloads.get_or_create(&by_outcome(worked)).inc();
+    }
+
+    /// Counts a change of the client CA.
+    pub fn client_ca_reloaded(&self, worked: bool) {
+        self.client_ca_reloads.get_or_create(&by_outcome(worked)).inc();
     }
 
     /// All of it, in the OpenMetrics text format.
@@ -202,6 +211,10 @@ impl Metrics {
         }
         text
     }
+}
+
+fn by_outcome(worked: bool) -> ByOutcome {
+    ByOutcome { outcome: if worked { "success" } else { "failure" } }
 }
 
 fn reviewed(endpoint: Endpoint, operation: &'static str, trusted: bool, outcome: &'static str) -> Reviewed {

@@ -62,9 +62,9 @@ impl Rejection {
 
     /// 403: a certificate of the right CA with a name that is not wanted.
     pub fn wrong_client() -> Self {
-        let message = "the client certificate has none of the names that --client-name allows: \
-                       give the caller another certificate, or add its name there";
-        Self::new(StatusCode::FORBIDDEN, "client_name", message).unread()
+        let message = "the client certificate has none of the names that --client-name allows, or is not of \
+                       --client-ca any more: give the caller another certificate, or add its name there";
+        Self::new(StatusCode::FORBIDDEN, "client_name", message).unread().closing()
     }
 
     /// 413.

@@ -1,21 +1,21 @@
-//! A server at work: its two ports, the look at the certificate files, and the orderly end.
+//! A server at work: its two ports, the look at certificates and client CAs, and the orderly end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
+use super::Server;
 use super::accept::{self, Counted};
 use super::connection::{self, Protocol};
 use super::lifecycle::Lifecycle;
 use super::limits::Limits;
 use super::review::App;
 use super::routes::{self, Admin};
-use super::{Server, tls};
+use super::trust::Trust;
 
 /// Serves until `shutdown` ends, and then to the orderly end.
 pub async fn run(server: Server, shutdown: impl Future<Output = ()>) {
@@ -30,7 +30,8 @@ pub async fn run(server: Server, shutdown: impl Future<Output = ()>) {
         Admin { metrics: Arc::clone(&metrics), certificates: Arc::clone(&certificates), life: life.clone() };
     let administering = administer(server.admin_listener, admin, &app.limits);
     let following = certificates.follow(app.limits.certificate_poll, &metrics);
-    let webhook = Webhook::new(server.acceptor, server.client_names, Arc::clone(&app), life.clone());
+    let trusting = server.trust.follow(app.limits.certificate_poll, &metrics);
+    let webhook = Webhook::new(Arc::clone(&server.trust), Arc::clone(&app), life.clone());
     let serving = async {
         let tasks = TaskTracker::new();
         let accepting = webhook.accept(server.listener, &tasks);
@@ -44,14 +45,14 @@ pub async fn run(server: Server, shutdown: impl Future<Output = ()>) {
         () = serving => {}
         () = administering => {}
         () = following => {}
+        () = trusting => {}
     }
 }
 
 /// The TLS port.
 #[derive(Clone)]
 struct Webhook {
-    acceptor: TlsAcceptor,
-    client_names: Arc<[String]>,
+    trust: Arc<Trust>,
     allowed: Router,
     forbidden: Router,
     app: Arc<App>,
@@ -59,10 +60,10 @@ struct Webhook {
 }
 
 impl Webhook {
-    fn new(acceptor: TlsAcceptor, client_names: Arc<[String]>, app: Arc<App>, life: Lifecycle) -> Self {
+    fn new(trust: Arc<Trust>, app: Arc<App>, life: Lifecycle) -> Self {
         let allowed = routes::webhook(Arc::clone(&app));
         let forbidden = routes::forbidden(Arc::clone(&app));
-        Self { acceptor, client_names, allowed, forbidden, app, life }
+        Self { trust, allowed, forbidden, app, life }
     }
 
     async fn accept(&self, listener: TcpListener, tasks: &TaskTracker) {
@@ -74,12 +75,13 @@ impl Webhook {
         let App { limits, metrics, .. } = &*self.app;
         let _counted = Counted::new(&metrics.connections);
         // A handshake that is under way when the server closes has no request to finish.
-        let handshake = accept::handshake(&self.acceptor, stream, limits, metrics);
+        let (acceptor, admission) = self.trust.acceptor();
+        let handshake = accept::handshake(&acceptor, stream, limits, metrics);
         let Some(Some((stream, protocol))) = self.life.closing.run_until_cancelled(handshake).await else {
             return;
         };
-        let allowed = tls::has_allowed_name(stream.get_ref().1.peer_certificates(), &self.client_names);
-        let router = if allowed { self.allowed } else { self.forbidden };
+        let caller = admission.caller(stream.get_ref().1.peer_certificates());
+        let router = || if caller.is_allowed() { self.allowed.clone() } else { self.forbidden.clone() };
         connection::serve(stream, protocol, router, limits, &self.life).await;
     }
 }
@@ -90,7 +92,7 @@ async fn administer(listener: TcpListener, admin: Admin, limits: &Limits) {
     let _connections_close_with_this = life.closing.clone().drop_guard();
     let serve = |stream| {
         let (router, limits, life) = (router.clone(), limits.clone(), life.clone());
-        async move { connection::serve(stream, Protocol::Http1, router, &limits, &life).await }
+        async move { connection::serve(stream, Protocol::Http1, || router.clone(), &limits, &life).await }
     };
     accept::accept(listener, limits.admin_connections, &tasks, &life, serve).await;
 }

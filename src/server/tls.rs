@@ -1,13 +1,12 @@
 //! TLS: what is offered, and who may call.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use thiserror::Error;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -56,22 +55,22 @@ pub enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
-/// What rustls serves with: `certificates`, as `options` say.
+/// What rustls serves with: `certificates`, and clients that `verifier` lets in, where there is one.
 ///
 /// # Errors
 ///
-/// When the client CA cannot be used.
+/// When rustls does not accept the combination.
 pub fn server_config(
     certificates: Arc<Certificates>,
-    options: &TlsOptions,
+    min_version: TlsVersion,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(versions(options.min_version))?;
-    let mut config = match &options.client_ca {
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_protocol_versions(versions(min_version))?;
+    let mut config = match verifier {
         None => builder.with_no_client_auth().with_cert_resolver(certificates),
-        Some(ca) => {
-            let verifier = client_verifier(ca, provider)?;
+        Some(verifier) => {
             without_resumption(builder.with_client_cert_verifier(verifier).with_cert_resolver(certificates))
         }
     };
@@ -92,22 +91,28 @@ fn versions(min: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
 /// A resumed session would skip the check of the client's certificate.
 fn without_resumption(mut config: ServerConfig) -> ServerConfig {
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.max_early_data_size = 0;
     config
 }
 
-fn client_verifier(
-    ca: &Path,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let fail = |reason: String| TlsError::ClientCa { path: ca.into(), reason };
+/// Lets in clients of the CAs in `pem`, the content of `--client-ca`.
+///
+/// # Errors
+///
+/// When it holds no CA certificate, or something that is none.
+pub fn client_verifier(pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, String> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca).map_err(|error| fail(error.to_string()))? {
-        let certificate = certificate.map_err(|error| fail(error.to_string()))?;
-        roots.add(certificate).map_err(|error| fail(error.to_string()))?;
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
     }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .map_err(|error| fail(error.to_string()))
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    verifier.map(|it| it as Arc<dyn ClientCertVerifier>).map_err(|error| match error {
+        VerifierBuilderError::NoRootAnchors => "it holds no certificate".to_owned(),
+        other => other.to_string(),
+    })
 }
 
 /// Whether the certificate a caller showed has one of `names`: as a DNS name, a URI or an e-mail address

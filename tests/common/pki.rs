@@ -53,11 +53,19 @@ impl Ca {
     }
 
     pub fn pair_with(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Pair {
+        self.issue(name, &KeyPair::generate().unwrap(), change)
+    }
+
+    /// A certificate for localhost with this key.
+    pub fn pair_of(&self, key: &KeyPair) -> Pair {
+        self.issue("leaf", key, |_| ())
+    }
+
+    fn issue(&self, name: &str, key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Pair {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let cert = params.signed_by(&key, &self.issuer).unwrap().pem();
+        let cert = params.signed_by(key, &self.issuer).unwrap().pem();
         Pair { cert, key: key.serialize_pem() }
     }
 }

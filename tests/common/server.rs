@@ -17,7 +17,7 @@ use ippool_webhook::policy::Policy;
 use ippool_webhook::server::{Certificates, Config, Review, Server};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -122,11 +122,20 @@ pub fn quick() -> Config {
 
 /// A client that trusts `ca`, and shows `identity` where there is one.
 pub fn client(ca: &str, identity: Option<&Pair>) -> ClientConfig {
+    client_of(ca, identity, rustls::DEFAULT_VERSIONS)
+}
+
+/// The same, speaking these versions.
+pub fn client_of(
+    ca: &str,
+    identity: Option<&Pair>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots);
     let Some(Pair { cert, key }) = identity else { return builder.with_no_client_auth() };
