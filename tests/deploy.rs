@@ -5,6 +5,8 @@
 
 #[path = "deploy/cel.rs"]
 mod cel;
+#[path = "deploy/issued.rs"]
+mod issued;
 #[path = "common/pki.rs"]
 #[allow(dead_code, reason = "made for the tests of the server")]
 mod pki;
@@ -235,30 +237,6 @@ fn the_network_policy_lets_the_apiserver_in_and_nothing_out() {
 }
 
 #[test]
-fn the_certificate_is_made_for_the_service_and_put_where_the_pod_looks() {
-    let certificates = documents("overlays/cert-manager/certificates.yaml");
-    let find = |kind: &str, name: &Value| {
-        let found = certificates.iter().find(|it| it["kind"] == kind && it["metadata"]["name"] == *name);
-        found.unwrap_or_else(|| panic!("no {kind} {name}"))
-    };
-    let leaf = find("Certificate", &json!("ippool-webhook"));
-    let (tls, mounts) = (pod()["spec"]["volumes"][0].clone(), container()["volumeMounts"].clone());
-    assert_eq!(tls["secret"]["secretName"], leaf["spec"]["secretName"]);
-    assert_eq!(mounts[0], json!({ "name": tls["name"], "mountPath": "/tls", "readOnly": true }));
-    assert_eq!(leaf["spec"]["dnsNames"][0], "ippool-webhook.ippool-webhook.svc");
-    let issuer = find("Issuer", &leaf["spec"]["issuerRef"]["name"]);
-    let authority = find("Certificate", &json!("ippool-webhook-ca"));
-    assert_eq!(issuer["spec"]["ca"]["secretName"], authority["spec"]["secretName"]);
-    find("Issuer", &authority["spec"]["issuerRef"]["name"]);
-    let injected =
-        format!("inject-ca-from: {}/ippool-webhook\n", leaf["metadata"]["namespace"].as_str().unwrap());
-    assert!(text("overlays/cert-manager/kustomization.yaml").contains(&injected));
-    let secret = leaf["spec"]["secretName"].as_str().unwrap();
-    let issued = format!("serving-cert-secret-name: {secret}\n");
-    assert!(text("overlays/openshift/kustomization.yaml").contains(&issued));
-}
-
-#[test]
 fn the_image_is_this_release_and_runs_as_the_user_of_the_deployment() {
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(container()["image"], format!("ippool-webhook:{version}"));
@@ -272,18 +250,19 @@ fn the_image_is_this_release_and_runs_as_the_user_of_the_deployment() {
 }
 
 #[test]
-fn every_manifest_is_listed_in_the_base() {
-    let kustomization = object("base/kustomization.yaml");
-    let mut listed: Vec<_> = kustomization["resources"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| it.as_str().unwrap().to_owned())
-        .collect();
-    listed.extend(["kustomization.yaml".to_owned(), "policy.yaml".to_owned()]);
-    listed.sort();
-    let names = std::fs::read_dir(file("base")).unwrap().map(|it| it.unwrap().file_name());
-    let mut there: Vec<_> = names.map(|it| it.into_string().unwrap()).collect();
-    there.sort();
-    assert_eq!(listed, there);
+fn every_manifest_is_listed_in_its_folder() {
+    for (folder, others) in [
+        ("base", &["kustomization.yaml", "policy.yaml"][..]),
+        ("overlays/self-managed", &["kustomization.yaml"]),
+    ] {
+        let kustomization = object(&format!("{folder}/kustomization.yaml"));
+        let resources = kustomization["resources"].as_array().unwrap().iter().map(|it| it.as_str().unwrap());
+        let mut listed: Vec<_> =
+            resources.filter(|it| it.ends_with(".yaml")).chain(others.iter().copied()).collect();
+        listed.sort_unstable();
+        let names = std::fs::read_dir(file(folder)).unwrap().map(|it| it.unwrap().file_name());
+        let mut there: Vec<_> = names.map(|it| it.into_string().unwrap()).collect();
+        there.sort();
+        assert_eq!(listed, there, "{folder}");
+    }
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::limits;
 use super::tls::TlsVersion;
@@ -174,8 +174,12 @@ fn idle_seconds(text: &str) -> Result<u64, String> {
 }
 
 fn log_level(text: &str) -> Result<String, String> {
-    match EnvFilter::try_new(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("{error}; write error, warn, info, debug or trace")),
+    let right = "write error, warn, info, debug or trace, or for parts PART=LEVEL";
+    // A bare word that is no level would be taken for a part, and everything else be silent.
+    let bare = |part: &&str| !part.contains('=') && part.parse::<LevelFilter>().is_err();
+    if let Some(part) = text.split(',').find(bare) {
+        return Err(format!("{part:?} is no level; {right}"));
     }
+    text.parse::<Targets>().map_err(|error| format!("{error}; {right}"))?;
+    Ok(text.to_owned())
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 use super::args::{LogFormat, ServeArgs};
 use super::certificates::Certificates;
@@ -120,17 +121,19 @@ fn bytes(set: Option<u64>, default: usize) -> anyhow::Result<usize> {
 
 /// Logs go to stderr; stdout is for what a person asked to see.
 fn start_logging(args: &ServeArgs) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(directives(&args.log_level)).context("--log-level")?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter: Targets = directives(&args.log_level).parse().context("--log-level")?;
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal());
-    match args.log_format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    }
-    .map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))
+    let lines = match args.log_format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))
 }
 
 /// What a bare level means: that level for this program. Its libraries describe every frame at `debug`.

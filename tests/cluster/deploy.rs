@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 
 use super::plane::Plane;
 use super::process::{Ran, awaited};
-use super::rendered::{OVERLAYS, folder, of_kind, registration, rendered, rendered_from, rendered_webhooks};
+use super::rendered::{
+    OVERLAYS, folder, of_kind, registration, rendered, rendered_beside, rendered_webhooks,
+};
 
-/// A control plane with the namespace of the webhook and nothing that runs in it.
-fn plane() -> &'static Plane {
+/// A control plane with the namespace of the webhook and nothing that runs in it. Nobody writes a pool there.
+pub fn plane() -> &'static Plane {
     static PLANE: OnceLock<Plane> = OnceLock::new();
     PLANE.get_or_init(|| {
         let plane = Plane::start("deploy");
@@ -33,12 +35,13 @@ fn every_object_is_accepted_by_the_apiserver_without_a_warning() {
         let (foreign, ours): (Vec<_>, Vec<_>) = rendered(overlay)
             .into_iter()
             .partition(|object| object["apiVersion"].as_str().unwrap().starts_with("cert-manager.io/"));
-        assert_eq!(ours.len(), 10, "{overlay}");
+        assert_eq!(ours.len(), if *overlay == "self-managed" { 19 } else { 10 }, "{overlay}");
         for object in ours {
             let ran = tried(plane(), &object);
             assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{overlay}: {object}");
         }
-        assert_eq!(foreign.len(), if matches!(*overlay, "base" | "openshift") { 0 } else { 4 }, "{overlay}");
+        let issued = matches!(*overlay, "cert-manager" | "observe-cni");
+        assert_eq!(foreign.len(), if issued { 4 } else { 0 }, "{overlay}");
         // The CRDs of cert-manager are not here; what can be said without them is in `tests/deploy.rs`.
         for object in foreign {
             let ran = tried(plane(), &object);
@@ -47,20 +50,31 @@ fn every_object_is_accepted_by_the_apiserver_without_a_warning() {
     }
 }
 
+/// What makes pods, and where the pod is in it.
+const WORKLOADS: [(&str, &str); 3] = [
+    ("Deployment", "/spec/template"),
+    ("Job", "/spec/template"),
+    ("CronJob", "/spec/jobTemplate/spec/template"),
+];
+
 #[test]
 fn the_pods_meet_the_restricted_pod_security_standard_and_their_quota_admits_them() {
     for overlay in OVERLAYS {
-        let [deployment] = of_kind(overlay, "Deployment").try_into().unwrap();
-        let mut pod = deployment["spec"]["template"].clone();
-        pod["apiVersion"] = json!("v1");
-        pod["kind"] = json!("Pod");
-        pod["metadata"]["name"] = json!("ippool-webhook-0");
-        pod["metadata"]["namespace"] = deployment["metadata"]["namespace"].clone();
-        let ran = tried(plane(), &pod);
-        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{overlay}");
-        pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
-        let refused = tried(plane(), &pod).stderr;
-        assert!(refused.contains("violates PodSecurity \"restricted:latest\""), "{overlay}: {refused}");
+        for (kind, path) in WORKLOADS {
+            for workload in of_kind(overlay, kind) {
+                let mut pod = workload.pointer(path).unwrap().clone();
+                pod["apiVersion"] = json!("v1");
+                pod["kind"] = json!("Pod");
+                pod["metadata"]["name"] = json!("tried");
+                pod["metadata"]["namespace"] = workload["metadata"]["namespace"].clone();
+                let ran = tried(plane(), &pod);
+                assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{overlay} {kind}");
+                pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
+                let refused = tried(plane(), &pod).stderr;
+                let wanted = "violates PodSecurity \"restricted:latest\"";
+                assert!(refused.contains(wanted), "{overlay} {kind}: {refused}");
+            }
+        }
     }
 }
 
@@ -111,31 +125,49 @@ fn an_overlay_is_installed_by_one_command_and_applied_again_keeps_the_injected_a
     assert_eq!(deployment["metadata"]["generation"], 1, "no rollout for nothing");
 }
 
-/// The first fenced block of this language in the README of `deploy/`.
-fn example(language: &str) -> String {
-    let text = std::fs::read_to_string(folder("base").join("../README.md")).unwrap();
-    let block = text.split(&format!("```{language}\n")).nth(1).unwrap();
+/// A fenced block of this language in a README, by its place among them.
+fn example(path: &str, language: &str, place: usize) -> String {
+    let text = std::fs::read_to_string(folder("base").join("../..").join(path)).unwrap();
+    let block = text.split(&format!("```{language}\n")).nth(place + 1).unwrap();
     block.split("```").next().unwrap().to_owned()
 }
 
 #[test]
 fn the_example_of_ones_own_settings_renders() {
-    let scratch = tempfile::tempdir().unwrap();
-    let (own, checkout) = (scratch.path().join("own"), scratch.path().join("ippool-webhook"));
-    std::fs::create_dir(&own).unwrap();
-    std::fs::create_dir(&checkout).unwrap();
-    let deploy = folder("base").join("..").canonicalize().unwrap();
-    std::os::unix::fs::symlink(deploy, checkout.join("deploy")).unwrap();
-    std::fs::write(own.join("kustomization.yaml"), example("yaml")).unwrap();
-    std::fs::write(own.join("policy.yaml"), "enforcement: warn\n").unwrap();
-    let objects = rendered_from(&own);
+    let own = example("deploy/README.md", "yaml", 0);
+    let objects = rendered_beside(&own, &[("policy.yaml", "enforcement: warn\n")]);
     let find = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap();
     let pod = &find("Deployment")["spec"]["template"]["spec"];
     let image = concat!("registry.example.com/ippool-webhook:", env!("CARGO_PKG_VERSION"));
-    assert_eq!(pod["containers"][0]["image"], image);
+    let issuing = [("Job", WORKLOADS[1].1), ("CronJob", WORKLOADS[2].1)];
+    let issuing = issuing.map(|(kind, path)| &find(kind).pointer(path).unwrap()["spec"]);
+    for pod in [pod, issuing[0], issuing[1]] {
+        assert_eq!(pod["containers"][0]["image"], image);
+    }
     let policy = find("ConfigMap");
     assert_eq!(policy["data"], json!({ "policy.yaml": "enforcement: warn\n" }));
     assert_eq!(pod["volumes"][1]["configMap"]["name"], policy["metadata"]["name"], "a rollout follows");
+}
+
+#[test]
+fn the_example_of_an_issuer_of_ones_own_renders() {
+    let objects = rendered_beside(&example("certs/README.md", "yaml", 0), &[]);
+    let certificates: Vec<_> = objects.iter().filter(|it| it["kind"] == "Certificate").collect();
+    assert_eq!(certificates.len(), 1);
+    assert_eq!(certificates[0]["spec"]["issuerRef"]["name"], "company-ca");
+    let annotation = "/metadata/annotations/cert-manager.io~1inject-ca-from";
+    assert_eq!(objects.iter().filter(|it| it.pointer(annotation).is_some()).count(), 2);
+}
+
+#[test]
+fn the_example_of_client_certificates_renders() {
+    let objects = rendered_beside(&example("certs/apiserver/README.md", "yaml", 1), &[]);
+    let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+    let pod = &deployment["spec"]["template"]["spec"];
+    let arguments: Vec<_> = pod["containers"][0]["args"].as_array().unwrap().iter().rev().take(2).collect();
+    assert_eq!(arguments, ["--client-name=kube-apiserver-kubelet-client", "--client-ca=/client-ca/ca.crt"]);
+    let ran = tried(plane(), deployment);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
 }
 
 /// Users, and what each of them may be taken for.

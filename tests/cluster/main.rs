@@ -15,6 +15,7 @@ mod tools;
 mod webhook;
 
 mod api;
+mod certs;
 mod cni;
 mod crd_table;
 mod deploy;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use rcgen::{CertificateParams, DnType, KeyPair, SanType};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, SanType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -15,6 +15,9 @@ use super::http::{self, exchange};
 use super::process::{Leashed, Ran, awaited, command};
 use super::server::{Ca, Pair, client};
 use super::tools::tools;
+
+/// Starts before a port that is taken counts as a failure.
+const ATTEMPTS: usize = 3;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,9 @@ pub enum Identity<'a> {
     /// The bearer of a token; see [`Plane::token`]. Text that is no token makes a 401.
     Token(&'a str),
 }
+
+/// What the apiserver of a control plane is told besides, once its directory and its CA are there.
+pub type More<'a> = &'a dyn Fn(&Path, &Ca) -> Vec<String>;
 
 /// A running control plane; everything of it is killed when it is dropped.
 pub struct Plane {
@@ -50,18 +56,26 @@ pub struct Plane {
 impl Plane {
     /// Starts one under a name of its own, and waits until it serves IPPools.
     pub fn start(name: &str) -> Self {
+        Self::start_with(name, &|_, _| Vec::new())
+    }
+
+    /// Starts one whose apiserver is told something besides.
+    pub fn start_with(name: &str, more: More<'_>) -> Self {
         let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster").join(name);
         // A port that was free when it was asked for may be taken by the time it is used.
         let taken = |error: &String| error.contains("address already in use");
-        let started = Self::start_in(&scratch);
-        let started =
-            if started.as_ref().err().is_some_and(taken) { Self::start_in(&scratch) } else { started };
+        let mut started = Self::start_in(&scratch, more);
+        for _ in 1..ATTEMPTS {
+            if started.as_ref().err().is_some_and(taken) {
+                started = Self::start_in(&scratch, more);
+            }
+        }
         let plane = started.unwrap_or_else(|error| panic!("control plane {name}: {error}"));
         plane.install();
         plane
     }
 
-    fn start_in(scratch: &Path) -> Result<Self, String> {
+    fn start_in(scratch: &Path, more: More<'_>) -> Result<Self, String> {
         let _ = std::fs::remove_dir_all(scratch);
         std::fs::create_dir_all(scratch.join("tmp")).unwrap();
         let authority = Ca::new();
@@ -70,7 +84,8 @@ impl Plane {
         let data = tempfile::tempdir_in(scratch).unwrap();
         let arguments = etcd_arguments(data.path(), &store);
         let etcd = Leashed::start(&tools().etcd, &arguments, &scratch.join("etcd.log"));
-        let arguments = apiserver_arguments(scratch, address, &store);
+        let mut arguments = apiserver_arguments(scratch, address, &store);
+        arguments.extend(more(scratch, &authority));
         let apiserver = Leashed::start(&tools().apiserver, &arguments, &scratch.join("kube-apiserver.log"));
         let mut plane = Self {
             url: format!("https://{address}"),
@@ -131,6 +146,11 @@ impl Plane {
         self.authority.pair_with(name, on_loopback)
     }
 
+    /// A certificate of this control plane's CA to show to a server.
+    pub fn client(&self, name: &str) -> Pair {
+        for_client(&self.authority, name)
+    }
+
     /// A token of a service account, which is made if it is not there.
     pub fn token(&self, namespace: &str, account: &str) -> String {
         let made = self.kubectl(&["create", "serviceaccount", account, "-n", namespace]);
@@ -187,6 +207,11 @@ pub fn get(url: &str, path: &str) -> Request<Full<Bytes>> {
     Request::get(path).header(HOST, host).body(Full::default()).unwrap()
 }
 
+/// A certificate whose common name is `name`, to show to a server.
+pub fn for_client(ca: &Ca, name: &str) -> Pair {
+    ca.pair_with(name, |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth])
+}
+
 /// Certificates and keys, where the programs look for them; what the administrator shows.
 fn write_secrets(scratch: &Path, authority: &Ca) -> Pair {
     let write = |name: &str, text: &str| std::fs::write(scratch.join(name), text).unwrap();
@@ -211,8 +236,14 @@ fn on_loopback(params: &mut CertificateParams) {
 }
 
 /// An address of the loopback that nobody listens on at the moment.
-fn free() -> SocketAddr {
+pub fn free() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+/// A part of the loopback for the control plane at this port alone.
+fn network(port: u16) -> Ipv4Addr {
+    let [high, low] = port.to_be_bytes();
+    Ipv4Addr::new(127, high, low, 0)
 }
 
 fn etcd_arguments(data: &Path, store: &str) -> Vec<String> {
@@ -242,7 +273,8 @@ fn apiserver_arguments(scratch: &Path, address: SocketAddr, store: &str) -> Vec<
         format!("--service-account-signing-key-file={}", file("service-accounts.key")),
         "--service-account-issuer=https://kubernetes.default.svc".into(),
         "--authorization-mode=RBAC".into(),
-        "--service-cluster-ip-range=10.0.0.0/24".into(),
+        // On the loopback, so that the apiserver reaches what the tests put behind a Service.
+        format!("--service-cluster-ip-range={}/24", network(address.port())),
         // It would wait for the `default` service accounts, which a controller makes; there is none.
         "--disable-admission-plugins=ServiceAccount".into(),
         // The DaemonSet of whereabouts asks for it.

@@ -1,5 +1,6 @@
 //! The manifests of `deploy/`, rendered the way `kubectl apply -k` renders them.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use super::process::{Ran, command};
 use super::tools::tools;
 
 /// The overlays a user may install.
-pub const OVERLAYS: [&str; 3] = ["cert-manager", "openshift", "observe-cni"];
+pub const OVERLAYS: [&str; 4] = ["cert-manager", "openshift", "observe-cni", "self-managed"];
 
 /// The folder of an overlay, or of `base`.
 pub fn folder(overlay: &str) -> PathBuf {
@@ -22,12 +23,24 @@ pub fn rendered(overlay: &str) -> Vec<Value> {
 }
 
 /// Every object of a folder with a kustomization.
-pub fn rendered_from(folder: &Path) -> Vec<Value> {
+fn rendered_from(folder: &Path) -> Vec<Value> {
     let mut kustomize = command(&tools().kubectl);
     kustomize.arg("kustomize").arg(folder);
     let ran = Ran::of(kustomize, "");
     assert!(ran.stderr.is_empty(), "kustomize {}: {}", folder.display(), ran.stderr);
     serde_saphyr::from_multiple(&ran.ok()).unwrap()
+}
+
+/// Every object of a kustomization that somebody keeps beside a checkout called `ippool-webhook`, with these files.
+pub fn rendered_beside(kustomization: &str, files: &[(&str, &str)]) -> Vec<Value> {
+    let scratch = tempfile::tempdir().unwrap();
+    let own = scratch.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    symlink(env!("CARGO_MANIFEST_DIR"), scratch.path().join("ippool-webhook")).unwrap();
+    for (name, text) in files.iter().chain([&("kustomization.yaml", kustomization)]) {
+        std::fs::write(own.join(name), text).unwrap();
+    }
+    rendered_from(&own)
 }
 
 /// The objects of a kind.

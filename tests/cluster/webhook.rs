@@ -1,5 +1,6 @@
 //! The webhook, served by the real program and registered in a control plane.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -55,14 +56,18 @@ impl Webhook {
         let mut all = vec!["serve", "--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
         all.extend(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json"]);
         all.extend(arguments);
-        let file = Path::new(env!("CARGO_BIN_EXE_ippool-webhook"));
-        let mut program = Leashed::start(file, &all, &plane.scratch.join("webhook.log"));
+        Self::start(&all, &plane.scratch.join("webhook.log"), &plane.ca)
+    }
+
+    /// Starts the program with all of these arguments; `ca` has issued what it serves.
+    pub fn start<A: AsRef<OsStr>>(arguments: &[A], log: &Path, ca: &str) -> Self {
+        let mut program = Leashed::start(Path::new(env!("CARGO_BIN_EXE_ippool-webhook")), arguments, log);
         let serving = awaited("the webhook to serve", || {
             assert_eq!(program.ended(), None, "the webhook");
             logged(&program.log(), "serving")
         });
         let address = |name: &str| serving[name].as_str().unwrap().parse().unwrap();
-        Self { address: address("address"), admin: address("admin"), ca: plane.ca.clone(), program }
+        Self { address: address("address"), admin: address("admin"), ca: ca.to_owned(), program }
     }
 
     /// Registers `hooks` and waits until the apiserver calls them. What was registered before is replaced.
@@ -92,6 +97,11 @@ impl Webhook {
         self.metrics(|name| name == series)
     }
 
+    /// TLS handshakes that failed, whatever the reason.
+    pub fn failed_handshakes(&self) -> usize {
+        self.metrics(|name| name.starts_with("ippool_webhook_tls_handshakes_failed_total{")) as usize
+    }
+
     /// Reviews of trusted writers that were denied, at both endpoints; more than 0 is a bug.
     pub fn refusals_of_trusted(&self) -> usize {
         self.reviews(&["writer=\"trusted\"", "outcome=\"denied\""])
@@ -114,6 +124,11 @@ impl Webhook {
                 && labels.iter().all(|label| name.contains(label))
         };
         self.metrics(counted) as usize
+    }
+
+    /// Where it serves reviews.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// All it has logged so far, an object a line.

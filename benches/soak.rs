@@ -1,0 +1,227 @@
+//! Held under load: mixed reviews at saturation from 64 connections, and among them callers who stall, bodies
+//! that are too long, and certificates that change. `SOAK_SECONDS` says how long.
+//!
+//! It fails on any answer that is not the one the caller deserves, and when memory grows.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
+
+#[path = "support/caller.rs"]
+mod caller;
+#[path = "support/program.rs"]
+mod program;
+#[path = "../tests/common/server.rs"]
+mod server;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use caller::{Caller, recorded};
+use program::{MIB, Serving};
+use rustls::ClientConfig;
+use server::{Ca, client, connect};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+const CONNECTIONS: usize = 64;
+/// Allocations of a pool, and how many of a hundred requests are for one of that size.
+const MIX: [(usize, u64); 4] = [(3, 60), (100, 25), (1_000, 12), (5_000, 3)];
+/// Requests on a connection before the caller makes a new one, by which new certificates are seen.
+const KEPT_FOR: u64 = 500;
+const SWAP_EVERY: Duration = Duration::from_secs(2);
+const OVERSIZE_EVERY: Duration = Duration::from_millis(500);
+const SLOW_CALLERS: usize = 8;
+/// The memory of the last third of the time may exceed that of the second by so much.
+const GROWTH: f64 = 4.0 * MIB;
+
+/// What everybody shares.
+struct Soak {
+    address: std::net::SocketAddr,
+    tls: ClientConfig,
+    until: Instant,
+    bodies: Vec<(Bytes, u64)>,
+    answered: AtomicU64,
+    oversize: AtomicU64,
+    stalled: AtomicU64,
+    /// Latencies in microseconds, by size.
+    took: [Mutex<Vec<u32>>; MIX.len()],
+}
+
+impl Soak {
+    fn goes_on(&self) -> bool {
+        Instant::now() < self.until
+    }
+
+    /// One of the sizes, by a number that steps through a hundred.
+    fn pick(&self, step: u64) -> usize {
+        let mut rest = step.wrapping_mul(37) % 100;
+        self.bodies
+            .iter()
+            .position(|(_, share)| rest.checked_sub(*share).map(|it| rest = it).is_none())
+            .unwrap()
+    }
+
+    async fn review(self: Arc<Self>, number: u64) {
+        let mut step = number * 7;
+        while self.goes_on() {
+            let mut caller = Caller::connect(self.address, self.tls.clone()).await;
+            for _ in 0..KEPT_FOR {
+                let size = self.pick(step);
+                step += 1;
+                let path =
+                    if step.is_multiple_of(3) { "/mutate?timeout=10s" } else { "/validate?timeout=10s" };
+                let started = Instant::now();
+                let (status, answer) = caller.post(path, &self.bodies[size].0).await;
+                assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+                let took = u32::try_from(started.elapsed().as_micros()).unwrap();
+                self.took[size].lock().unwrap().push(took);
+                self.answered.fetch_add(1, Relaxed);
+                if !self.goes_on() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Announces a body past the limit, again and again.
+    async fn too_long(self: Arc<Self>) {
+        while self.goes_on() {
+            let mut stream = connect(self.address, self.tls.clone()).await.unwrap();
+            stream.write_all(server::header("/validate", 9 << 20).as_bytes()).await.unwrap();
+            // It reads on for a while before it hangs up, so that this write may or may not succeed.
+            let _ = stream.write_all(&vec![b' '; 1 << 20]).await;
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 413", "{}", String::from_utf8_lossy(&answer));
+            self.oversize.fetch_add(1, Relaxed);
+            tokio::time::sleep(OVERSIZE_EVERY).await;
+        }
+    }
+
+    /// Begins a header or a body and never ends it: hung up on, or told so, within the bounds of the server.
+    async fn stall(self: Arc<Self>, number: usize) {
+        while self.goes_on() {
+            let mut stream = connect(self.address, self.tls.clone()).await.unwrap();
+            let header = server::header("/validate", 1_000);
+            let begun = if number.is_multiple_of(2) { &header[..40] } else { &header };
+            stream.write_all(begun.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
+            assert!(ended.is_ok(), "a caller who stalls holds a connection for more than 30 s");
+            let told = answer.is_empty() || answer.starts_with(b"HTTP/1.1 408");
+            assert!(told, "{}", String::from_utf8_lossy(&answer));
+            self.stalled.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// In milliseconds.
+fn percentile(sorted: &[u32], share: f64) -> f64 {
+    f64::from(sorted[((sorted.len() - 1) as f64 * share) as usize]) / 1e3
+}
+
+/// Looks at the memory every second and tells how it goes, until the time is over.
+fn watch(soak: &Soak, serving: &Serving, length: Duration) -> Vec<f64> {
+    let mut memory = Vec::new();
+    while soak.goes_on() {
+        std::thread::sleep(Duration::from_secs(1));
+        memory.push(serving.memory("VmRSS"));
+        let left = soak.until.saturating_duration_since(Instant::now()).as_secs();
+        if std::io::stderr().is_terminal() || left.is_multiple_of(30) {
+            let end = if std::io::stderr().is_terminal() { "\r" } else { "\n" };
+            let (answered, now) = (soak.answered.load(Relaxed), memory.last().unwrap() / MIB);
+            eprint!(
+                "{left:>5} of {} s left, {answered:>9} answered, {now:>6.1} MiB resident {end}",
+                length.as_secs()
+            );
+            std::io::stderr().flush().unwrap();
+        }
+    }
+    memory
+}
+
+/// Prints what there is to say; whether memory stayed flat.
+fn report(soak: &Soak, memory: &[f64], length: Duration) -> bool {
+    let answered = soak.answered.load(Relaxed);
+    println!(
+        "\n{answered} reviews answered in {} s, {:.0} a second",
+        length.as_secs(),
+        answered as f64 / length.as_secs_f64()
+    );
+    println!(
+        "{} bodies too long refused, {} callers who stalled sent away",
+        soak.oversize.load(Relaxed),
+        soak.stalled.load(Relaxed)
+    );
+    for ((allocations, _), took) in MIX.iter().zip(&soak.took) {
+        let mut took = took.lock().unwrap();
+        took.sort_unstable();
+        let [p50, p99, most] = [0.5, 0.99, 1.0].map(|share| percentile(&took, share));
+        println!(
+            "{allocations:>6} allocations: p50 {p50:>8.2} ms  p99 {p99:>8.2} ms  at most {most:>8.2} ms"
+        );
+    }
+    let third = memory.len() / 3;
+    let most = |of: &[f64]| of.iter().copied().fold(0.0, f64::max);
+    let (second, last) = (most(&memory[third..2 * third]), most(&memory[2 * third..]));
+    println!(
+        "resident at most {:.1} MiB in the second third, {:.1} MiB in the last",
+        second / MIB,
+        last / MIB
+    );
+    last <= second + GROWTH
+}
+
+fn main() -> ExitCode {
+    let seconds =
+        std::env::var("SOAK_SECONDS").map_or(1_800, |it| it.parse().expect("SOAK_SECONDS is a number"));
+    let length = Duration::from_secs(seconds);
+    let ca = Ca::new();
+    let files = program::Files::new(&ca);
+    let serving = Serving::start(&files);
+    let soak = Arc::new(Soak {
+        address: serving.address,
+        tls: client(&ca.pem, None),
+        until: Instant::now() + length,
+        bodies: MIX.map(|(allocations, share)| (recorded(allocations), share)).into(),
+        answered: AtomicU64::new(0),
+        oversize: AtomicU64::new(0),
+        stalled: AtomicU64::new(0),
+        took: Default::default(),
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut callers: Vec<_> =
+        (0..CONNECTIONS as u64).map(|number| runtime.spawn(Arc::clone(&soak).review(number))).collect();
+    callers.push(runtime.spawn(Arc::clone(&soak).too_long()));
+    callers.extend((0..SLOW_CALLERS).map(|number| runtime.spawn(Arc::clone(&soak).stall(number))));
+    let (swapping, swaps) = (Arc::clone(&soak), Arc::new(AtomicU64::new(0)));
+    let swapped = Arc::clone(&swaps);
+    let swapper = std::thread::spawn(move || {
+        while swapping.goes_on() {
+            std::thread::sleep(SWAP_EVERY);
+            files.swap(&ca.pair("swapped"));
+            swapped.fetch_add(1, Relaxed);
+        }
+        files
+    });
+    let memory = watch(&soak, &serving, length);
+    for caller in callers {
+        runtime.block_on(caller).expect("a caller got what it did not deserve; the lines above say what");
+    }
+    let _files = swapper.join().unwrap();
+    println!(
+        "{} certificates swapped in, {} of them seen",
+        swaps.load(Relaxed),
+        serving.metric("ippool_webhook_certificate_reloads_total{outcome=\"success\"}")
+    );
+    let flat = report(&soak, &memory, length);
+    let faults = ["panic", "overloaded", "deadline"].map(|reason| {
+        serving.metric(&format!("ippool_webhook_rejected_requests_total{{reason=\"{reason}\"}}"))
+    });
+    assert_eq!(faults, [0.0; 3], "panics, overload, deadlines");
+    if !flat {
+        println!("memory GREW");
+    }
+    ExitCode::from(u8::from(!flat))
+}

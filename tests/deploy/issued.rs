@@ -1,0 +1,162 @@
+//! Who issues the certificate in each way of installing: for the Service, into the Secret that the pods mount.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{LABEL, container, documents, object, pod, text};
+
+const SERVED_AS: &str = "ippool-webhook.ippool-webhook.svc";
+
+/// The object of this kind and name in a file.
+fn find(path: &str, kind: &str, name: &str) -> Value {
+    let found = documents(path).into_iter().find(|it| it["kind"] == kind && it["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("{path}: no {kind} {name}"))
+}
+
+/// What installs and what renews, as far as they are pods.
+fn issuing_pods() -> [Value; 2] {
+    let [job, cron] = ["job", "cronjob"].map(|name| object(&format!("overlays/self-managed/{name}.yaml")));
+    [job["spec"]["template"].clone(), cron["spec"]["jobTemplate"]["spec"]["template"].clone()]
+}
+
+#[test]
+fn the_pod_mounts_the_pair_and_never_the_key_of_a_ca() {
+    let tls = pod()["spec"]["volumes"][0].clone();
+    let mounted = json!([{ "key": "tls.crt", "path": "tls.crt" }, { "key": "tls.key", "path": "tls.key" }]);
+    assert_eq!(tls["secret"]["items"], mounted);
+    let mount = json!({ "name": tls["name"], "mountPath": "/tls", "readOnly": true });
+    assert_eq!(container()["volumeMounts"][0], mount);
+}
+
+#[test]
+fn cert_manager_issues_for_the_service_into_the_secret_that_is_mounted() {
+    let secret = pod()["spec"]["volumes"][0]["secret"]["secretName"].clone();
+    let files = ["cert-manager/certificates.yaml", "cert-manager-own-issuer/certificate.yaml"];
+    for file in files.map(|file| format!("../certs/{file}")) {
+        let leaf = find(&file, "Certificate", "ippool-webhook");
+        assert_eq!((&leaf["spec"]["secretName"], &leaf["spec"]["dnsNames"][0]), (&secret, &json!(SERVED_AS)));
+        let injected = format!(
+            "cert-manager.io/inject-ca-from: {}/ippool-webhook\n",
+            leaf["metadata"]["namespace"].as_str().unwrap()
+        );
+        let kustomization = text(&file.replace(file.rsplit('/').next().unwrap(), "kustomization.yaml"));
+        assert!(kustomization.contains(&injected), "{file}");
+    }
+    let of = |kind: &str, name: &Value| {
+        find("../certs/cert-manager/certificates.yaml", kind, name.as_str().unwrap())
+    };
+    let issuer = of("Issuer", &of("Certificate", &json!("ippool-webhook"))["spec"]["issuerRef"]["name"]);
+    let authority = of("Certificate", &json!("ippool-webhook-ca"));
+    assert_eq!(issuer["spec"]["ca"]["secretName"], authority["spec"]["secretName"]);
+    of("Issuer", &authority["spec"]["issuerRef"]["name"]);
+}
+
+#[test]
+fn openshift_issues_into_the_secret_that_is_mounted() {
+    let secret = pod()["spec"]["volumes"][0]["secret"]["secretName"].as_str().unwrap().to_owned();
+    let issued = format!("serving-cert-secret-name: {secret}\n");
+    assert!(text("overlays/openshift/kustomization.yaml").contains(&issued));
+}
+
+#[test]
+fn the_program_fills_a_secret_that_is_shipped_empty() {
+    let secret = object("overlays/self-managed/secret.yaml");
+    assert_eq!(secret["metadata"]["name"], pod()["spec"]["volumes"][0]["secret"]["secretName"]);
+    for entry in ["data", "stringData", "type", "immutable"] {
+        assert_eq!(secret[entry], Value::Null, "{entry}: applied again it would undo what was issued");
+    }
+}
+
+#[test]
+fn the_job_and_the_cron_job_run_the_same_pod_of_the_same_release() {
+    let [install, renew] = issuing_pods();
+    assert_eq!(install, renew);
+    let [container] = install["spec"]["containers"].as_array().unwrap().as_slice() else { panic!("one") };
+    assert_eq!(container["image"], super::container()["image"]);
+    assert_eq!(container["args"], json!(["certs", "ensure"]), "what the objects are called by default");
+}
+
+#[test]
+fn the_issuing_pod_has_a_token_and_no_other_privilege() {
+    let [pod, _] = issuing_pods();
+    let [container] = pod["spec"]["containers"].as_array().unwrap().as_slice() else { panic!("one") };
+    assert_eq!(container["securityContext"], super::container()["securityContext"]);
+    let mut context = super::pod()["spec"]["securityContext"].clone();
+    context.as_object_mut().unwrap().remove("fsGroup");
+    assert_eq!(pod["spec"]["securityContext"], context);
+    let account = object("overlays/self-managed/serviceaccount.yaml");
+    assert_eq!(pod["spec"]["serviceAccountName"], account["metadata"]["name"]);
+    assert_ne!(pod["spec"]["serviceAccountName"], super::pod()["spec"]["serviceAccountName"]);
+    let tokens = [&account["automountServiceAccountToken"], &pod["spec"]["automountServiceAccountToken"]];
+    assert_eq!(tokens, [&json!(false), &json!(true)]);
+}
+
+#[test]
+fn the_issuing_pod_is_not_taken_for_the_webhook_and_calls_over_tcp_alone() {
+    let [pod, _] = issuing_pods();
+    let policy = object("overlays/self-managed/networkpolicy.yaml")["spec"].clone();
+    assert_eq!(policy["podSelector"]["matchLabels"], pod["metadata"]["labels"]);
+    assert_ne!(pod["metadata"]["labels"][LABEL], super::pod()["metadata"]["labels"][LABEL]);
+    assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
+    assert_eq!(
+        (&policy["ingress"], &policy["egress"]),
+        (&json!([]), &json!([{ "ports": [{ "protocol": "TCP" }] }]))
+    );
+}
+
+#[test]
+fn a_job_of_the_release_before_is_gone_before_the_next_is_applied() {
+    let job = object("overlays/self-managed/job.yaml");
+    assert!(job["spec"]["ttlSecondsAfterFinished"].as_u64().is_some_and(|it| it <= 600));
+    let cron = object("overlays/self-managed/cronjob.yaml")["spec"].clone();
+    assert_eq!(cron["concurrencyPolicy"], "Forbid");
+    let [deadline, hangs] =
+        [&cron["startingDeadlineSeconds"], &cron["jobTemplate"]["spec"]["activeDeadlineSeconds"]];
+    assert!(hangs.as_u64().unwrap() < deadline.as_u64().unwrap() && deadline.as_u64().unwrap() < 24 * 3600);
+}
+
+#[test]
+fn the_apiserver_shows_what_the_component_asks_for() {
+    let kubeconfig = object("../certs/apiserver/kubeconfig.yaml");
+    let [user] = kubeconfig["users"].as_array().unwrap().as_slice() else { panic!("one") };
+    assert_eq!(user["name"], SERVED_AS, "the apiserver looks for the name of the Service");
+    let shown = user["user"]["client-certificate"].as_str().unwrap();
+    assert!(shown.ends_with("/apiserver-kubelet-client.crt"), "{shown}");
+    let asked = text("components/client-certificates/kustomization.yaml");
+    assert!(
+        asked.contains("--client-name=kube-apiserver-kubelet-client\n"),
+        "the common name kubeadm gives it"
+    );
+    let admission = object("../certs/apiserver/admission.yaml");
+    let plugins = admission["plugins"].as_array().unwrap();
+    assert_eq!(
+        plugins.iter().map(|it| &it["name"]).collect::<Vec<_>>(),
+        ["MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"]
+    );
+    assert_eq!(plugins[0]["configuration"], plugins[1]["configuration"]);
+}
+
+#[test]
+fn no_key_is_kept_in_certs() {
+    let mut files = Vec::new();
+    collect(&super::file("../certs"), &mut files);
+    assert!(files.len() > 6, "{files:?}");
+    for file in files {
+        let text =
+            std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert!(!text.contains("PRIVATE KEY"), "{}", file.display());
+        assert!(
+            ["md", "yaml"].iter().any(|it| file.extension().is_some_and(|end| end == *it)),
+            "{}",
+            file.display()
+        );
+    }
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { collect(&path, files) } else { files.push(path) }
+    }
+}
