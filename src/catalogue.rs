@@ -7,7 +7,6 @@ use anyhow::anyhow;
 use clap::ValueEnum;
 use owo_colors::{OwoColorize, Style};
 use serde_json::{Value, json};
-use similar::get_close_matches;
 
 use crate::report::{Operation, Rule, Severity};
 use crate::rules;
@@ -37,7 +36,7 @@ pub enum Format {
 }
 
 /// How alike a name has to be to be what was meant, from 0 to 1.
-const LIKENESS: f32 = 0.5;
+const LIKENESS: f64 = 0.5;
 
 /// Writes the table or the page.
 ///
@@ -58,16 +57,12 @@ pub fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
 
 /// What is said when no rule is called `name`.
 fn unknown(name: &str) -> anyhow::Error {
-    let known: Vec<_> = rules::catalogue().flat_map(|rule| [rule.id, rule.name]).collect();
     let asked = name.to_ascii_lowercase();
-    let close = match name.get(..3) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("IPP") => {
-            get_close_matches(name.to_ascii_uppercase().as_str(), &known, 1, LIKENESS)
-        }
-        _ => get_close_matches(asked.as_str(), &known, 1, LIKENESS),
-    };
-    let hint = match close.first() {
-        Some(close) => format!("did you mean {close}?"),
+    let likeness = |known: &str| strsim::normalized_levenshtein(&asked, &known.to_ascii_lowercase());
+    let known = rules::catalogue().flat_map(|rule| [rule.id, rule.name]);
+    let close = known.map(|known| (likeness(known), known)).filter(|(likeness, _)| *likeness >= LIKENESS);
+    let hint = match close.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((_, close)) => format!("did you mean {close}?"),
         None => "`ippool-webhook rules` lists them".to_owned(),
     };
     anyhow!("no rule is called {}; {hint}", crate::path::Quoted(name))

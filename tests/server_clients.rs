@@ -7,15 +7,19 @@ mod server;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ippool_webhook::admission::answer;
 use ippool_webhook::policy::Policy;
-use ippool_webhook::server::{Server, TlsVersion};
+use ippool_webhook::server::{Config, Server, TlsVersion};
 use rcgen::{ExtendedKeyUsagePurpose, SanType};
-use rustls::client::{Resumption, Tls12Resumption};
+use rustls::client::{
+    ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls12Resumption, Tls13ClientSessionValue,
+};
+use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, SupportedProtocolVersion};
+use rustls::{ClientConfig, NamedGroup, SupportedProtocolVersion};
 use server::{ALLOWED, Ca, Caller, Pair, Running, client, client_of, quick};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
@@ -44,14 +48,18 @@ async fn for_clients(ca: &Ca, names: &[&str]) -> (Running, CaFile) {
 }
 
 async fn for_clients_with(ca: &Ca, names: &[&str], min_version: TlsVersion) -> (Running, CaFile) {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("clients.pem");
-    std::fs::write(&file, &ca.pem).unwrap();
     let mut config = quick();
-    config.tls.client_ca = Some(file.clone());
     config.tls.min_version = min_version;
     config.tls.client_names = names.iter().map(|&name| name.to_owned()).collect();
     config.limits.certificate_poll = Duration::from_millis(20);
+    for_clients_as(config, ca).await
+}
+
+async fn for_clients_as(mut config: Config, ca: &Ca) -> (Running, CaFile) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("clients.pem");
+    std::fs::write(&file, &ca.pem).unwrap();
+    config.tls.client_ca = Some(file.clone());
     (Running::start_with(config, Arc::new(answer)).await, CaFile { file, _directory: directory })
 }
 
@@ -65,8 +73,12 @@ fn caller_pair(ca: &Ca, name: &str) -> Pair {
 /// What a caller that shows `identity` gets: a status, or nothing but an end. In TLS 1.3 the client is done
 /// before the server has seen its certificate.
 async fn status_for(server: &Running, identity: Option<&Pair>) -> Option<u16> {
-    let mut caller = server.caller_with(client(&server.ca, identity)).await.ok()?;
-    if ended(&mut caller).await { None } else { Some(200) }
+    status_with(server, client(&server.ca, identity)).await
+}
+
+async fn status_with(server: &Running, config: ClientConfig) -> Option<u16> {
+    let mut caller = server.caller_with(config).await.ok()?;
+    attempt(&mut caller).await
 }
 
 #[tokio::test]
@@ -134,21 +146,77 @@ async fn no_session_is_resumed_and_so_every_client_is_verified_on_every_connecti
             let kind = caller.0.get_ref().1.handshake_kind();
             assert_eq!(kind, Some(rustls::HandshakeKind::Full), "{version:?}");
         }
+        let mut without = client_of(&server.ca, None, &[version]);
+        without.resumption = config.resumption.clone();
+        assert_eq!(status_with(&server, without).await, None, "it has to be shown each time; {version:?}");
         file.write(&Ca::new().pem);
         server.until_metric(RELOADED, 1.0).await;
-        let refused = match server.caller_with(config).await {
-            Err(_) => true,
-            Ok(mut caller) => ended(&mut caller).await,
-        };
-        assert!(refused, "what was shown before counts for nothing; {version:?}");
+        assert_eq!(status_with(&server, config).await, None, "what was shown before counts for nothing");
     }
 }
 
-/// Whether the server ends this connection instead of answering.
-async fn ended<S: AsyncRead + AsyncWrite + Unpin>(caller: &mut Caller<S>) -> bool {
+/// The status of the answer to a request, or nothing when the server ends the connection instead.
+async fn attempt<S: AsyncRead + AsyncWrite + Unpin>(caller: &mut Caller<S>) -> Option<u16> {
     let request = server::header("/validate", ALLOWED.len()) + ALLOWED;
-    let sent = caller.0.write_all(request.as_bytes()).await.is_ok() && caller.0.flush().await.is_ok();
-    !sent || caller.is_cut().await
+    caller.0.write_all(request.as_bytes()).await.ok()?;
+    caller.0.flush().await.ok()?;
+    caller.try_answer().await.map(|reply| reply.status)
+}
+
+/// Counts what a server hands out to resume a session with, and keeps none of it.
+#[derive(Debug, Default)]
+struct HandedOut(AtomicUsize);
+
+impl ClientSessionStore for HandedOut {
+    fn set_kx_hint(&self, _: ServerName<'static>, _: NamedGroup) {}
+
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        None
+    }
+
+    fn set_tls12_session(&self, _: ServerName<'static>, _: Tls12ClientSessionValue) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        None
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {}
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, _: Tls13ClientSessionValue) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        None
+    }
+}
+
+/// How often a server hands `config` something to resume with, in one connection and one request.
+async fn handed_out(server: &Running, mut config: ClientConfig) -> usize {
+    let store = Arc::new(HandedOut::default());
+    config.resumption =
+        Resumption::store(store.clone()).tls12_resumption(Tls12Resumption::SessionIdOrTickets);
+    let mut caller = server.caller_with(config).await.unwrap();
+    assert_eq!(caller.post("/validate", ALLOWED).await.status, 200);
+    store.0.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn nothing_to_resume_a_session_with_is_handed_out_where_clients_are_verified() {
+    let ca = Ca::new();
+    let (asking, _file) = for_clients_with(&ca, &[], TlsVersion::V1_2).await;
+    let mut config = quick();
+    config.tls.min_version = TlsVersion::V1_2;
+    let open = Running::start_with(config, Arc::new(answer)).await;
+    let identity = caller_pair(&ca, "anyone");
+    for version in [&TLS12, &TLS13] {
+        let shown = client_of(&asking.ca, Some(&identity), &[version]);
+        assert_eq!(handed_out(&asking, shown).await, 0, "{version:?}");
+        let anonymous = client_of(&open.ca, None, &[version]);
+        assert_ne!(handed_out(&open, anonymous).await, 0, "anybody may resume; {version:?}");
+    }
 }
 
 #[tokio::test]
@@ -172,6 +240,31 @@ async fn a_client_of_a_ca_that_is_gone_gets_a_refusal_on_a_kept_connection_and_o
         assert_eq!(stays.post("/validate", ALLOWED).await.status, 200, "on the same connection");
     }
     assert_eq!(status_for(&server, Some(&caller_pair(&going, "anyone"))).await, None);
+}
+
+#[tokio::test]
+async fn a_client_of_a_ca_that_came_back_is_answered_again() {
+    let (ca, other) = (Ca::new(), Ca::new());
+    let (server, file) = for_clients(&ca, &[]).await;
+    let identity = caller_pair(&ca, "anyone");
+    for (turn, (pem, status)) in (1..).zip([(&other.pem, None), (&ca.pem, Some(200)), (&other.pem, None)]) {
+        file.write(pem);
+        server.until_metric(RELOADED, f64::from(turn)).await;
+        assert_eq!(status_for(&server, Some(&identity)).await, status, "{turn}");
+    }
+}
+
+#[tokio::test]
+async fn each_change_of_the_client_ca_is_noticed_at_once_and_not_only_the_first() {
+    let ca = Ca::new();
+    let mut config = quick();
+    config.limits.certificate_poll = Duration::from_secs(3600);
+    let (server, file) = for_clients_as(config, &ca).await;
+    for turn in 1..4 {
+        file.write(&Ca::new().pem);
+        server.until_metric(RELOADED, f64::from(turn)).await;
+    }
+    assert_eq!(status_for(&server, Some(&caller_pair(&ca, "anyone"))).await, None);
 }
 
 #[tokio::test]

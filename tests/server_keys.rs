@@ -121,7 +121,7 @@ fn a_key_of_another_certificate_is_refused_with_both_files_named() {
     std::fs::write(&key, ca.pair("another").key).unwrap();
     let error = Certificates::from_files(cert, key).unwrap_err().to_string();
     assert!(error.contains("tls.crt cannot be used with the key of"), "{error}");
-    assert!(error.contains("tls.key: keys may not be consistent"), "{error}");
+    assert!(error.contains("tls.key: the key is not that of the certificate"), "{error}");
 }
 
 #[test]
@@ -137,4 +137,13 @@ fn a_file_that_is_no_certificate_is_named_with_its_flag() {
     std::fs::write(&cert, Ca::new().pem).unwrap();
     let keyless = Certificates::from_files(cert, key).unwrap_err().to_string();
     assert!(keyless.contains("--tls-key") && keyless.contains("PKCS#8, PKCS#1 or SEC1"), "{keyless}");
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_refused_with_the_kinds_that_can() {
+    // A P-521 key, which cert-manager writes when asked for 521 bits, comes to the same.
+    let ca = Ca::new();
+    let key = "-----BEGIN EC PRIVATE KEY-----\nMAUCAQEEAA==\n-----END EC PRIVATE KEY-----\n";
+    let error = Certificates::from_pem(&ca.pair("leaf").cert, key).unwrap_err().to_string();
+    assert!(error.contains("ECDSA P-256 or P-384"), "{error}");
 }

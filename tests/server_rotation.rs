@@ -204,6 +204,34 @@ async fn a_broken_pair_keeps_the_last_good_one() {
 }
 
 #[tokio::test]
+async fn a_valid_certificate_does_not_give_way_to_one_that_is_not() {
+    let ca = Ca::new();
+    let first = ca.pair("first");
+    let mut volume = Volume::new(&first);
+    let server = volume.serve(&ca).await;
+    let future = ca.pair_with("future", |params| params.not_before = rcgen::date_time_ymd(2090, 1, 1));
+    for (turn, pair) in (1..).zip([ca.expired_pair(), future]) {
+        volume.swap(&pair.cert, &pair.key);
+        server.until_metric(REFUSED, f64::from(turn)).await;
+        until_served(&server, &first).await;
+        assert_eq!(server.admin("/readyz").await.0, 200, "what is served is still good");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_whose_time_has_not_come_is_served_when_it_has() {
+    let ca = Ca::new();
+    let mut volume = Volume::new(&ca.pair("first"));
+    let server = volume.serve(&ca).await;
+    let begins = std::time::SystemTime::now() + Duration::from_secs(2);
+    let second = ca.pair_with("second", |params| params.not_before = begins.into());
+    volume.swap(&second.cert, &second.key);
+    server.until_metric(REFUSED, 1.0).await;
+    server.until_metric(RELOADED, 1.0).await;
+    until_served(&server, &second).await;
+}
+
+#[tokio::test]
 async fn files_that_vanish_for_a_while_do_no_harm() {
     let ca = Ca::new();
     let first = ca.pair("first");

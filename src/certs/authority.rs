@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 
-use super::certificate::{Bundle, Certificate, Seconds, day};
+use super::certificate::{Bundle, Certificate, Seconds, rfc_3339};
 
 const DAY: Seconds = 24 * 3600;
 /// An authority lives two years; it signs for two thirds of them.
@@ -46,8 +46,8 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        // The day tells two authorities apart for people; for programs the keys do.
-        params.distinguished_name.push(DnType::CommonName, format!("ippool-webhook CA {}", day(now)));
+        // A name of its own, so that people and chain builders tell it from the one before.
+        params.distinguished_name.push(DnType::CommonName, format!("ippool-webhook CA {}", rfc_3339(now)));
         live(&mut params, now, now + AUTHORITY_LIFE);
         let certificate = params.self_signed(&key)?.der().clone();
         let certificate = Certificate::from_der(certificate)

@@ -5,7 +5,7 @@ mod object;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use k8s_openapi::ByteString;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -96,6 +96,37 @@ impl Live {
         Ok(())
     }
 
+    async fn patch_secret(&self, patch: Value) -> anyhow::Result<Written> {
+        let written = self.secrets().patch(&self.target.secret, &patching(), &Patch::Merge(patch)).await;
+        outcome(written, || (format!("patch {}", self.target.secret()), self.may_secret("patch")))
+    }
+
+    async fn create_secret(&self, data: Value) -> anyhow::Result<Written> {
+        let Target { namespace, secret, .. } = &self.target;
+        let object = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": secret }, "type": "Opaque", "data": data,
+        });
+        let parameters =
+            PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        match self.secrets().create(&parameters, &serde_json::from_value(object)?).await {
+            // Its namespace is not there; nothing will come of looking again.
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                bail!(
+                    "cannot create {}: {}\n    kubectl get namespaces {namespace}",
+                    self.target.secret(),
+                    status.message
+                )
+            }
+            written => outcome(written, || {
+                let what = format!(
+                    "create {}, which is not there (the overlay self-managed has it, empty: apply it again)",
+                    self.target.secret()
+                );
+                (what, self.may_secret("create"))
+            }),
+        }
+    }
+
     fn calls_nobody(&self, reference: &Reference) -> Problem {
         let Target { namespace, service, .. } = &self.target;
         Problem {
@@ -119,25 +150,16 @@ impl Cluster for Live {
     }
 
     async fn write(&mut self, seen: Option<&Secret>, change: Change) -> anyhow::Result<Written> {
-        let name = &self.target.secret;
         let data = |value: Option<String>| value.map(|it| ByteString(it.into_bytes()));
         let data: Value =
             change.into_iter().map(|(key, value)| (key.to_owned(), json!(data(value)))).collect();
-        let (verb, written) = match seen {
+        match seen {
             Some(seen) => {
                 let patch = json!({ "metadata": { "resourceVersion": seen.version }, "data": data });
-                ("patch", self.secrets().patch(name, &patching(), &Patch::Merge(patch)).await)
+                self.patch_secret(patch).await
             }
-            None => {
-                let secret = json!({
-                    "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "type": "Opaque", "data": data,
-                });
-                let parameters =
-                    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-                ("create", self.secrets().create(&parameters, &serde_json::from_value(secret)?).await)
-            }
-        };
-        outcome(written, || (format!("{verb} {}", self.target.secret()), self.may_secret(verb)))
+            None => self.create_secret(data).await,
+        }
     }
 
     async fn publish(

@@ -97,7 +97,7 @@ impl Look<'_> {
         }
         if let Some(next) = next {
             let settled = memory.settled.as_ref() == Some(&next.certificate);
-            let why = "it is published everywhere".to_owned();
+            let why = "this CA is published everywhere".to_owned();
             let step = Step::Issue { from_next: true, why };
             return Some(if self.in_use(next) && !settled { Step::Settle } else { step });
         }

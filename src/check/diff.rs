@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
+use diffy::DiffOptions;
 use serde_json::Value;
-use similar::TextDiff;
 
 use super::manifest::{Manifests, PoolManifest};
 use super::node::{Node, Span};
@@ -119,9 +119,10 @@ fn is_as_planned(file: &str, edited: &str, changes: &[Change<'_>]) -> bool {
 }
 
 fn render(before: &str, after: &str, title: &str) -> String {
-    let diff = TextDiff::from_lines(before, after);
     // As git writes them, so that `patch -p1` finds the file.
     let title = title.trim_start_matches('/');
-    let (from, to) = (format!("a/{title}"), format!("b/{title}"));
-    diff.unified_diff().context_radius(CONTEXT_LINES).header(&from, &to).to_string()
+    let mut options = DiffOptions::new();
+    options.set_context_len(CONTEXT_LINES);
+    options.set_original_filename(format!("a/{title}")).set_modified_filename(format!("b/{title}"));
+    options.create_patch(before, after).to_string()
 }

@@ -101,13 +101,25 @@ pub async fn handshake(
     }
 }
 
-/// Probes that only knock are no news; a caller that refuses our certificate is.
+/// Probes that only knock are no news; a caller that refuses our certificate is, and so is one whose own is
+/// refused.
 fn handshake_failed(error: &io::Error, metrics: &Metrics) {
     if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) {
         metrics.handshake_failed("closed");
         debug!(%error, "a caller left during the TLS handshake");
+        return;
+    }
+    metrics.handshake_failed("rejected");
+    if refused_client(error) {
+        info!(%error, "a caller without a usable certificate of --client-ca was turned away; if it is the \
+                       apiserver, does its AdmissionConfiguration name a client certificate for this webhook?");
     } else {
-        metrics.handshake_failed("rejected");
         info!(%error, "a TLS handshake failed; if the caller is the apiserver, does its caBundle hold our CA?");
     }
+}
+
+/// Whether it was the server that did not like the caller's certificate, not the other way round.
+fn refused_client(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(error, Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)))
 }

@@ -1,69 +1,21 @@
 //! The serving certificate: read from files, swapped while serving, the last good one kept.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use thiserror::Error;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::metrics::Metrics;
+use super::pair::{CertificateError, Loaded, Pair, Standing};
 use super::watch::Watch;
 
-/// A certificate that expires sooner than this is warned of: a week is time enough to act.
-const EXPIRES_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Between two warnings that the certificate is about to expire.
 const REMIND: Duration = Duration::from_secs(24 * 3600);
-/// Reads of a pair before a change between the two files counts as an error of the pair.
-const READ_ATTEMPTS: usize = 3;
-
-/// What is wrong with a chain that begins with a CA.
-const OWN_FIRST: &str =
-    "the certificate of this key is in the file, but has to be the first in it, before those of CAs";
-
-/// Why a certificate cannot be served with.
-#[derive(Debug, Error)]
-pub enum CertificateError {
-    /// A file is not there or may not be read.
-    #[error("cannot read {flag} {}: {source}; is the Secret mounted there, and readable by this user?", path.display())]
-    Unreadable {
-        /// The flag that names it.
-        flag: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file holds something else.
-    #[error("{flag} {} holds no {wanted} in PEM (it begins with -----BEGIN ...-----)", path.display())]
-    NotPem {
-        /// The flag that names it.
-        flag: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What should be in it.
-        wanted: &'static str,
-    },
-    /// Both files are what they should be, and do not belong together or cannot be used.
-    #[error("the certificate of {} cannot be used with the key of {}: {reason}", cert.display(), key.display())]
-    Unusable {
-        /// The certificate file.
-        cert: PathBuf,
-        /// The key file.
-        key: PathBuf,
-        /// What is wrong with them.
-        reason: String,
-    },
-}
-
 /// The certificate in use and where new ones come from.
 #[derive(Debug)]
 pub struct Certificates {
@@ -71,34 +23,11 @@ pub struct Certificates {
     files: Option<Files>,
 }
 
-/// A usable certificate and when it is valid, in seconds since 1970.
-#[derive(Debug)]
-struct Loaded {
-    key: Arc<CertifiedKey>,
-    not_before: i64,
-    not_after: i64,
-    until: String,
-}
-
 #[derive(Debug)]
 struct Files {
     cert: PathBuf,
     key: PathBuf,
     first: Pair,
-}
-
-/// The content of both files.
-#[derive(Clone, PartialEq)]
-struct Pair {
-    cert: Vec<u8>,
-    key: Vec<u8>,
-}
-
-/// A key is not for logs.
-impl fmt::Debug for Pair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pair").finish_non_exhaustive()
-    }
 }
 
 impl Certificates {
@@ -109,8 +38,8 @@ impl Certificates {
     /// When a file cannot be read, is not PEM, or the two do not belong together. An expired certificate
     /// is not an error: the server starts and is not ready.
     pub fn from_files(cert: PathBuf, key: PathBuf) -> Result<Self, CertificateError> {
-        let first = read_pair(&cert, &key)?;
-        let current = ArcSwap::from_pointee(load(&first, &cert, &key)?);
+        let first = Pair::read(&cert, &key)?;
+        let current = ArcSwap::from_pointee(first.load(&cert, &key)?);
         Ok(Self { current, files: Some(Files { cert, key, first }) })
     }
 
@@ -122,7 +51,7 @@ impl Certificates {
     pub fn from_pem(cert: &str, key: &str) -> Result<Self, CertificateError> {
         let pair = Pair { cert: cert.into(), key: key.into() };
         let nowhere = Path::new("memory");
-        Ok(Self { current: ArcSwap::from_pointee(load(&pair, nowhere, nowhere)?), files: None })
+        Ok(Self { current: ArcSwap::from_pointee(pair.load(nowhere, nowhere)?), files: None })
     }
 
     /// Whether the certificate in use is valid now; if not, why.
@@ -131,26 +60,22 @@ impl Certificates {
     ///
     /// A sentence for the readiness probe.
     pub fn valid(&self) -> Result<(), String> {
-        let loaded = self.current.load();
-        let now = seconds(SystemTime::now());
-        if now >= loaded.not_after {
-            return Err(format!("the serving certificate expired at {}: renew it", loaded.until));
-        }
-        if now < loaded.not_before {
-            return Err(
-                "the serving certificate is not valid yet: is the clock of this node right?".to_owned()
-            );
-        }
-        Ok(())
+        self.current.load().valid().map_err(|why| format!("the serving {why}"))
     }
 
     /// Puts the expiry of the certificate in use into the metrics, and into the log when it is near.
     pub fn report(&self, metrics: &Metrics) {
         let loaded = self.current.load();
         metrics.certificate_expiry.set(loaded.not_after);
-        let soon = seconds(SystemTime::now() + EXPIRES_SOON);
-        if loaded.not_after <= soon {
-            warn!(expires = loaded.until, "the serving certificate expires within a week, or has expired");
+        match loaded.standing() {
+            Standing::Good => {}
+            Standing::ExpiresSoon => {
+                warn!(expires = loaded.until, "the serving certificate expires within a week: renew it");
+            }
+            Standing::Expired => error!(
+                expires = loaded.until,
+                "the serving certificate has expired: callers refuse it, and this server is not ready; renew it"
+            ),
         }
     }
 
@@ -159,35 +84,61 @@ impl Certificates {
     pub async fn follow(&self, interval: Duration, metrics: &Metrics) {
         let Some(files) = &self.files else { return std::future::pending().await };
         let mut watch = Watch::of(&[&files.cert, &files.key], interval);
-        let (mut seen, mut reminded) = (Ok(files.first.clone()), Instant::now());
+        let (mut seen, mut waiting) = (Ok(files.first.clone()), None);
+        let mut reported = (self.standing(), Instant::now());
         // First without waiting: something may have changed before the watch began.
         loop {
-            let found = read_pair(&files.cert, &files.key).map_err(|error| error.to_string());
+            let found = Pair::read(&files.cert, &files.key).map_err(|error| error.to_string());
             if found != seen {
                 let loaded = found
                     .clone()
-                    .and_then(|pair| load(&pair, &files.cert, &files.key).map_err(|error| error.to_string()));
-                self.replace(loaded, metrics);
+                    .and_then(|pair| pair.load(&files.cert, &files.key).map_err(|error| error.to_string()));
+                waiting = self.replace(loaded, metrics);
                 seen = found;
             }
-            if reminded.elapsed() >= REMIND {
-                reminded = Instant::now();
+            if let Some(better) = waiting.take_if(|it| !self.is_better_than(it)) {
+                self.swap(better, metrics);
+            }
+            if reported.0 != self.standing() || reported.1.elapsed() >= REMIND {
                 self.report(metrics);
+                reported = (self.standing(), Instant::now());
             }
             watch.look().await;
         }
     }
 
-    fn replace(&self, loaded: Result<Loaded, String>, metrics: &Metrics) {
-        metrics.reloaded(loaded.is_ok());
-        match loaded {
+    /// When the certificate in use expires, in seconds since 1970, and what that means now.
+    fn standing(&self) -> (i64, Standing) {
+        let loaded = self.current.load();
+        (loaded.not_after, loaded.standing())
+    }
+
+    /// A valid certificate does not give way to one that is not.
+    fn is_better_than(&self, other: &Loaded) -> bool {
+        self.valid().is_ok() && other.valid().is_err()
+    }
+
+    /// Serves with `loaded`, or says why not. One that is refused for its dates alone is handed back: should the
+    /// clock of this node be slow, its time is about to come.
+    fn replace(&self, loaded: Result<Loaded, String>, metrics: &Metrics) -> Option<Loaded> {
+        let (why, waiting) = match loaded {
+            Ok(loaded) if self.is_better_than(&loaded) => (loaded.valid().err(), Some(loaded)),
             Ok(loaded) => {
-                info!(expires = loaded.until, "serving with a new certificate");
-                self.current.store(Arc::new(loaded));
-                self.report(metrics);
+                self.swap(loaded, metrics);
+                return None;
             }
-            Err(error) => error!(error, "the changed certificate cannot be used; the last good one stays"),
-        }
+            Err(error) => (Some(error), None),
+        };
+        metrics.reloaded(false);
+        error!(error = why, "the changed certificate cannot be used; the last good one stays");
+        waiting
+    }
+
+    fn swap(&self, loaded: Loaded, metrics: &Metrics) {
+        metrics.reloaded(true);
+        metrics.certificate_expiry.set(loaded.not_after);
+        info!(expires = loaded.until, "serving with a new certificate");
+        self.current.store(Arc::new(loaded));
     }
 }
 
@@ -195,66 +146,4 @@ impl ResolvesServerCert for Certificates {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.current.load().key))
     }
-}
-
-/// Reads both files as of one moment: the certificate is read again after the key, and everything once
-/// more when it changed in between. Two small files: reading them blocks for no time worth a thread.
-fn read_pair(cert: &Path, key: &Path) -> Result<Pair, CertificateError> {
-    let mut pair = Pair { cert: read("--tls-cert", cert)?, key: read("--tls-key", key)? };
-    for _ in 1..READ_ATTEMPTS {
-        let again = read("--tls-cert", cert)?;
-        if again == pair.cert {
-            break;
-        }
-        pair = Pair { cert: again, key: read("--tls-key", key)? };
-    }
-    Ok(pair)
-}
-
-fn read(flag: &'static str, path: &Path) -> Result<Vec<u8>, CertificateError> {
-    std::fs::read(path).map_err(|source| CertificateError::Unreadable { flag, path: path.into(), source })
-}
-
-fn load(pair: &Pair, cert: &Path, key: &Path) -> Result<Loaded, CertificateError> {
-    let unusable = |reason: String| CertificateError::Unusable { cert: cert.into(), key: key.into(), reason };
-    let chain = chain(&pair.cert).ok_or_else(|| not_pem("--tls-cert", cert, "certificate"))?;
-    let private = PrivateKeyDer::from_pem_slice(&pair.key)
-        .map_err(|_| not_pem("--tls-key", key, "private key (PKCS#8, PKCS#1 or SEC1, unencrypted)"))?;
-    let (not_before, not_after, until) = validity(&chain).map_err(unusable)?;
-    let others = chain.get(1..).unwrap_or_default().to_vec();
-    let certified = pair_up(chain, private.clone_key()).map_err(|error| {
-        let misplaced = others.into_iter().any(|other| pair_up(vec![other], private.clone_key()).is_ok());
-        unusable(if misplaced { OWN_FIRST.to_owned() } else { error.to_string() })
-    })?;
-    Ok(Loaded { key: Arc::new(certified), not_before, not_after, until })
-}
-
-/// Fails where the first certificate of the chain is not for this key.
-fn pair_up(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<CertifiedKey, rustls::Error> {
-    CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())
-}
-
-fn not_pem(flag: &'static str, path: &Path, wanted: &'static str) -> CertificateError {
-    CertificateError::NotPem { flag, path: path.into(), wanted }
-}
-
-/// Every certificate of `pem`, the server's own first; none at all is no chain.
-fn chain(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
-    (!chain.is_empty()).then_some(chain)
-}
-
-/// From when to when the first certificate of the chain is valid, and the latter for people.
-fn validity(chain: &[CertificateDer<'_>]) -> Result<(i64, i64, String), String> {
-    let leaf = chain.first().map_or(&[][..], |leaf| leaf.as_ref());
-    let (_, leaf) = X509Certificate::from_der(leaf).map_err(|error| error.to_string())?;
-    let validity = leaf.validity();
-    Ok((validity.not_before.timestamp(), validity.not_after.timestamp(), validity.not_after.to_string()))
-}
-
-fn seconds(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or(0)
 }

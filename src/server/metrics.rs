@@ -113,7 +113,7 @@ impl Metrics {
     fn register_rest(&mut self) {
         let r = &mut self.registry;
         r.register("connections", "Webhook connections open now", self.connections.clone());
-        let help = "TLS handshakes that failed; \"rejected\" is usually a caller that does not trust our CA";
+        let help = "TLS handshakes that failed; \"rejected\": the caller does not trust our CA, or we do not trust its certificate";
         r.register("tls_handshakes_failed", help, self.handshakes_failed.clone());
         let help = "When the certificate in use expires, in seconds since 1970";
         r.register("certificate_expiry_timestamp_seconds", help, self.certificate_expiry.clone());

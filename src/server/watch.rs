@@ -9,18 +9,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
-use tracing::{debug, warn};
+use tracing::{info, warn};
 
 /// From an event to the look that follows: whoever writes two files one after the other is done by then.
 const CALM: Duration = Duration::from_millis(50);
+
+const NOT_WATCHED: &str = "the directory of a certificate cannot be watched, a change is found by looking every \
+     few seconds; is it there, and has the node inotify instances and watches left (fs.inotify.max_user_*)?";
 
 /// Wakes whoever waits for a change near some files.
 pub struct Watch {
     directories: BTreeSet<PathBuf>,
     changed: Arc<Notify>,
     watcher: Option<RecommendedWatcher>,
+    /// Whether the last attempt to watch failed: that is said once, not at every look.
+    broken: bool,
     interval: Duration,
 }
 
@@ -30,12 +36,13 @@ impl Watch {
         let directories = files.iter().map(|file| directory(file)).collect();
         let changed = Arc::new(Notify::new());
         let waker = Arc::clone(&changed);
-        // What happened does not matter: the content of the files is compared.
-        let watcher = notify::recommended_watcher(move |_event| waker.notify_one());
-        let watcher = watcher
-            .inspect_err(|error| warn!(%error, "no directory can be watched; its files are looked at every few seconds"))
-            .ok();
-        let mut watch = Self { directories, changed, watcher, interval };
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if event.as_ref().map_or(true, changes) {
+                waker.notify_one();
+            }
+        });
+        let watcher = watcher.inspect_err(|error| warn!(%error, "{NOT_WATCHED}")).ok();
+        let mut watch = Self { directories, changed, watcher, broken: false, interval };
         watch.arm();
         watch
     }
@@ -44,18 +51,33 @@ impl Watch {
     pub async fn look(&mut self) {
         tokio::select! {
             () = self.changed.notified() => tokio::time::sleep(CALM).await,
-            // A directory that was replaced has to be watched anew; for one that was not, nothing changes.
-            () = tokio::time::sleep(self.interval) => self.arm(),
+            () = tokio::time::sleep(self.interval) => {}
         }
+        self.arm();
     }
 
+    /// Watches what has these names now. A directory that was replaced would not be watched any more; for one
+    /// that was not, nothing changes.
     fn arm(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
-        for directory in &self.directories {
-            if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
-                debug!(%error, directory = %directory.display(), "a directory cannot be watched");
-            }
+        let watch = |directory: &PathBuf| watcher.watch(directory, RecursiveMode::NonRecursive);
+        let armed = self.directories.iter().try_for_each(watch);
+        let was_broken = std::mem::replace(&mut self.broken, armed.is_err());
+        match armed {
+            Err(error) if !was_broken => warn!(%error, "{NOT_WATCHED}"),
+            Ok(()) if was_broken => info!("the directories of the certificates are watched again"),
+            _ => {}
         }
+    }
+}
+
+/// Whether an event may mean other content. Looking opens the files, which is an event, too: it must not
+/// lead to the next look.
+fn changes(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+        EventKind::Access(_) => false,
+        _ => true,
     }
 }
 
@@ -63,5 +85,54 @@ fn directory(file: &Path) -> PathBuf {
     match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEVER: Duration = Duration::from_secs(3600);
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Everything that was still to be told of what happened before is over.
+    async fn calm(watch: &mut Watch) {
+        while tokio::time::timeout(CALM * 4, watch.look()).await.is_ok() {}
+    }
+
+    #[tokio::test]
+    #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    async fn reading_a_file_is_no_change_and_writing_it_is_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("tls.crt");
+        std::fs::write(&file, "first").unwrap();
+        let mut watch = Watch::of(&[&file], NEVER);
+        calm(&mut watch).await;
+        std::fs::read(&file).unwrap();
+        let looked = tokio::time::timeout(CALM * 4, watch.look()).await;
+        assert!(looked.is_err(), "a look would lead to the next one, for ever");
+        std::fs::write(&file, "second").unwrap();
+        tokio::time::timeout(PATIENCE, watch.look()).await.unwrap();
+    }
+
+    #[tokio::test]
+    #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    async fn a_directory_that_was_replaced_is_watched_from_the_next_look_on() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("tls");
+        std::fs::create_dir(&directory).unwrap();
+        let mut watch = Watch::of(&[&directory.join("tls.crt")], NEVER);
+        std::fs::remove_dir(&directory).unwrap();
+        tokio::time::timeout(PATIENCE, watch.look()).await.unwrap();
+        assert!(watch.broken, "there is nothing to watch");
+        std::fs::create_dir(&directory).unwrap();
+        watch.interval = Duration::ZERO;
+        while watch.broken {
+            watch.look().await;
+        }
+        watch.interval = NEVER;
+        calm(&mut watch).await;
+        std::fs::write(directory.join("tls.crt"), "new").unwrap();
+        tokio::time::timeout(PATIENCE, watch.look()).await.unwrap();
     }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use diffy::DiffOptions;
 use ippool_webhook::report::Severity;
 use ippool_webhook::rules;
 use serde_json::{Value, json};
-use similar::TextDiff;
 
 use super::manifest::{Manifest, Printed, folder};
 use super::numbers;
@@ -125,9 +125,9 @@ pub fn difference(file: &Path, found: &str) -> Option<String> {
         std::fs::write(file, found).unwrap();
         return None;
     }
-    let diff = TextDiff::from_lines(&expected, found);
-    let name = file.display().to_string();
-    Some(diff.unified_diff().header(&name, "this run").to_string())
+    let mut options = DiffOptions::new();
+    options.set_original_filename(file.display().to_string()).set_modified_filename("this run");
+    Some(options.create_patch(&expected, found).to_string())
 }
 
 fn assert_as_expected(files: impl Iterator<Item = (String, String)>) {

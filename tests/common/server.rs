@@ -209,9 +209,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Caller<S> {
         soon(self.read_reply()).await.expect("the connection ended without an answer")
     }
 
+    /// The answer, or nothing when the server ends the connection without one.
+    pub async fn try_answer(&mut self) -> Option<Reply> {
+        soon(self.read_reply()).await
+    }
+
     /// Whether the server ends the connection without another byte.
     pub async fn is_cut(&mut self) -> bool {
-        soon(self.read_reply()).await.is_none()
+        self.try_answer().await.is_none()
     }
 
     async fn read_reply(&mut self) -> Option<Reply> {

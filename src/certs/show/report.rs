@@ -9,6 +9,9 @@ use crate::certs::certificate::{Certificate, day, rfc_3339};
 use crate::certs::cluster::Problem;
 use crate::certs::keyring::Keyring;
 
+/// What the authority that signs is called.
+const THE_CA: &str = "the CA";
+
 /// What was found.
 pub struct Report {
     /// The Secret, for a sentence.
@@ -55,7 +58,7 @@ impl Report {
     fn called(&self, certificate: &Certificate) -> String {
         let is = |it: &Option<Authority>| it.as_ref().is_some_and(|it| it.certificate == *certificate);
         if is(&self.keyring.signing) {
-            "the CA".to_owned()
+            THE_CA.to_owned()
         } else if is(&self.keyring.next) {
             "the next CA".to_owned()
         } else if self.keyring.older.contains(certificate) {
@@ -120,7 +123,8 @@ impl fmt::Display for Report {
         writeln!(f, "published")?;
         for it in &self.published {
             let accepts = if it.accepts_stored { "accepts" } else { "does NOT accept" };
-            let trusts: Vec<_> = it.trusts.iter().map(|it| self.called(it)).collect();
+            let mut trusts: Vec<_> = it.trusts.iter().map(|it| self.called(it)).collect();
+            trusts.sort_by_key(|it| it != THE_CA);
             let trusts = if trusts.is_empty() { "nobody".to_owned() } else { trusts.join(", ") };
             writeln!(f, "  {}\n    in {}", it.webhook, it.object)?;
             writeln!(f, "    {accepts} the stored certificate; trusts {trusts}")?;

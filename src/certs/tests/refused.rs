@@ -65,7 +65,7 @@ fn a_foreign_ca_in_a_bundle_is_kept_and_named() {
     world.change().tamper(|it| it.configurations[1].webhooks[0].bundle.certificates.push(foreign.clone()));
     let told = world.run(Wish::default()).unwrap();
     let note = told.iter().position(|it| it.starts_with("note: ")).unwrap();
-    assert!(told[note].starts_with("note: CN=ippool-webhook CA 2026-11-22 ("), "{told:#?}");
+    assert!(told[note].starts_with("note: CN=ippool-webhook CA 2026-11-22T07:59:50Z ("), "{told:#?}");
     let by = "is trusted too, by validate, and is not of Secret ippool-webhook/ippool-webhook-tls";
     assert!(told[note].ends_with(by), "{told:#?}");
     assert_eq!(told[note + 1], "    kubectl get validatingwebhookconfigurations ippool-webhook -o yaml");
