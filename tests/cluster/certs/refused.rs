@@ -53,7 +53,10 @@ fn a_secret_that_is_gone_is_not_made_by_the_rights_of_the_job() {
     let set = Set::new(plane(), "gone");
     let (before, account) = (set.stored(), set.account(&["get", "patch"], &["get", "patch"]));
     let ran = set.certs_as(&account, &["ensure"]);
-    let parts = ["cannot create Secret NAME/NAME: ", "kubectl auth can-i create secrets/NAME -n NAME"];
+    let parts = [
+        "cannot create Secret NAME/NAME, which is not there (the overlay",
+        "kubectl auth can-i create secrets/NAME -n NAME",
+    ];
     refused(&set, &before, &ran, &parts);
     // The manifests put it back empty.
     set.fill("Opaque", &[]);
