@@ -38,9 +38,7 @@ impl Live {
         context: Option<&str>,
         target: Target,
     ) -> anyhow::Result<Self> {
-        let mut config = config(kubeconfig, context).await.context(
-            "no cluster is configured: give --kubeconfig or KUBECONFIG, or run this in a pod with a service account",
-        )?;
+        let mut config = config(kubeconfig, context).await?;
         config.connect_timeout = Some(PATIENCE);
         config.read_timeout = Some(PATIENCE);
         config.write_timeout = Some(PATIENCE);
@@ -189,16 +187,25 @@ impl Cluster for Live {
     }
 }
 
+/// Each error says all of its causes already.
 async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
     match kubeconfig {
         Some(path) => {
-            let file =
-                Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display()))?;
-            Ok(Config::from_custom_kubeconfig(file, &options).await?)
+            let file = Kubeconfig::read_from(path).map_err(|error| anyhow!("--kubeconfig: {error}"))?;
+            let config = Config::from_custom_kubeconfig(file, &options).await;
+            config.map_err(|error| anyhow!("--kubeconfig {}: {error}", path.display()))
         }
-        None if context.is_some() => Ok(Config::from_kubeconfig(&options).await?),
-        None => Ok(Config::infer().await?),
+        None if context.is_some() => {
+            let config = Config::from_kubeconfig(&options).await;
+            config.map_err(|error| anyhow!("the kubeconfig cannot be used with --context: {error}"))
+        }
+        None => Config::infer().await.map_err(|error| {
+            anyhow!(
+                "no cluster is configured: give --kubeconfig or KUBECONFIG, or run this in a pod with a service \
+                 account ({error})"
+            )
+        }),
     }
 }
 
