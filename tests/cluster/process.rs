@@ -65,6 +65,12 @@ impl Leashed {
         Some(format!("it ended with {status}\n{last}"))
     }
 
+    /// The process of its leash, whose child it is.
+    #[allow(dead_code, reason = "for measurements")]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// All it has written so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()

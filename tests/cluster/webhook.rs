@@ -131,6 +131,12 @@ impl Webhook {
         self.address
     }
 
+    /// The process of its leash.
+    #[allow(dead_code, reason = "for measurements")]
+    pub fn leash(&self) -> u32 {
+        self.program.id()
+    }
+
     /// All it has logged so far, an object a line.
     pub fn log(&self) -> String {
         self.program.log()

@@ -1,0 +1,222 @@
+//! What a PATCH of a pool takes in a real control plane: with nothing in its way, with a policy in CEL, with a
+//! webhook in Go on controller-runtime, and with this one.
+//!
+//! Each contender guards a namespace of its own in one control plane. They are called in turns, one PATCH each, so
+//! that whatever else the machine does meets all alike. `--write` puts the plot into `docs/performance.svg`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
+#![allow(dead_code, reason = "the harness of the cluster tests is used in part")]
+
+#[path = "../tests/cluster/http.rs"]
+mod http;
+#[path = "../tests/cluster/plane.rs"]
+mod plane;
+#[path = "compare/plot.rs"]
+mod plot;
+#[path = "../tests/cluster/process.rs"]
+mod process;
+#[path = "../tests/cluster/rendered.rs"]
+mod rendered;
+#[path = "compare/rivals.rs"]
+mod rivals;
+#[path = "../tests/common/server.rs"]
+mod server;
+#[path = "../tests/cluster/tools.rs"]
+mod tools;
+#[path = "../tests/cluster/webhook.rs"]
+mod webhook;
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use plane::{Identity, Plane};
+use rivals::Rivals;
+use serde_json::{Value, json};
+
+/// Who is compared; each is a namespace.
+pub const CONTENDERS: [&str; 4] = ["nothing", "policy", "peer", "ours"];
+/// Allocations of the pools.
+pub const SIZES: [usize; 3] = [100, 1_000, 5_000];
+/// PATCHes of each pool, half of them adding and half of them removing an entry.
+const ROUNDS: usize = 60;
+/// PATCHes before those, which do not count.
+const WARM_UP: usize = 10;
+
+/// An allocation as whereabouts writes it.
+fn allocation(number: usize) -> Value {
+    json!({
+        "id": format!("{number:064x}"),
+        "podref": format!("workloads/worker-{}-{number:05}", number % 40),
+        "ifname": "net1",
+    })
+}
+
+fn pool(namespace: &str, allocations: usize) -> Value {
+    let entries: serde_json::Map<_, _> =
+        (1..=allocations).map(|number| (number.to_string(), allocation(number))).collect();
+    json!({
+        "apiVersion": "whereabouts.cni.cncf.io/v1alpha1",
+        "kind": "IPPool",
+        "metadata": { "name": name(allocations), "namespace": namespace },
+        "spec": { "range": "10.0.0.0/16", "allocations": entries },
+    })
+}
+
+fn name(allocations: usize) -> String {
+    format!("pool-{allocations}")
+}
+
+fn path(namespace: &str, allocations: usize) -> String {
+    let name = name(allocations);
+    format!("/apis/whereabouts.cni.cncf.io/v1alpha1/namespaces/{namespace}/ippools/{name}")
+}
+
+/// A kept connection to the apiserver, as the administrator.
+struct Client {
+    requests: SendRequest<Full<Bytes>>,
+    host: String,
+}
+
+impl Client {
+    async fn connect(plane: &Plane) -> Self {
+        let read = |name: &str| std::fs::read_to_string(plane.scratch.join(name)).unwrap();
+        let admin = server::Pair { cert: read("admin.crt"), key: read("admin.key") };
+        let host = plane.url.split("//").last().unwrap().to_owned();
+        let stream =
+            server::connect(host.parse().unwrap(), server::client(&plane.ca, Some(&admin))).await.unwrap();
+        let (requests, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self { requests, host }
+    }
+
+    /// Applies a JSON patch; the milliseconds to the end of the answer.
+    async fn patch(&mut self, path: &str, patch: &Value) -> f64 {
+        let request = Request::patch(path)
+            .header("host", &self.host)
+            .header("content-type", "application/json-patch+json")
+            .body(Full::new(Bytes::from(patch.to_string())))
+            .unwrap();
+        let started = Instant::now();
+        let response = self.requests.send_request(request).await.unwrap();
+        let (status, text) = whole(response).await;
+        let took = started.elapsed();
+        assert_eq!(status, 200, "{path}: {text}");
+        took.as_secs_f64() * 1e3
+    }
+}
+
+async fn whole(response: Response<hyper::body::Incoming>) -> (u16, String) {
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, if status == 200 { String::new() } else { String::from_utf8_lossy(&body).into_owned() })
+}
+
+/// Milliseconds by contender, of one size.
+pub struct Measured {
+    /// Allocations of the pool.
+    pub allocations: usize,
+    /// In the order of [`CONTENDERS`], one entry a round.
+    pub took: [Vec<f64>; 4],
+}
+
+impl Measured {
+    /// The median of a contender.
+    pub fn median(&self, contender: usize) -> f64 {
+        quantile(&self.took[contender], 0.5)
+    }
+
+    /// What a contender adds to `nothing`: the median of the differences, turn by turn.
+    pub fn added(&self, contender: usize) -> f64 {
+        let pairs = self.took[contender].iter().zip(&self.took[0]);
+        quantile(&pairs.map(|(took, nothing)| took - nothing).collect::<Vec<_>>(), 0.5)
+    }
+}
+
+fn quantile(of: &[f64], share: f64) -> f64 {
+    let mut sorted = of.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[((sorted.len() - 1) as f64 * share).round() as usize]
+}
+
+async fn measure(client: &mut Client, allocations: usize) -> Measured {
+    let mut took = [const { Vec::new() }; 4];
+    let entry = "/spec/allocations/60000";
+    let add = json!([{ "op": "add", "path": entry, "value": allocation(60_000) }]);
+    let remove = json!([{ "op": "remove", "path": entry }]);
+    for round in 0..WARM_UP + ROUNDS {
+        let patch = if round.is_multiple_of(2) { &add } else { &remove };
+        // Another order in each round, so that nobody is always behind the same one.
+        for turn in 0..CONTENDERS.len() {
+            let contender = (turn + round) % CONTENDERS.len();
+            let milliseconds = client.patch(&path(CONTENDERS[contender], allocations), patch).await;
+            if round >= WARM_UP {
+                took[contender].push(milliseconds);
+            }
+        }
+    }
+    Measured { allocations, took }
+}
+
+/// Makes the pools before anybody guards them.
+fn fill(plane: &Plane) {
+    for namespace in CONTENDERS {
+        plane.kubectl(&["create", "namespace", namespace]).ok();
+        for allocations in SIZES {
+            let pool = pool(namespace, allocations).to_string();
+            let path = path(namespace, allocations);
+            let path = path.rsplit_once('/').unwrap().0;
+            let (code, answer) = plane.request("POST", path, "application/json", &pool, Identity::Admin);
+            assert_eq!(code, 201, "{answer}");
+        }
+    }
+}
+
+fn report(all: &[Measured]) {
+    println!(
+        "\na PATCH that adds or removes one allocation, milliseconds; median (and quartiles) of {ROUNDS}\n"
+    );
+    println!("| allocations | contender | takes | adds | times what ours adds |");
+    println!("|---:|---|---:|---:|---:|");
+    for measured in all {
+        for (index, contender) in CONTENDERS.iter().enumerate() {
+            let took = &measured.took[index];
+            let (low, high) = (quantile(took, 0.25), quantile(took, 0.75));
+            let takes = format!("{:.1} ({low:.1} to {high:.1})", measured.median(index));
+            let (adds, ratio) = match index {
+                0 => (String::new(), String::new()),
+                _ => (
+                    format!("{:.1}", measured.added(index)),
+                    format!("{:.1}", measured.added(index) / measured.added(3)),
+                ),
+            };
+            println!("| {} | {contender} | {takes} | {adds} | {ratio} |", measured.allocations);
+        }
+    }
+}
+
+fn main() {
+    let plane = Plane::start("compare");
+    fill(&plane);
+    let rivals = Rivals::register(&plane);
+    rivals.assert_that_each_judges(&plane);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let all: Vec<_> = runtime.block_on(async {
+        let mut client = Client::connect(&plane).await;
+        let mut all = Vec::new();
+        for allocations in SIZES {
+            eprintln!("measuring pools of {allocations} allocations");
+            all.push(measure(&mut client, allocations).await);
+        }
+        all
+    });
+    report(&all);
+    rivals.report();
+    if std::env::args().any(|argument| argument == "--write") {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.svg");
+        std::fs::write(file, plot::svg(&all)).unwrap();
+        println!("\nwritten: {file}");
+    }
+}
