@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET ?= $(shell uname -m)-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help ci fmt lint core test cluster demo image bench deny docs outcomes
+.PHONY: help ci fmt lint core test cluster demo image bench load footprint compare soak deny docs outcomes
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,7 +43,20 @@ image: ## the container image as an OCI layout in target/image, without an engin
 	IPPOOL_WEBHOOK_IMAGE=target/image $(CARGO) test --locked --test image
 
 bench: ## reading and reviewing, beside what others take just to read
-	$(CARGO) bench --features bench --locked
+	$(CARGO) bench --features bench --locked --bench review
+
+load: ## whole requests over TLS, beside the same server with a constant answer
+	$(CARGO) bench --features bench --locked --bench load
+
+footprint: ## size, time to ready and memory of the release, against what is asked for
+	$(CARGO) bench --features bench --locked --bench footprint
+
+compare: ## a PATCH in a real control plane, beside a webhook in Go and a policy in CEL (needs Go)
+	@tests/cluster/tools/build >/dev/null
+	$(CARGO) bench --features bench --locked --bench compare
+
+soak: ## mixed reviews at saturation, stalling callers and new certificates, for SOAK_SECONDS (1800)
+	$(CARGO) bench --features bench --locked --bench soak
 
 deny: ## licences, sources and duplicates of the dependencies (needs cargo-deny; advisories need the network)
 	$(CARGO) deny --locked check bans licenses sources

@@ -64,8 +64,9 @@ pub async fn serve<S>(
 
 fn http1(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    // `Activity` watches the header. hyper's limit of 100 header lines stays.
-    builder.header_read_timeout(None).max_header_size(limits.header_bytes);
+    // `Activity` watches the header. hyper's limit of 100 header lines stays. Its buffer would grow to 400 KiB on
+    // each connection that sends long bodies, for no more speed.
+    builder.header_read_timeout(None).max_header_size(limits.header_bytes).max_buf_size(limits.header_bytes);
     builder
 }
 
