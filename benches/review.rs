@@ -1,9 +1,13 @@
-//! What reading and reviewing costs, beside what others take just to read; all in one run, so that the
-//! ratios hold on a busy machine.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+//! What reading, judging and answering costs, beside what others take just to read; all in one run, so that
+//! the ratios hold on a busy machine. Exact numbers are counted by `benches/instructions`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
-use divan::Bencher;
+#[path = "support/bodies.rs"]
+mod bodies;
+
+use bodies::{Case, case};
 use divan::counter::BytesCount;
+use divan::{Bencher, black_box};
 use ippool_webhook::admission::{Endpoint, answer};
 use ippool_webhook::policy::Policy;
 use kube::core::DynamicObject;
@@ -13,41 +17,76 @@ use serde::de::IgnoredAny;
 #[global_allocator]
 static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
 
-/// Recorded updates of pools with so many allocations, both objects in each.
-const SIZES: [usize; 3] = [100, 1_000, 5_000];
+/// Recorded updates, both objects in each, and the generated requests that are unlike them.
+const RECORDED: [&str; 4] = ["recorded-3", "recorded-100", "recorded-1000", "recorded-5000"];
+const GENERATED: [&str; 7] = [
+    "add-by-a-person-5000",
+    "add-beside-a-reservation-5000",
+    "remove-5000",
+    "label-5000",
+    "create-5000",
+    "patch-5000",
+    "deny-5000",
+];
 
 fn main() {
     divan::main();
 }
 
-fn body(size: usize) -> Vec<u8> {
-    let path = format!("{}/tests/fixtures/reviews/large-{size}.json", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+fn measure(bencher: Bencher<'_, '_>, body: &[u8], mut work: impl FnMut(&[u8]) -> bool) {
+    bencher.counter(BytesCount::new(body.len())).bench_local(|| assert!(work(black_box(body))));
+}
+
+fn answered(bencher: Bencher<'_, '_>, name: &str) {
+    let (Case { endpoint, body, .. }, policy) = (case(name), Policy::default());
+    measure(bencher, &body, |body| answer(endpoint, body, &policy).is_ok());
 }
 
 /// Read, judge, answer.
-#[divan::bench(args = SIZES)]
-fn review(bencher: Bencher<'_, '_>, size: usize) {
-    let (body, policy) = (body(size), Policy::default());
-    bencher
-        .counter(BytesCount::new(body.len()))
-        .bench(|| answer(Endpoint::Validate, divan::black_box(&body), &policy).is_ok());
+#[divan::bench(args = RECORDED)]
+fn answer_recorded(bencher: Bencher<'_, '_>, name: &str) {
+    answered(bencher, name);
+}
+
+/// The same for other requests: of `patch` every key moves, `deny` holds as many findings as allocations.
+#[divan::bench(args = GENERATED)]
+fn answer_generated(bencher: Bencher<'_, '_>, name: &str) {
+    answered(bencher, name);
+}
+
+/// Reading alone: a connection to a subresource is let through unjudged.
+#[divan::bench(args = RECORDED)]
+fn read(bencher: Bencher<'_, '_>, name: &str) {
+    let body = String::from_utf8(case(name).body).unwrap();
+    let body = body.replacen("\"UPDATE\"", "\"CONNECT\"", 1);
+    let policy = Policy::default();
+    measure(bencher, body.as_bytes(), |body| answer(Endpoint::Validate, body, &policy).is_ok());
+}
+
+/// Reading as for any other form of JSON than the apiserver's: a blank in front is enough.
+#[divan::bench(args = RECORDED)]
+fn answer_in_another_form(bencher: Bencher<'_, '_>, name: &str) {
+    let (Case { endpoint, mut body, .. }, policy) = (case(name), Policy::default());
+    body.insert(0, b' ');
+    measure(bencher, &body, |body| answer(endpoint, body, &policy).is_ok());
 }
 
 /// A scan that only skips: the least a JSON parser can do.
-#[divan::bench(args = SIZES)]
-fn skip_only(bencher: Bencher<'_, '_>, size: usize) {
-    let body = body(size);
-    bencher
-        .counter(BytesCount::new(body.len()))
-        .bench(|| serde_json::from_slice::<IgnoredAny>(divan::black_box(&body)).is_ok());
+#[divan::bench(args = RECORDED)]
+fn skip_only(bencher: Bencher<'_, '_>, name: &str) {
+    measure(bencher, &case(name).body, |body| serde_json::from_slice::<IgnoredAny>(body).is_ok());
+}
+
+/// The scan of the generated requests.
+#[divan::bench(args = GENERATED)]
+fn skip_only_generated(bencher: Bencher<'_, '_>, name: &str) {
+    measure(bencher, &case(name).body, |body| serde_json::from_slice::<IgnoredAny>(body).is_ok());
 }
 
 /// What a webhook on kube's own types takes before it looks at anything.
-#[divan::bench(args = SIZES)]
-fn kube_parse(bencher: Bencher<'_, '_>, size: usize) {
-    let body = body(size);
-    bencher
-        .counter(BytesCount::new(body.len()))
-        .bench(|| serde_json::from_slice::<AdmissionReview<DynamicObject>>(divan::black_box(&body)).is_ok());
+#[divan::bench(args = RECORDED)]
+fn kube_parse(bencher: Bencher<'_, '_>, name: &str) {
+    measure(bencher, &case(name).body, |body| {
+        serde_json::from_slice::<AdmissionReview<DynamicObject>>(body).is_ok()
+    });
 }

@@ -145,7 +145,7 @@ impl std::error::Error for Malformed {}
 /// [`Malformed`] where the body is no review of an IPPool; the object inside may be anything.
 pub fn answer(endpoint: Endpoint, body: &[u8], policy: &Policy) -> Result<Answer, Malformed> {
     let body = as_text(body)?;
-    let Envelope { question, new, old } = envelope::read(body)?;
+    let Envelope { question, new, old, text } = envelope::read(body)?;
     if !is_about_pools(&question)? {
         return Ok(reply::untouched(&question, policy));
     }
@@ -153,13 +153,21 @@ pub fn answer(endpoint: Endpoint, body: &[u8], policy: &Policy) -> Result<Answer
     let request = Request { operation: question.operation, username, new, old };
     Ok(match endpoint {
         Endpoint::Validate => reply::judged(&question, &review::review(&request, policy), policy),
-        Endpoint::Mutate => normalised(body, &question, &request, policy),
+        Endpoint::Mutate => {
+            let object = || text.or_else(|| envelope::object_text(body));
+            normalised(object, &question, &request, policy)
+        }
     })
 }
 
-fn normalised(body: &str, question: &Question<'_>, request: &Request<'_>, policy: &Policy) -> Answer {
+fn normalised<'a>(
+    object: impl FnOnce() -> Option<&'a str>,
+    question: &Question<'_>,
+    request: &Request<'_>,
+    policy: &Policy,
+) -> Answer {
     let patched = review::normalise(request, policy).and_then(|plan| {
-        let patch = json_patch(&plan, envelope::object_text(body)?)?;
+        let patch = json_patch(&plan, object()?)?;
         Some((plan, patch))
     });
     match (patched, &request.new) {

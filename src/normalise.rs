@@ -85,14 +85,15 @@ fn every_address_stays(pool: &Pool<'_>, range: &Range, shift: i64) -> Option<boo
         return Some(false);
     }
     let normalised = range.normalised();
-    let mut taken = HashSet::with_capacity(pool.spec.allocations.len());
+    let each_once = pool.spec.is_in_order();
+    let mut taken = HashSet::new();
     let mut respelled = false;
     for allocation in &pool.spec.allocations {
         let offset = allocation.offset.ok()?;
         let moved = offset.checked_add(shift)?;
         let stays = shift == 0
             || range.address_at(offset).is_some_and(|address| normalised.address_at(moved) == Some(address));
-        if !stays || !taken.insert(offset) {
+        if !stays || !(each_once || taken.insert(offset)) {
             return None;
         }
         respelled |= !allocation.key_is_canonical();

@@ -3,13 +3,18 @@
 //! Reading is total: a field of the wrong shape is kept as what it is and becomes a finding of the rule
 //! that looks at it. Only text that is not JSON at all is an error.
 
+mod field;
 mod read;
+mod usual;
+mod walk;
 
+pub use field::{Field, JsonType, Shape, Unknown};
 pub(crate) use read::Text;
+pub(crate) use usual::Usual;
+pub(crate) use walk::Walk;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::IntErrorKind;
 
 use crate::range::Range;
@@ -24,7 +29,7 @@ pub const KIND: &str = "IPPool";
 pub const RESOURCE: &str = "ippools";
 
 /// How many allocations of one pool are read. More cannot be stored: the shortest valid entry takes 25
-/// bytes, and etcd refuses an object past 1.5 MiB. Without a bound, an entry of 6 bytes would take 120.
+/// bytes, and etcd refuses an object past 1.5 MiB. Without a bound, an entry of 6 bytes would take 160.
 pub const MAX_ALLOCATIONS: usize = 65_536;
 
 /// An IPPool as somebody wrote it.
@@ -86,52 +91,6 @@ pub struct Allocation<'a> {
     pub ifname: Field<'a>,
     /// Fields this version of whereabouts does not know.
     pub unknown: Unknown,
-}
-
-/// Where a string is expected.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Field<'a> {
-    /// The field is not there.
-    #[default]
-    Absent,
-    /// It is `null`, which Kubernetes treats as absent.
-    Null,
-    /// A string, as it should be.
-    Text(Cow<'a, str>),
-    /// Another JSON type.
-    Other(JsonType),
-}
-
-/// Where an object is expected.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Shape {
-    /// The field is not there.
-    #[default]
-    Absent,
-    /// It is `null`.
-    Null,
-    /// An object, as it should be.
-    Object,
-    /// Another JSON type.
-    Other(JsonType),
-    /// JSON, but nothing that could be read, and why (a number past every range, for example).
-    Unreadable(Box<str>),
-}
-
-/// A digest of the fields that no rule looks at, by which a change of them shows. Kept so small because
-/// a hostile object can consist of nothing else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unknown(u64);
-
-/// The types of JSON, by the names OpenAPI gives them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each variant is the type it names")]
-pub enum JsonType {
-    Array,
-    Boolean,
-    Number,
-    Object,
-    String,
 }
 
 /// Why whereabouts skips a key. The address then counts as free and the next write erases the entry.
@@ -218,6 +177,12 @@ impl<'a> Spec<'a> {
         sorted && self.allocations.iter().all(Allocation::key_is_canonical)
     }
 
+    /// Whether its range is that of `other` and every number is spelled as whereabouts would: then there is
+    /// nothing to rewrite.
+    pub fn is_spelled_as(&self, other: &Spec<'_>) -> bool {
+        self.range == other.range && !self.allocations.iter().any(Allocation::key_is_sloppy)
+    }
+
     fn read_range(&mut self) {
         self.parsed_range = self.range.text().and_then(|text| Range::parse(text).ok());
     }
@@ -247,41 +212,14 @@ impl<'a> Allocation<'a> {
         }
     }
 
+    /// Whether the key is a number spelled otherwise than whereabouts would write it.
+    pub fn key_is_sloppy(&self) -> bool {
+        self.offset.is_ok() && !self.key_is_canonical()
+    }
+
     /// `podref`, or an empty string: the way whereabouts reads a missing one.
     pub fn owner(&self) -> &str {
         self.podref.text().unwrap_or_default()
-    }
-}
-
-impl Field<'_> {
-    /// The string, if it is one.
-    pub fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-}
-
-impl JsonType {
-    /// The name of the type in messages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Array => "array",
-            Self::Boolean => "boolean",
-            Self::Number => "number",
-            Self::Object => "object",
-            Self::String => "string",
-        }
-    }
-}
-
-impl Unknown {
-    /// Adds a field and the text of its value.
-    fn add(&mut self, key: &str, value: &str) {
-        let mut hasher = DefaultHasher::new();
-        (self.0, key, value).hash(&mut hasher);
-        self.0 = hasher.finish();
     }
 }
 

@@ -1,12 +1,12 @@
 //! From what the rules found to what happens: severity, ratchet, trust and the caller's code, decided once,
 //! after all rules have spoken.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::normalise::Plan;
 use crate::policy::{Enforcement, Policy};
 use crate::pool::{Pool, Spec};
-use crate::report::{Finding, Identity, Operation, Severity};
+use crate::report::{Finding, Operation, Rule, Severity};
 use crate::rules::{self, Change};
 
 /// One write of one pool, as the apiserver describes it.
@@ -48,14 +48,13 @@ pub fn review<'a>(request: &'a Request<'a>, policy: &Policy) -> Verdict<'a> {
     let mut spared = 0;
     if !findings.is_empty() {
         let stored = Stored::of(request);
-        let before = stored.findings(policy);
-        let before: HashSet<Identity<'_>> = before.iter().map(Finding::identity).collect();
+        let stored_before = stored.has(&findings, policy);
         let brings_nothing_in = stored.is_only_reduced(request);
         let enforced = policy.enforcement == Enforcement::Deny && !is_trusted_update(request, policy);
-        for finding in &mut findings {
-            finding.stored_before = before.contains(&finding.identity());
+        for (finding, stored_before) in findings.iter_mut().zip(stored_before) {
+            finding.stored_before = stored_before;
             if finding.severity == Severity::Deny {
-                let answerable = !finding.stored_before && !brings_nothing_in;
+                let answerable = !stored_before && !brings_nothing_in;
                 spared += usize::from(answerable && !enforced);
                 if !answerable || !enforced {
                     finding.severity = Severity::Warn;
@@ -124,7 +123,9 @@ fn found<'a>(request: &'a Request<'a>, policy: &Policy) -> Vec<Finding<'a>> {
     };
     let mut findings = pool.map(|pool| rules::inspect(pool, request.operation, severity)).unwrap_or_default();
     if let (Operation::Update, Some(old), Some(new)) = (request.operation, &request.old, &request.new) {
-        findings.append(&mut rules::compare(&Change::between(old, new), severity));
+        let mut compared = rules::compare(&Change::between(old, new), severity);
+        findings.reserve_exact(compared.len());
+        findings.append(&mut compared);
     }
     findings
 }
@@ -139,7 +140,8 @@ fn sort(findings: &mut [Finding<'_>]) {
 struct Stored<'a> {
     old: Option<&'a Pool<'a>>,
     /// The same object with the range and the spelling of the new one, where that is the network both stand
-    /// for, so that a defect is recognised after range and offsets were normalised together.
+    /// for, so that a defect is recognised after range and offsets were normalised together. `None` where
+    /// that would be the stored object once more.
     rebased: Option<Pool<'a>>,
 }
 
@@ -150,21 +152,39 @@ impl<'a> Stored<'a> {
             return Self { old: None, rebased: None };
         };
         let normalised = |shift: &i64| *shift == 0 || new.range().is_some_and(|range| range.host_bits() == 0);
-        let rebased = rules::shift_between(old, new).filter(normalised).map(|shift| {
+        let differs = |shift: &i64| *shift != 0 || !old.spec.is_spelled_as(&new.spec);
+        let shift = rules::shift_between(old, new).filter(normalised).filter(differs);
+        let rebased = shift.map(|shift| {
             let spec = old.spec.shifted(shift).with_range(new.spec.range.clone());
             Pool { spec, ..old.clone() }
         });
         Self { old: Some(old), rebased }
     }
 
-    /// What the rules find in the object as stored.
-    fn findings(&self, policy: &Policy) -> Vec<Finding<'_>> {
-        let severity = |rule: &_| policy.severity(rule);
-        let inspect = |pool| rules::inspect(pool, Operation::Update, severity);
-        let rebased = self.rebased.iter().flat_map(inspect);
-        // The range in it is not the stored one; only what was found in its entries was there before.
-        let entries = rebased.filter(|finding| finding.path.is_entry());
-        self.old.into_iter().flat_map(inspect).chain(entries).collect()
+    /// Which of these findings the object as stored has as well.
+    fn has(&self, findings: &[Finding<'_>], policy: &Policy) -> Vec<bool> {
+        let mut before = vec![false; findings.len()];
+        if self.old.is_none() {
+            return before;
+        }
+        let spoke: BTreeSet<_> = findings.iter().map(|finding| finding.rule.id).collect();
+        let severity = |rule: &Rule| match spoke.contains(rule.id) {
+            true => policy.severity(rule),
+            false => Severity::Off,
+        };
+        let stored = self.old.into_iter().map(|pool| (pool, false));
+        let rebased = self.rebased.iter().map(|pool| (pool, true));
+        // One after the other: what is found in a large pool can take more memory than the pool.
+        for (pool, is_rebased) in stored.chain(rebased) {
+            let found = rules::inspect(pool, Operation::Update, severity);
+            // The range of the rebased pool is not the stored one; only its entries were there before.
+            let found = found.iter().filter(|finding| !is_rebased || finding.path.is_entry());
+            let found: HashSet<_> = found.map(Finding::identity).collect();
+            for (before, finding) in before.iter_mut().zip(findings) {
+                *before |= found.contains(&finding.identity());
+            }
+        }
+        before
     }
 
     /// Whether the request only changes metadata, only removes allocations, or waits for a deletion: then

@@ -9,6 +9,7 @@ mod key;
 mod name;
 mod owner;
 mod range;
+mod sieve;
 mod slip;
 
 pub(crate) use change::shift_between;
@@ -104,7 +105,7 @@ pub fn inspect<'a>(
     severity: impl Fn(&Rule) -> Severity,
 ) -> Vec<Finding<'a>> {
     let mut findings = Vec::new();
-    let mut per_allocation = Vec::new();
+    let mut per_allocation = Vec::with_capacity(ALL.len());
     for (rule, severity) in active(operation, severity) {
         let mut report = Report::of(&rule.rule, severity);
         match rule.check {
@@ -127,7 +128,10 @@ pub fn inspect<'a>(
             }
         }
     }
-    findings.extend(per_allocation.into_iter().flat_map(|(_, report)| report.into_findings()));
+    findings.reserve_exact(per_allocation.iter().map(|(_, report)| report.len()).sum());
+    for (_, report) in per_allocation {
+        findings.append(&mut report.into_findings());
+    }
     findings
 }
 

@@ -1,5 +1,8 @@
 //! Reading the envelope: one pass over the body, the objects taken apart on the way.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,21 +13,24 @@ use serde_json::value::RawValue;
 
 use super::{Malformed, MalformedReason};
 use crate::path::{Quoted, Shortened};
-use crate::pool::{Pool, Text};
+use crate::pool::{Pool, Text, Usual, Walk};
 use crate::report::Operation;
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 
 /// A review, read.
+#[derive(Debug)]
 pub(super) struct Envelope<'a> {
     pub question: Question<'a>,
     pub new: Option<Pool<'a>>,
     pub old: Option<Pool<'a>>,
+    /// The JSON text of the new object, where reading it told.
+    pub text: Option<&'a str>,
 }
 
 /// The request less its objects. Fields that later versions add are skipped.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Question<'a> {
     pub uid: Cow<'a, str>,
     pub kind: GroupVersionKind<'a>,
@@ -37,7 +43,7 @@ pub(super) struct Question<'a> {
     pub dry_run: bool,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct GroupVersionKind<'a> {
     #[serde(borrow)]
@@ -48,7 +54,7 @@ pub(super) struct GroupVersionKind<'a> {
     pub kind: Cow<'a, str>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct GroupVersionResource<'a> {
     #[serde(borrow)]
@@ -57,7 +63,7 @@ pub(super) struct GroupVersionResource<'a> {
     pub resource: Cow<'a, str>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct UserInfo<'a> {
     #[serde(borrow)]
@@ -66,6 +72,30 @@ pub(super) struct UserInfo<'a> {
 
 /// Reads a body that is JSON.
 pub(super) fn read(body: &str) -> Result<Envelope<'_>, Malformed> {
+    match as_usual(body) {
+        Ok(asked) => {
+            let text = asked.new.as_ref().map(|new| new.text);
+            Envelope::of(asked.map(|object| object.pool), text)
+        }
+        Err(_) => Envelope::of(in_any_form(body)?, None),
+    }
+}
+
+/// Reads a body as the apiserver writes it; an error says no more than that it is another.
+fn as_usual(body: &str) -> Result<Asked<'_, Usual<'_>>, serde_json::Error> {
+    let mut walk = Walk::over(body.strip_suffix('\n').unwrap_or(body));
+    walk.pass(r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":"#)?;
+    let asked = asked(&mut walk.members()?, |members, like| match members.walk.passes("null") {
+        true => Ok(None),
+        false => Usual::read(members.walk, like).map(Some),
+    })?;
+    walk.pass("}")?;
+    walk.end()?;
+    Ok(asked)
+}
+
+/// Reads a body whatever its form.
+fn in_any_form(body: &str) -> Result<Asked<'_, Pool<'_>>, Malformed> {
     let review = match serde_json::from_str::<Review<'_, Pool<'_>>>(body) {
         Ok(review) => review,
         // Valid JSON can hold what nothing can represent, a number of 1e999 for one. The uid is read all
@@ -75,17 +105,20 @@ pub(super) fn read(body: &str) -> Result<Envelope<'_>, Malformed> {
         }
     };
     check_type(&review)?;
-    let Some(asked) = review.request else {
-        return Err(MalformedReason::NotAReview.because("the AdmissionReview has no request"));
-    };
-    if asked.question.uid.is_empty() {
-        return Err(MalformedReason::NotAReview.because("request.uid is missing or empty"));
+    review.request.ok_or_else(|| MalformedReason::NotAReview.because("the AdmissionReview has no request"))
+}
+
+impl<'a> Envelope<'a> {
+    fn of(asked: Asked<'a, Pool<'a>>, text: Option<&'a str>) -> Result<Self, Malformed> {
+        if asked.question.uid.is_empty() {
+            return Err(MalformedReason::NotAReview.because("request.uid is missing or empty"));
+        }
+        let new = match asked.question.operation {
+            Operation::Create | Operation::Update => Some(asked.new.unwrap_or_default()),
+            Operation::Delete | Operation::Connect => None,
+        };
+        Ok(Self { question: asked.question, new, old: asked.old, text })
     }
-    let new = match asked.question.operation {
-        Operation::Create | Operation::Update => Some(asked.new.unwrap_or_default()),
-        Operation::Delete | Operation::Connect => None,
-    };
-    Ok(Envelope { question: asked.question, new, old: asked.old })
 }
 
 /// The JSON text of the new object in a body that [`read`] has read.
@@ -128,6 +161,13 @@ struct Asked<'a, O> {
     old: Option<O>,
 }
 
+impl<'a, O> Asked<'a, O> {
+    fn map<T>(self, object: impl Fn(O) -> T) -> Asked<'a, T> {
+        let Self { question, new, old } = self;
+        Asked { question, new: new.map(&object), old: old.map(&object) }
+    }
+}
+
 impl<'a> Review<'a, &'a RawValue> {
     /// Reads the objects by themselves, so that one that cannot be read does not take the uid with it.
     fn parsed(self) -> Review<'a, Pool<'a>> {
@@ -135,11 +175,7 @@ impl<'a> Review<'a, &'a RawValue> {
             Pool::parse(raw.get())
                 .unwrap_or_else(|error| Pool::unreadable(&Shortened(&error.to_string()).to_string()))
         };
-        let request = self.request.map(|asked| Asked {
-            question: asked.question,
-            new: asked.new.map(parse),
-            old: asked.old.map(parse),
-        });
+        let request = self.request.map(|asked| asked.map(parse));
         Review { api_version: self.api_version, kind: self.kind, request }
     }
 }
@@ -152,6 +188,12 @@ trait Measured {
 impl Measured for Pool<'_> {
     fn set_size(&mut self, bytes: usize) {
         self.size = bytes;
+    }
+}
+
+impl Measured for Usual<'_> {
+    fn set_size(&mut self, bytes: usize) {
+        self.pool.size = bytes;
     }
 }
 
@@ -175,27 +217,36 @@ impl<'de: 'a, 'a, O: Deserialize<'de> + Measured> Visitor<'de> for AskedVisitor<
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut question = Question::default();
-        let (mut new, mut old) = (None::<O>, None);
-        let mut operation = None;
-        let mut previous = (String::new(), 0);
-        while let Some(key) = map.next_key::<Text<'de>>()? {
-            let length = address_of(&key).saturating_sub(previous.1 + "\":,\"".len());
-            match (previous.0.as_str(), &mut new, &mut old) {
-                ("object", Some(object), _) | ("oldObject", _, Some(object)) => object.set_size(length),
-                _ => {}
-            }
-            previous = (key.as_ref().to_owned(), address_of(&key) + key.as_ref().len());
-            match key.as_ref() {
-                "object" => new = map.next_value()?,
-                "oldObject" => old = map.next_value()?,
-                "operation" => operation = Some(operation_of(&map.next_value::<Text<'de>>()?)?),
-                _ => question.take(key.as_ref(), &mut map)?,
-            }
-        }
-        question.operation = operation.ok_or_else(|| M::Error::missing_field("operation"))?;
-        Ok(Asked { question, new, old })
+        asked(&mut map, |map, _| map.next_value())
     }
+}
+
+/// Reads the fields of a request. `object` reads an object, like the one that was read before.
+fn asked<'a, M: MapAccess<'a>, O: Measured>(
+    map: &mut M,
+    object: impl Fn(&mut M, Option<&O>) -> Result<Option<O>, M::Error>,
+) -> Result<Asked<'a, O>, M::Error> {
+    let mut question = Question::default();
+    let (mut new, mut old) = (None::<O>, None::<O>);
+    let mut operation = None;
+    let mut previous = Text(Cow::Borrowed(""));
+    while let Some(key) = map.next_key::<Text<'a>>()? {
+        let behind = address_of(&previous) + previous.as_ref().len() + "\":,\"".len();
+        let length = address_of(&key).saturating_sub(behind);
+        match (previous.as_ref(), &mut new, &mut old) {
+            ("object", Some(object), _) | ("oldObject", _, Some(object)) => object.set_size(length),
+            _ => {}
+        }
+        match key.as_ref() {
+            "object" => new = object(map, old.as_ref())?,
+            "oldObject" => old = object(map, new.as_ref())?,
+            "operation" => operation = Some(operation_of(&map.next_value::<Text<'a>>()?)?),
+            _ => question.take(key.as_ref(), map)?,
+        }
+        previous = key;
+    }
+    question.operation = operation.ok_or_else(|| M::Error::missing_field("operation"))?;
+    Ok(Asked { question, new, old })
 }
 
 impl<'a> Question<'a> {

@@ -1,12 +1,14 @@
 //! Writing the patch: a plan as JSON patch (RFC 6902).
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::normalise::Plan;
+use crate::pool::Text;
 
 /// The JSON patch for the object of this JSON text, of which the plan was made. The values of entries are
 /// carried over byte for byte, whatever they are; a parsed value could not promise that of its numbers.
@@ -19,8 +21,9 @@ pub fn json_patch(plan: &Plan, object: &str) -> Option<String> {
     }
     if plan.keys.is_some() {
         parsed = serde_json::from_str::<WithAllocations<'_>>(object).ok()?;
-        let entries = parsed.spec.allocations.iter();
-        let moved = entries.map(|(key, value)| Some((plan.moved(key)?, *value))).collect::<Option<_>>()?;
+        let entries = parsed.spec.allocations.0.iter();
+        let moved =
+            entries.map(|(key, value)| Some((plan.moved(key.as_ref())?, *value))).collect::<Option<_>>()?;
         // All keys at once: one by one they would overwrite each other.
         let value = Replacement::Allocations(moved);
         operations.push(Operation { op: "replace", path: "/spec/allocations", value });
@@ -52,5 +55,30 @@ struct WithAllocations<'a> {
 #[derive(Deserialize)]
 struct SpecWithAllocations<'a> {
     #[serde(borrow)]
-    allocations: BTreeMap<Cow<'a, str>, &'a RawValue>,
+    allocations: Entries<'a>,
+}
+
+/// The members of an object as they stand there; a map would sort them first.
+struct Entries<'a>(Vec<(Text<'a>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyObject;
+        impl<'de> Visitor<'de> for AnyObject {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Entries<'de>, M::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(AnyObject)
+    }
 }

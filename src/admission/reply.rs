@@ -1,10 +1,10 @@
 //! Writing the answer: an AdmissionReview that carries the uid of its question.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::envelope::Question;
 use super::{Answer, Outcome, Summary};
@@ -42,13 +42,22 @@ struct Response<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
+    patch: Option<Base64<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     audit_annotations: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+}
+
+/// Text that travels as base64, encoded as it is written: a patch can be as large as the pool.
+struct Base64<'a>(&'a str);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0.as_bytes(), &BASE64))
+    }
 }
 
 #[derive(Serialize)]
@@ -96,7 +105,7 @@ pub(super) fn patched(
     let response = Response {
         uid: &question.uid,
         allowed: true,
-        patch: Some(BASE64.encode(patch)),
+        patch: Some(Base64(patch)),
         patch_type: Some("JSONPatch"),
         audit_annotations,
         warnings: vec![shortened(summary)],
@@ -214,10 +223,9 @@ fn shortened(text: String) -> String {
 /// `rules` names every rule that spoke, `denied-by` those that refused.
 fn annotations(findings: &[(&'static Rule, Severity)]) -> BTreeMap<&'static str, String> {
     let ids = |at_least: Severity| {
-        let spoke = |rule: &&Rule| {
-            findings.iter().any(|(spoken, severity)| spoken.id == rule.id && *severity >= at_least)
-        };
-        rules::catalogue().filter(spoke).map(|rule| rule.id).collect::<Vec<_>>().join(",")
+        let spoke = findings.iter().filter(|(_, severity)| *severity >= at_least);
+        let ids: BTreeSet<_> = spoke.map(|(rule, _)| rule.id).collect();
+        ids.into_iter().collect::<Vec<_>>().join(",")
     };
     let entries = [("rules", ids(Severity::Warn)), ("denied-by", ids(Severity::Deny))];
     entries.into_iter().filter(|(_, ids)| !ids.is_empty()).collect()

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{Allocation, Field, JsonType, MAX_ALLOCATIONS, Metadata, Pool, Shape, Spec};
 
 /// A part of the object that is filled key by key.
-trait Part<'a> {
+pub(super) trait Part<'a> {
     /// Takes the value of `key`, or skips it.
     fn take<M: MapAccess<'a>>(&mut self, key: Text<'a>, map: &mut M) -> Result<(), M::Error>;
 
@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for Pool<'de> {
 }
 
 /// Fills a part from whatever JSON value stands in its place.
-struct Fill<'p, P>(&'p mut P);
+pub(super) struct Fill<'p, P>(pub(super) &'p mut P);
 
 impl<'de, P: Part<'de>> DeserializeSeed<'de> for Fill<'_, P> {
     type Value = ();

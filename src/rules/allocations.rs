@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::key::place;
+use super::sieve::{Owner, Sieve};
 use super::{Check, PoolRule, WRITES, address_of};
 use crate::path::{FieldPath, Shortened};
-use crate::pool::{MAX_ALLOCATIONS, Pool, Shape};
+use crate::pool::{Allocation, MAX_ALLOCATIONS, Pool, Shape};
 use crate::report::{Operation, Rule, Severity};
 
 const PATH: FieldPath<'static> = FieldPath::of("spec.allocations");
@@ -79,23 +80,30 @@ pub static OWNER_TWICE: PoolRule = PoolRule {
         page: include_str!("IPP213-owner-twice.md"),
     },
     check: Check::Pool(|pool, report| {
-        let mut first_of = HashMap::with_capacity(pool.spec.allocations.len());
-        for allocation in &pool.spec.allocations {
-            let ifname = allocation.ifname.text().unwrap_or_default();
-            let podref = allocation.owner();
-            if ifname.is_empty() || podref.is_empty() {
+        let sieve = Sieve::of(owners(pool).map(|(owner, _)| owner));
+        let mut first_of = HashMap::new();
+        for (owner, allocation) in owners(pool) {
+            if sieve.is_alone(owner) {
                 continue;
             }
-            let first = *first_of.entry((podref, ifname)).or_insert(allocation);
+            let first = *first_of.entry(owner).or_insert(allocation);
             if !std::ptr::eq(first, allocation) {
                 let before = report.len();
                 let detail = format!("already holds {} with the same ifname", place(first));
-                report.duplicate(place(allocation).field("podref"), podref, detail);
+                report.duplicate(place(allocation).field("podref"), owner.0, detail);
                 report.locate(before, address_of(pool, allocation));
             }
         }
     }),
 };
+
+/// The allocations of which pod and interface are known, with these.
+fn owners<'a>(pool: &'a Pool<'a>) -> impl Iterator<Item = (Owner<'a>, &'a Allocation<'a>)> + Clone {
+    pool.spec.allocations.iter().filter_map(|allocation| {
+        let owner = (allocation.owner(), allocation.ifname.text()?);
+        (!owner.0.is_empty() && !owner.1.is_empty()).then_some((owner, allocation))
+    })
+}
 
 /// At the limit no further allocation can be recorded.
 pub static POOL_NEAR_SIZE_LIMIT: PoolRule = PoolRule {
@@ -146,10 +154,16 @@ pub static POOL_IN_USE_DELETED: PoolRule = PoolRule {
 };
 
 fn first_owners(pool: &Pool<'_>) -> String {
-    let mut by_offset: Vec<_> = pool.spec.allocations.iter().collect();
-    by_offset.sort_by_key(|allocation| (allocation.offset.is_err(), allocation.offset.ok()));
+    let in_order = |(index, it): &(usize, &Allocation<'_>)| (it.offset.is_err(), it.offset.ok(), *index);
+    let mut first: Vec<_> = pool.spec.allocations.iter().enumerate().collect();
+    if first.len() > NAMED_OWNERS {
+        // Sorting a large pool for three of its names would be a waste.
+        first.select_nth_unstable_by_key(NAMED_OWNERS, in_order);
+        first.truncate(NAMED_OWNERS);
+    }
+    first.sort_by_key(in_order);
     let mut text = String::new();
-    for allocation in by_offset.iter().take(NAMED_OWNERS) {
+    for (_, allocation) in first {
         let owner = if allocation.owner().is_empty() { "(no podref)" } else { allocation.owner() };
         // Writing to a String cannot fail.
         let _ = write!(text, " {}", Shortened(owner));
@@ -159,7 +173,7 @@ fn first_owners(pool: &Pool<'_>) -> String {
         text.push(',');
     }
     text.pop();
-    if by_offset.len() > NAMED_OWNERS {
+    if pool.spec.allocations.len() > NAMED_OWNERS {
         text.push_str(", …");
     }
     text

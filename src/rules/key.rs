@@ -43,7 +43,7 @@ pub static OFFSET_NOT_CANONICAL: PoolRule = PoolRule {
         page: include_str!("IPP203-offset-not-canonical.md"),
     },
     check: Check::Pool(|pool, report| {
-        let sloppy: Vec<_> = pool.spec.allocations.iter().filter(|it| is_sloppy(it)).collect();
+        let sloppy: Vec<_> = pool.spec.allocations.iter().filter(|it| it.key_is_sloppy()).collect();
         if sloppy.is_empty() {
             return;
         }
@@ -146,11 +146,6 @@ pub static OFFSET_ON_EDGE_ADDRESS: PoolRule = PoolRule {
         }
     }),
 };
-
-/// A number, but not spelled as whereabouts would.
-fn is_sloppy(allocation: &Allocation<'_>) -> bool {
-    allocation.offset.is_ok() && !allocation.key_is_canonical()
-}
 
 /// `spec.allocations[key]`.
 pub(super) fn place<'a>(allocation: &'a Allocation<'a>) -> FieldPath<'a> {

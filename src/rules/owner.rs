@@ -139,22 +139,31 @@ pub static IFNAME_MALFORMED: PoolRule = PoolRule {
 
 /// `namespace/name` as Kubernetes allows them.
 pub(super) fn is_podref(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(namespace, name)| {
-        namespace.len() <= MAX_LABEL_BYTES
-            && is_label(namespace)
-            && name.len() <= MAX_NAME_BYTES
-            && name.split('.').all(is_label)
-    })
+    let bytes = text.as_bytes();
+    let Some(slash) = bytes.iter().position(|byte| *byte == b'/') else { return false };
+    let (namespace, name) = (&bytes[..slash], &bytes[slash + 1..]);
+    namespace.len() <= MAX_LABEL_BYTES
+        && is_label(namespace)
+        && name.len() <= MAX_NAME_BYTES
+        && (is_label(name) || name.split(|byte| *byte == b'.').all(is_label))
 }
 
 /// Lower-case letters, digits and inner dashes (RFC 1123).
-fn is_label(text: &str) -> bool {
-    let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = text.as_bytes();
-    bytes.first().is_some_and(alphanumeric)
-        && bytes.last().is_some_and(alphanumeric)
-        && bytes.iter().all(|byte| alphanumeric(byte) || *byte == b'-')
+fn is_label(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| LABEL[usize::from(*byte)])
+        && bytes.first().is_some_and(|first| *first != b'-')
+        && bytes.last().is_some_and(|last| *last != b'-')
 }
+
+/// The bytes of a label, as a table: this looks at every byte of every owner.
+static LABEL: [bool; 256] = {
+    let (mut table, mut byte) = ([false; 256], 0);
+    while byte < 256 {
+        table[byte] = matches!(byte as u8, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        byte += 1;
+    }
+    table
+};
 
 /// What Linux accepts (`dev_valid_name`).
 fn is_ifname(name: &str) -> bool {

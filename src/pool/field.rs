@@ -1,0 +1,82 @@
+//! What stands where a string, an object or nothing known is expected.
+
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Where a string is expected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Field<'a> {
+    /// The field is not there.
+    #[default]
+    Absent,
+    /// It is `null`, which Kubernetes treats as absent.
+    Null,
+    /// A string, as it should be.
+    Text(Cow<'a, str>),
+    /// Another JSON type.
+    Other(JsonType),
+}
+
+/// Where an object is expected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// The field is not there.
+    #[default]
+    Absent,
+    /// It is `null`.
+    Null,
+    /// An object, as it should be.
+    Object,
+    /// Another JSON type.
+    Other(JsonType),
+    /// JSON, but nothing that could be read, and why (a number past every range, for example).
+    Unreadable(Box<str>),
+}
+
+/// A digest of the fields that no rule looks at, by which a change of them shows. Kept so small because
+/// a hostile object can consist of nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unknown(u64);
+
+/// The types of JSON, by the names OpenAPI gives them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant is the type it names")]
+pub enum JsonType {
+    Array,
+    Boolean,
+    Number,
+    Object,
+    String,
+}
+
+impl Field<'_> {
+    /// The string, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl JsonType {
+    /// The name of the type in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Array => "array",
+            Self::Boolean => "boolean",
+            Self::Number => "number",
+            Self::Object => "object",
+            Self::String => "string",
+        }
+    }
+}
+
+impl Unknown {
+    /// Adds a field and the text of its value.
+    pub(super) fn add(&mut self, key: &str, value: &str) {
+        let mut hasher = DefaultHasher::new();
+        (self.0, key, value).hash(&mut hasher);
+        self.0 = hasher.finish();
+    }
+}

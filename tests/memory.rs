@@ -1,0 +1,73 @@
+//! What a review takes of the memory: few allocations where the pool is small, a multiple of the body that
+//! is known where it is large, and also where the body was made to hurt.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+
+#[path = "../benches/support/crafted.rs"]
+mod crafted;
+
+use allocation_counter::{AllocationInfo, measure};
+use crafted::crafted;
+use ippool_webhook::admission::{Endpoint, answer};
+use ippool_webhook::policy::Policy;
+
+/// What answering takes, the answer included.
+fn taken(endpoint: Endpoint, body: &[u8]) -> AllocationInfo {
+    let policy = Policy::default();
+    measure(|| drop(answer(endpoint, body, &policy)))
+}
+
+/// The most memory at one time, in sizes of the body.
+fn peak(endpoint: Endpoint, body: &[u8]) -> f64 {
+    taken(endpoint, body).bytes_max as f64 / body.len() as f64
+}
+
+fn recorded(name: &str) -> Vec<u8> {
+    std::fs::read(format!("tests/fixtures/reviews/{name}.json")).unwrap()
+}
+
+#[test]
+fn a_small_review_takes_few_allocations() {
+    let cases = [
+        ("whereabouts-create", Endpoint::Validate, 16),
+        ("whereabouts-third-allocation", Endpoint::Validate, 18),
+        ("whereabouts-third-allocation", Endpoint::Mutate, 14),
+        ("whereabouts-release-last", Endpoint::Validate, 18),
+        // Refused with a message, and normalised with a patch.
+        ("create-host-bits", Endpoint::Validate, 60),
+        ("create-host-bits-mutate", Endpoint::Mutate, 60),
+    ];
+    for (name, endpoint, at_most) in cases {
+        let count = taken(endpoint, &recorded(name)).count_total;
+        println!("{name} {endpoint:?}: {count}");
+        assert!((1..=at_most).contains(&count), "{name}: {count} allocations, {at_most} at most");
+    }
+}
+
+#[test]
+fn allocations_hardly_grow_with_the_pool() {
+    let counts = ["large-100", "large-1000", "large-5000"]
+        .map(|name| taken(Endpoint::Validate, &recorded(name)).count_total);
+    assert!(counts.iter().all(|count| *count <= 60), "{counts:?}");
+}
+
+#[test]
+fn a_large_review_takes_little_more_than_its_body_again() {
+    for name in ["large-100", "large-1000", "large-5000"] {
+        for endpoint in [Endpoint::Validate, Endpoint::Mutate] {
+            let peak = peak(endpoint, &recorded(name));
+            println!("{name} {endpoint:?}: {peak:.2}");
+            assert!(peak > 0.1 && peak <= 1.2, "{name}: {peak:.2} times the body");
+        }
+    }
+}
+
+#[test]
+fn a_body_made_to_hurt_takes_a_bounded_multiple_of_its_size() {
+    for body in crafted(6_000_000) {
+        for endpoint in [Endpoint::Validate, Endpoint::Mutate] {
+            let peak = peak(endpoint, &body.body);
+            println!("{} {endpoint:?}: {peak:.2}", body.name);
+            assert!(peak <= 40.0, "{}: {peak:.2} times the body", body.name);
+        }
+    }
+}
