@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET ?= $(shell uname -m)-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help ci fmt lint core test cluster demo image bench load footprint compare soak deny docs outcomes
+.PHONY: help ci fmt lint core test cluster demo image bench count load footprint compare soak deny docs outcomes
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ image: ## the container image as an OCI layout in target/image, without an engin
 
 bench: ## reading and reviewing, beside what others take just to read
 	$(CARGO) bench --features bench --locked --bench review
+
+count: ## instructions of the core, against benches/instructions.txt and a scan that only skips (needs valgrind)
+	@benches/instructions
 
 load: ## whole requests over TLS, beside the same server with a constant answer
 	$(CARGO) bench --features bench --locked --bench load
