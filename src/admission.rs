@@ -183,7 +183,7 @@ fn as_text(body: &[u8]) -> Result<&str, Malformed> {
         );
     }
     // Once for the whole body: serde_json would check every string again.
-    std::str::from_utf8(body)
+    simdutf8::compat::from_utf8(body)
         .map_err(|error| MalformedReason::NotJson.because(format!("the request body is not UTF-8: {error}")))
 }
 

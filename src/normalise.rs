@@ -85,7 +85,7 @@ fn every_address_stays(pool: &Pool<'_>, range: &Range, shift: i64) -> Option<boo
         return Some(false);
     }
     let normalised = range.normalised();
-    let each_once = pool.spec.is_in_order();
+    let each_once = pool.spec.allocations.are_in_order();
     let mut taken = HashSet::new();
     let mut respelled = false;
     for allocation in &pool.spec.allocations {

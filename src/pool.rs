@@ -3,15 +3,18 @@
 //! Reading is total: a field of the wrong shape is kept as what it is and becomes a finding of the rule
 //! that looks at it. Only text that is not JSON at all is an error.
 
+mod allocations;
 mod field;
+mod landmark;
 mod read;
 mod usual;
 mod walk;
 
+pub use allocations::Allocations;
 pub use field::{Field, JsonType, Shape, Unknown};
 pub(crate) use read::Text;
 pub(crate) use usual::Usual;
-pub(crate) use walk::Walk;
+pub(crate) use walk::{Members, Walk};
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -66,7 +69,7 @@ pub struct Spec<'a> {
     /// Whether `spec.allocations` is an object at all.
     pub allocations_shape: Shape,
     /// `spec.allocations` in the order they came in, the first [`MAX_ALLOCATIONS`] of them.
-    pub allocations: Vec<Allocation<'a>>,
+    pub allocations: Allocations<'a>,
     /// How many more there are.
     pub left_out: usize,
     /// Fields this version of whereabouts does not know; forks add some.
@@ -140,15 +143,15 @@ impl<'a> Spec<'a> {
     /// overflow are left out: nothing stored can be the same place.
     #[must_use]
     pub fn shifted(&self, shift: i64) -> Spec<'a> {
-        let mut spec = self.clone();
-        spec.allocations.retain_mut(|allocation| {
-            let Ok(offset) = allocation.offset else { return true };
-            let Some(moved) = offset.checked_add(shift) else { return false };
-            allocation.offset = Ok(moved);
-            allocation.key = Cow::Owned(moved.to_string());
-            true
+        let moved = self.allocations.iter().cloned().filter_map(|mut allocation| {
+            if let Ok(offset) = allocation.offset {
+                let moved = offset.checked_add(shift)?;
+                allocation.offset = Ok(moved);
+                allocation.key = Cow::Owned(moved.to_string());
+            }
+            Some(allocation)
         });
-        spec
+        Spec { allocations: moved.collect(), ..self.clone() }
     }
 
     /// The same spec with another range.
@@ -161,20 +164,14 @@ impl<'a> Spec<'a> {
 
     /// The range somebody meant: blanks around it, which whereabouts does not accept, are taken away.
     pub fn intended_range(&self) -> Option<Range> {
-        Range::parse(self.range.text()?.trim()).ok()
+        // What can be read as it stands has no blanks.
+        self.parsed_range.or_else(|| Range::parse(self.range.text()?.trim()).ok())
     }
 
     /// Whether every entry is also one of `other`, the same in all its fields.
     pub fn holds_only_entries_of(&self, other: &Spec<'_>) -> bool {
         let others: HashMap<_, _> = other.allocations.iter().map(|it| (&it.key, it)).collect();
         self.allocations.iter().all(|it| others.get(&it.key) == Some(&it))
-    }
-
-    /// Whether the keys stand in the order the apiserver sends them, each once and as whereabouts spells
-    /// them: then no two can be one offset.
-    pub fn is_in_order(&self) -> bool {
-        let sorted = self.allocations.is_sorted_by(|a, b| a.key < b.key);
-        sorted && self.allocations.iter().all(Allocation::key_is_canonical)
     }
 
     /// Whether its range is that of `other` and every number is spelled as whereabouts would: then there is

@@ -20,6 +20,8 @@ const IPV4_OFFSET_LIMIT: u128 = u32::MAX as u128;
 pub struct Range {
     base: IpAddr,
     network: IpNet,
+    /// Known from the others, and asked for with every allocation.
+    last_offset: Option<i64>,
 }
 
 /// The text is no CIDR for `net.ParseCIDR`.
@@ -34,11 +36,16 @@ impl Range {
         let prefix = parse_prefix(prefix)?;
         if let Ok(address) = address.parse::<Ipv4Addr>() {
             let network = Ipv4Net::new(address, prefix).map_err(|_| NotCidr)?;
-            return Ok(Self { base: IpAddr::V4(address), network: IpNet::V4(network.trunc()) });
+            return Ok(Self::new(IpAddr::V4(address), IpNet::V4(network.trunc())));
         }
         let address = address.parse::<Ipv6Addr>().map_err(|_| NotCidr)?;
         let network = Ipv6Net::new(address, prefix).map_err(|_| NotCidr)?.trunc();
-        Ok(Self { base: IpAddr::V6(address).to_canonical(), network: unmapped(network) })
+        Ok(Self::new(IpAddr::V6(address).to_canonical(), unmapped(network)))
+    }
+
+    fn new(base: IpAddr, network: IpNet) -> Self {
+        let last_offset = last_offset(base, network);
+        Self { base, network, last_offset }
     }
 
     /// The address as written, from which the offsets count.
@@ -53,7 +60,7 @@ impl Range {
 
     /// The same network written by itself, without host bits.
     pub fn normalised(&self) -> Self {
-        Self { base: self.network.network(), network: self.network }
+        Self::new(self.network.network(), self.network)
     }
 
     /// How far the base lies past the network address: what every offset has to grow by when the range is
@@ -108,15 +115,22 @@ impl Range {
 
     /// The largest offset that stands for an address inside; `None` if there is none.
     pub fn last_offset(&self) -> Option<i64> {
-        if self.is_mapped_too_wide() {
-            return None;
+        self.last_offset
+    }
+
+    /// Whether `offset` stands for an address inside.
+    pub fn holds(&self, offset: i64) -> bool {
+        self.last_offset.is_some_and(|last| (0..=last).contains(&offset))
+    }
+
+    /// Which unusable address `offset` stands for, if it is one; see [`Range::edge`].
+    pub fn edge_at(&self, offset: i64) -> Option<Edge> {
+        // Whatever lies between the first and the last offset lies between the edges.
+        if offset == 0 || Some(offset) == self.last_offset {
+            self.edge(self.address_at(offset)?)
+        } else {
+            None
         }
-        let span = to_bits(self.network.broadcast()) - to_bits(self.base);
-        let readable = match self.base {
-            IpAddr::V4(_) => span.min(IPV4_OFFSET_LIMIT - 1),
-            IpAddr::V6(_) => span,
-        };
-        Some(i64::try_from(readable).unwrap_or(i64::MAX))
     }
 
     /// Which unusable address of a range that has usable ones `address` is, if it is one.
@@ -160,6 +174,18 @@ fn parse_prefix(text: &str) -> Result<u8, NotCidr> {
         "" => Ok(0),
         digits => digits.parse().map_err(|_| NotCidr),
     }
+}
+
+fn last_offset(base: IpAddr, network: IpNet) -> Option<i64> {
+    if base.is_ipv4() != network.addr().is_ipv4() {
+        return None;
+    }
+    let span = to_bits(network.broadcast()) - to_bits(base);
+    let readable = match base {
+        IpAddr::V4(_) => span.min(IPV4_OFFSET_LIMIT - 1),
+        IpAddr::V6(_) => span,
+    };
+    Some(i64::try_from(readable).unwrap_or(i64::MAX))
 }
 
 /// Go prints a masked network that is still IPv4-mapped as the IPv4 network it maps.

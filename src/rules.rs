@@ -7,6 +7,7 @@ mod allocations;
 mod change;
 mod key;
 mod name;
+mod ordinary;
 mod owner;
 mod range;
 mod sieve;
@@ -47,8 +48,10 @@ pub struct Change<'a> {
     /// What an old offset has to grow by to keep its address in the new range; 0 unless both ranges are
     /// the same network written from another address.
     pub shift: i64,
-    /// The entries that stay, old and new: those that stand for the same address, or have the same key
-    /// where nobody can say for which address it stands.
+    /// How many entries stay as they are, held in common by both pools.
+    pub unchanged: usize,
+    /// The other entries that stay, old and new: those that stand for the same address, or have the same
+    /// key where nobody can say for which address it stands.
     pub kept: Vec<(&'a Allocation<'a>, &'a Allocation<'a>)>,
 }
 
@@ -120,6 +123,9 @@ pub fn inspect<'a>(
     }
     // One walk over the allocations for all rules: a large pool is read from memory once.
     for allocation in &pool.spec.allocations {
+        if pool.range().is_some_and(|range| ordinary::is_ordinary(allocation, range)) {
+            continue;
+        }
         for (check, report) in &mut per_allocation {
             let before = report.len();
             check(pool, allocation, report);

@@ -2,18 +2,19 @@
 
 #[cfg(test)]
 mod tests;
+mod usual;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Malformed, MalformedReason};
 use crate::path::{Quoted, Shortened};
-use crate::pool::{Pool, Text, Usual, Walk};
+use crate::pool::{Field, Pool, Text, Usual};
 use crate::report::Operation;
 
 const API_VERSION: &str = "admission.k8s.io/v1";
@@ -72,26 +73,13 @@ pub(super) struct UserInfo<'a> {
 
 /// Reads a body that is JSON.
 pub(super) fn read(body: &str) -> Result<Envelope<'_>, Malformed> {
-    match as_usual(body) {
+    match usual::read(body) {
         Ok(asked) => {
             let text = asked.new.as_ref().map(|new| new.text);
             Envelope::of(asked.map(|object| object.pool), text)
         }
         Err(_) => Envelope::of(in_any_form(body)?, None),
     }
-}
-
-/// Reads a body as the apiserver writes it; an error says no more than that it is another.
-fn as_usual(body: &str) -> Result<Asked<'_, Usual<'_>>, serde_json::Error> {
-    let mut walk = Walk::over(body.strip_suffix('\n').unwrap_or(body));
-    walk.pass(r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":"#)?;
-    let asked = asked(&mut walk.members()?, |members, like| match members.walk.passes("null") {
-        true => Ok(None),
-        false => Usual::read(members.walk, like).map(Some),
-    })?;
-    walk.pass("}")?;
-    walk.end()?;
-    Ok(asked)
 }
 
 /// Reads a body whatever its form.
@@ -217,14 +205,20 @@ impl<'de: 'a, 'a, O: Deserialize<'de> + Measured> Visitor<'de> for AskedVisitor<
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        asked(&mut map, |map, _| map.next_value())
+        let object = |map: &mut M, _: Option<&O>| map.next_value();
+        asked(&mut map, object, |question, key, map| match question.take(key, map)? {
+            true => Ok(()),
+            false => map.next_value::<IgnoredAny>().map(drop),
+        })
     }
 }
 
-/// Reads the fields of a request. `object` reads an object, like the one that was read before.
+/// Reads the fields of a request. `object` reads an object, like the one that was read before; `field` reads
+/// any other field, or goes past it.
 fn asked<'a, M: MapAccess<'a>, O: Measured>(
     map: &mut M,
     object: impl Fn(&mut M, Option<&O>) -> Result<Option<O>, M::Error>,
+    field: impl Fn(&mut Question<'a>, &str, &mut M) -> Result<(), M::Error>,
 ) -> Result<Asked<'a, O>, M::Error> {
     let mut question = Question::default();
     let (mut new, mut old) = (None::<O>, None::<O>);
@@ -241,7 +235,7 @@ fn asked<'a, M: MapAccess<'a>, O: Measured>(
             "object" => new = object(map, old.as_ref())?,
             "oldObject" => old = object(map, new.as_ref())?,
             "operation" => operation = Some(operation_of(&map.next_value::<Text<'a>>()?)?),
-            _ => question.take(key.as_ref(), map)?,
+            other => field(&mut question, other, map)?,
         }
         previous = key;
     }
@@ -250,7 +244,8 @@ fn asked<'a, M: MapAccess<'a>, O: Measured>(
 }
 
 impl<'a> Question<'a> {
-    fn take<'de: 'a, M: MapAccess<'de>>(&mut self, key: &str, map: &mut M) -> Result<(), M::Error> {
+    /// Takes the value of `key`; false where it has no use for it.
+    fn take<'de: 'a, M: MapAccess<'de>>(&mut self, key: &str, map: &mut M) -> Result<bool, M::Error> {
         match key {
             "uid" => self.uid = map.next_value::<Text<'de>>()?.0,
             "kind" => self.kind = map.next_value()?,
@@ -260,15 +255,19 @@ impl<'a> Question<'a> {
             "name" => self.name = optional(map)?,
             "namespace" => self.namespace = optional(map)?,
             "dryRun" => self.dry_run = map.next_value::<Option<bool>>()?.unwrap_or(false),
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 }
 
 /// Absent, `null` and empty are the same.
 fn optional<'a, M: MapAccess<'a>>(map: &mut M) -> Result<Cow<'a, str>, M::Error> {
-    Ok(map.next_value::<Option<Text<'a>>>()?.map(|text| text.0).unwrap_or_default())
+    match map.next_value()? {
+        Field::Text(text) => Ok(text),
+        Field::Absent | Field::Null => Ok(Cow::default()),
+        Field::Other(found) => Err(M::Error::invalid_type(Unexpected::Other(found.as_str()), &"a string")),
+    }
 }
 
 fn operation_of<E: serde::de::Error>(text: &Text<'_>) -> Result<Operation, E> {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::allocations::Reading;
 use super::{Allocation, Field, JsonType, MAX_ALLOCATIONS, Metadata, Pool, Shape, Spec};
 
 /// A part of the object that is filled key by key.
@@ -61,7 +62,12 @@ impl<'a> Part<'a> for Spec<'a> {
                 self.range = map.next_value()?;
                 self.read_range();
             }
-            "allocations" => map.next_value_seed(Fill(&mut Allocations(self)))?,
+            "allocations" => {
+                let mut read = Entries { reading: Reading::beside(None, 0), spec: self };
+                map.next_value_seed(Fill(&mut read))?;
+                let Entries { reading, spec } = read;
+                spec.allocations.append(reading);
+            }
             _ => self.unknown.add(key.as_ref(), map.next_value::<&'a RawValue>()?.get()),
         }
         Ok(())
@@ -72,23 +78,23 @@ impl<'a> Part<'a> for Spec<'a> {
     }
 }
 
-/// `spec.allocations`, filled into the spec it belongs to.
-struct Allocations<'s, 'a>(&'s mut Spec<'a>);
+/// `spec.allocations` while it is read, and the spec it belongs to.
+struct Entries<'s, 'a> {
+    reading: Reading<'a>,
+    spec: &'s mut Spec<'a>,
+}
 
-impl<'a> Part<'a> for Allocations<'_, 'a> {
+impl<'a> Part<'a> for Entries<'_, 'a> {
     fn take<M: MapAccess<'a>>(&mut self, key: Text<'a>, map: &mut M) -> Result<(), M::Error> {
-        if self.0.allocations.len() == MAX_ALLOCATIONS {
-            self.0.left_out += 1;
+        if self.spec.allocations.len() + self.reading.len() == MAX_ALLOCATIONS {
+            self.spec.left_out += 1;
             return skip(map);
         }
-        let mut allocation = Allocation::at(key.0);
-        map.next_value_seed(Fill(&mut allocation))?;
-        self.0.allocations.push(allocation);
-        Ok(())
+        map.next_value_seed(Fill(self.reading.push(Allocation::at(key.0))))
     }
 
     fn shape(&mut self, shape: Shape) {
-        self.0.allocations_shape = shape;
+        self.spec.allocations_shape = shape;
     }
 }
 

@@ -9,18 +9,26 @@ use std::borrow::Cow;
 use serde::de::MapAccess;
 use serde_json::Error;
 
+use super::allocations::Reading;
+use super::landmark::{Known, Landmarks};
 use super::read::{Fill, Part, Text};
 use super::walk::Walk;
 use super::{Allocation, Field, MAX_ALLOCATIONS, Pool, Shape};
 
-/// What `managedFields` says of an allocation that whereabouts wrote.
-const MANAGED_ALLOCATION: &str = r#"{".":{},"f:id":{},"f:ifname":{},"f:podref":{}}"#;
+/// What `managedFields` says of an allocation that whereabouts wrote, before its offset.
+const MANAGED: &str = r#""f:"#;
+/// The same, behind its offset.
+const MANAGED_ALLOCATION: &str = r#"":{".":{},"f:id":{},"f:ifname":{},"f:podref":{}}"#;
 
-/// How deep that stands in one of the `managedFields`: `fieldsV1`, `f:spec`, `f:allocations`, offset.
+/// How deep that stands in one of the `managedFields`: in `fieldsV1`, `f:spec`, `f:allocations`.
 const MANAGED_DEPTH: usize = 4;
 
-/// The shortest entry that the CRD lets through, in bytes.
-const SHORTEST_ENTRY_BYTES: usize = 25;
+/// How long the id of a container is with containerd and CRI-O: 32 bytes in hexadecimal.
+const CONTAINER_ID_BYTES: usize = 64;
+
+/// How much of the body behind them the entries of an update take, each: half of it is the stored object.
+/// Makes room at once; growing step by step would copy a large pool over and over.
+const ENTRY_BYTES: usize = 2 * 130;
 
 /// A pool, with the texts it was read from.
 pub(crate) struct Usual<'a> {
@@ -28,16 +36,15 @@ pub(crate) struct Usual<'a> {
     pub(crate) pool: Pool<'a>,
     /// The text of the whole object.
     pub(crate) text: &'a str,
-    /// The text of each allocation, key and value. Where a member of the same map in another pool has the
-    /// same text, it is the same allocation.
-    entries: Vec<&'a str>,
+    /// Where its allocations stand, if they are all its own.
+    landmarks: Landmarks<'a>,
 }
 
 impl<'a> Usual<'a> {
     /// Reads the object that comes next, which probably holds nearly the same allocations as `like`.
     pub(crate) fn read(walk: &mut Walk<'a>, like: Option<&Self>) -> Result<Self, Error> {
         let start = *walk;
-        let mut read = Self { pool: Pool::default(), text: "", entries: Vec::new() };
+        let mut read = Self { pool: Pool::default(), text: "", landmarks: Landmarks::default() };
         let mut members = walk.members()?;
         while let Some(key) = members.next_key::<Text<'a>>()? {
             match key.as_ref() {
@@ -55,7 +62,10 @@ impl<'a> Usual<'a> {
         while let Some(key) = members.next_key::<Text<'a>>()? {
             match key.as_ref() {
                 "managedFields" => skip_managed_fields(members.walk)?,
-                _ => self.pool.metadata.take(key, &mut members)?,
+                "name" | "generateName" | "namespace" | "deletionTimestamp" => {
+                    self.pool.metadata.take(key, &mut members)?;
+                }
+                _ => members.walk.skip()?,
             }
         }
         Ok(())
@@ -67,7 +77,12 @@ impl<'a> Usual<'a> {
         while let Some(key) = members.next_key::<Text<'a>>()? {
             match key.as_ref() {
                 "allocations" => self.allocations(members.walk, like)?,
-                _ => self.pool.spec.take(key, &mut members)?,
+                "range" => self.pool.spec.take(key, &mut members)?,
+                unknown => {
+                    let start = *members.walk;
+                    members.walk.skip()?;
+                    self.pool.spec.unknown.add(unknown, members.walk.passed_since(start));
+                }
             }
         }
         Ok(())
@@ -75,94 +90,96 @@ impl<'a> Usual<'a> {
 
     fn allocations(&mut self, walk: &mut Walk<'a>, like: Option<&Self>) -> Result<(), Error> {
         self.pool.spec.allocations_shape = Shape::Object;
-        let one_more = like.map_or(0, |like| like.entries.len() + 1);
-        self.expect(one_more.min(walk.bytes_ahead() / SHORTEST_ENTRY_BYTES));
-        let mut like = like.into_iter().flat_map(Self::allocations_by_text).peekable();
+        let before = self.pool.spec.allocations.len();
+        let room = MAX_ALLOCATIONS - before;
+        // What stands twice in one object is two things: the second is not held in common.
+        let like = like.filter(|_| before == 0);
+        let expected = if like.is_some() { 0 } else { walk.ahead().len() / ENTRY_BYTES };
+        let mut reading = Reading::beside(like.map(|like| &like.pool.spec.allocations), expected);
+        let mut known = Known::of(like.map(|like| &like.landmarks));
         let mut members = walk.members()?;
+        let mut landmarks = Landmarks::from(*members.walk, expected);
         while members.next()? {
-            if self.entries.len() == MAX_ALLOCATIONS {
+            if reading.len() == room {
                 self.pool.spec.left_out += 1;
                 members.walk.key()?;
                 members.walk.skip()?;
                 continue;
             }
-            let start = *members.walk;
-            let allocation = match like.next_if(|(text, _)| members.walk.passes(text)) {
-                Some((_, same)) => same.clone(),
-                None => {
-                    let read = allocation(members.walk)?;
-                    // Both are sorted: what comes before this key there is not here.
-                    while like.next_if(|(_, other)| other.key <= read.key).is_some() {}
-                    read
-                }
-            };
-            self.entries.push(members.walk.passed_since(start));
-            self.pool.spec.allocations.push(allocation);
+            let common = known.pass(members.walk, room - reading.len());
+            if common.is_empty() {
+                let key = Cow::Borrowed(members.walk.key()?);
+                fill(reading.push(Allocation::at(key)), members.walk)?;
+                landmarks.add(*members.walk);
+            } else {
+                reading.share(common);
+            }
         }
+        // They tell the place of an entry in a list only where it is the whole and only list.
+        if before == 0 && reading.shares_nothing() {
+            self.landmarks = landmarks;
+        }
+        self.pool.spec.allocations.append(reading);
         Ok(())
-    }
-
-    /// Makes room at once: growing step by step would copy a large pool over and over.
-    fn expect(&mut self, allocations: usize) {
-        self.entries.reserve(allocations);
-        self.pool.spec.allocations.reserve(allocations);
-    }
-
-    fn allocations_by_text(&self) -> impl Iterator<Item = (&'a str, &Allocation<'a>)> {
-        self.entries.iter().copied().zip(&self.pool.spec.allocations)
     }
 }
 
-/// Reads an allocation with its key.
-fn allocation<'a>(walk: &mut Walk<'a>) -> Result<Allocation<'a>, Error> {
-    let mut allocation = Allocation::at(Cow::Borrowed(walk.key()?));
-    match fill_as_whereabouts_writes(&mut allocation, *walk) {
+/// Fills an allocation from the value that comes next.
+fn fill<'a>(allocation: &mut Allocation<'a>, walk: &mut Walk<'a>) -> Result<(), Error> {
+    match fill_as_whereabouts_writes(allocation, *walk) {
         Some(behind) => *walk = behind,
         // What was filled in stands in the text, and is filled in again.
-        None => walk.value(Fill(&mut allocation))?,
+        None => walk.value(Fill(allocation))?,
     }
-    Ok(allocation)
+    Ok(())
 }
 
 /// Fills in the fields that whereabouts writes and stands behind them; `None` where there are others.
 fn fill_as_whereabouts_writes<'a>(allocation: &mut Allocation<'a>, mut walk: Walk<'a>) -> Option<Walk<'a>> {
-    let text = |walk: &mut Walk<'a>| Some(Field::Text(Cow::Borrowed(walk.text().ok()?)));
+    let field = |text| Field::Text(Cow::Borrowed(text));
     walk.passes("{\"id\":").then_some(())?;
-    allocation.id = text(&mut walk)?;
+    allocation.id = field(walk.text_of::<CONTAINER_ID_BYTES>().or_else(|| walk.text())?);
     if walk.passes(",\"ifname\":") {
-        allocation.ifname = text(&mut walk)?;
+        allocation.ifname = field(walk.text()?);
     }
     walk.passes(",\"podref\":").then_some(())?;
-    allocation.podref = text(&mut walk)?;
+    allocation.podref = field(walk.text()?);
     allocation.shape = Shape::Object;
     walk.passes("}").then_some(walk)
 }
 
 fn skip_managed_fields(walk: &mut Walk<'_>) -> Result<(), Error> {
-    walk.pass("[")?;
-    if walk.passes("]") {
-        return Ok(());
+    let mut elements = walk.elements()?;
+    while elements.next()? {
+        skip_managed(elements.walk, MANAGED_DEPTH)?;
     }
-    loop {
-        skip_managed(walk, MANAGED_DEPTH)?;
-        if !walk.passes(",") {
-            return walk.pass("]");
-        }
-    }
+    Ok(())
 }
 
 /// Goes past a value that holds [`MANAGED_ALLOCATION`] over and over, so many levels down.
 fn skip_managed(walk: &mut Walk<'_>, depth: usize) -> Result<(), Error> {
-    if walk.passes(MANAGED_ALLOCATION) {
-        return Ok(());
-    }
     if depth == 0 || !walk.is_before("{") {
         return walk.skip();
     }
     let mut members = walk.members()?;
     while members.next()? {
-        members.walk.skip_key()?;
-        skip_managed(members.walk, depth - 1)?;
+        if !passes_managed_allocation(members.walk) {
+            members.walk.skip_key()?;
+            skip_managed(members.walk, depth - 1)?;
+        }
     }
     Ok(())
+}
+
+/// Goes past what stands for one allocation with its key, if that comes next.
+fn passes_managed_allocation(walk: &mut Walk<'_>) -> bool {
+    let start = *walk;
+    let found = walk.passes(MANAGED) && {
+        walk.skip_digits();
+        walk.passes(MANAGED_ALLOCATION)
+    };
+    if !found {
+        *walk = start;
+    }
+    found
 }

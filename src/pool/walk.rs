@@ -11,6 +11,9 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess};
 use serde_json::{Deserializer, Error};
 
+/// How deep the objects are nested that the apiserver sends beside the pool, and then some.
+const USUAL_DEPTH: usize = 8;
+
 /// The text that is still ahead.
 #[derive(Clone, Copy)]
 pub(crate) struct Walk<'a> {
@@ -34,6 +37,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes past `text`, if that comes next.
+    #[inline(always)] // Nearly always a constant, which is then compared without a loop.
     pub(crate) fn passes(&mut self, text: &str) -> bool {
         let behind = self.ahead.strip_prefix(text);
         self.ahead = behind.unwrap_or(self.ahead);
@@ -45,9 +49,16 @@ impl<'a> Walk<'a> {
         self.ahead.starts_with(text)
     }
 
-    /// How much is still ahead.
-    pub(super) fn bytes_ahead(&self) -> usize {
-        self.ahead.len()
+    /// What is still ahead.
+    pub(super) fn ahead(self) -> &'a str {
+        self.ahead
+    }
+
+    /// Goes past so many bytes, which are known to be whole values; false where they are not all there.
+    pub(super) fn advance(&mut self, bytes: usize) -> bool {
+        let behind = self.ahead.get(bytes..);
+        self.ahead = behind.unwrap_or(self.ahead);
+        behind.is_some()
     }
 
     /// What was passed since the walk stood at `start`.
@@ -56,21 +67,36 @@ impl<'a> Walk<'a> {
         start.ahead.get(..length).unwrap_or_default()
     }
 
-    /// Goes past a string that stands for what is between its quotes.
-    pub(super) fn text(&mut self) -> Result<&'a str, Error> {
-        let from = self.ahead.strip_prefix('"').ok_or_else(unusual)?;
-        let quote = memchr::memchr(b'"', from.as_bytes()).ok_or_else(unusual)?;
-        let text = &from[..quote];
-        if !is_plain(text) {
-            return Err(unusual());
+    /// Goes past a string that stands for what is between its quotes; `None` where it is no such.
+    pub(super) fn text(&mut self) -> Option<&'a str> {
+        let from = self.ahead.strip_prefix('"')?;
+        let (text, behind) = from.split_at_checked(plain_bytes(from.as_bytes()))?;
+        self.ahead = behind.strip_prefix('"')?;
+        Some(text)
+    }
+
+    /// The same for a string of so many bytes, which is quicker.
+    pub(super) fn text_of<const LENGTH: usize>(&mut self) -> Option<&'a str> {
+        let from = self.ahead.strip_prefix('"')?;
+        let (text, behind) = from.split_at_checked(LENGTH)?;
+        let bytes: &[u8; LENGTH] = text.as_bytes().first_chunk()?;
+        // Every byte is looked at, so that the processor can look at many at once.
+        if bytes.iter().fold(false, |special, byte| special | is_special(*byte)) {
+            return None;
         }
-        self.ahead = &from[quote + 1..];
-        Ok(text)
+        self.ahead = behind.strip_prefix('"')?;
+        Some(text)
+    }
+
+    /// Goes past as many digits as come next.
+    pub(super) fn skip_digits(&mut self) {
+        let digits = self.ahead.bytes().take_while(u8::is_ascii_digit).count();
+        self.advance(digits);
     }
 
     /// Goes past a key.
     pub(super) fn key(&mut self) -> Result<&'a str, Error> {
-        let key = self.text()?;
+        let key = self.text().ok_or_else(unusual)?;
         self.pass(":")?;
         Ok(key)
     }
@@ -78,9 +104,9 @@ impl<'a> Walk<'a> {
     /// Goes past a key, with escapes or without; `managedFields` has both.
     pub(super) fn skip_key(&mut self) -> Result<(), Error> {
         match self.text() {
-            Ok(_) => {}
-            Err(_) if self.is_before("\"") => self.skip()?,
-            Err(error) => return Err(error),
+            Some(_) => {}
+            None if self.is_before("\"") => self.value(PhantomData::<IgnoredAny>).map(drop)?,
+            None => return Err(unusual()),
         }
         self.pass(":")
     }
@@ -95,34 +121,65 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes past any value without looking at it.
-    pub(super) fn skip(&mut self) -> Result<(), Error> {
-        self.value(PhantomData::<IgnoredAny>).map(drop)
+    pub(crate) fn skip(&mut self) -> Result<(), Error> {
+        self.skip_down_to(USUAL_DEPTH)
+    }
+
+    /// The same; from so many levels down it is left to serde, which knows where to stop.
+    fn skip_down_to(&mut self, depth: usize) -> Result<(), Error> {
+        match self.ahead.as_bytes() {
+            [b'"', ..] if self.text().is_some() => Ok(()),
+            [b'{', ..] if depth > 0 => {
+                let mut members = self.members()?;
+                while members.next()? {
+                    members.walk.skip_key()?;
+                    members.walk.skip_down_to(depth - 1)?;
+                }
+                Ok(())
+            }
+            [b'[', ..] if depth > 0 => {
+                let mut elements = self.elements()?;
+                while elements.next()? {
+                    elements.walk.skip_down_to(depth - 1)?;
+                }
+                Ok(())
+            }
+            _ => self.value(PhantomData::<IgnoredAny>).map(drop),
+        }
     }
 
     /// Enters an object.
     pub(crate) fn members(&mut self) -> Result<Members<'_, 'a>, Error> {
         self.pass("{")?;
-        Ok(Members { walk: self, is_first: true })
+        Ok(Members { walk: self, is_first: true, closing: b'}' })
+    }
+
+    /// Enters an array.
+    pub(super) fn elements(&mut self) -> Result<Members<'_, 'a>, Error> {
+        self.pass("[")?;
+        Ok(Members { walk: self, is_first: true, closing: b']' })
     }
 }
 
-/// The members of an object, one after the other.
+/// The members of an object, or the elements of an array, one after the other.
 pub(crate) struct Members<'w, 'a> {
     /// Where the walk stands: before a key or its value.
     pub(crate) walk: &'w mut Walk<'a>,
     is_first: bool,
+    closing: u8,
 }
 
 impl Members<'_, '_> {
-    /// Goes on to the next key; false behind the last.
+    /// Goes on to the next one; false behind the last.
     pub(super) fn next(&mut self) -> Result<bool, Error> {
-        if self.walk.passes("}") {
-            return Ok(false);
+        match self.walk.ahead.as_bytes().first() {
+            Some(closing) if *closing == self.closing => {
+                self.walk.advance(1);
+                Ok(false)
+            }
+            _ if std::mem::take(&mut self.is_first) => Ok(true),
+            _ => self.walk.pass(",").map(|()| true),
         }
-        if !std::mem::take(&mut self.is_first) {
-            self.walk.pass(",")?;
-        }
-        Ok(true)
     }
 }
 
@@ -137,14 +194,40 @@ impl<'a> MapAccess<'a> for Members<'_, 'a> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        self.walk.value(seed)
+        match self.walk.text() {
+            Some(text) => seed.deserialize(BorrowedStrDeserializer::new(text)),
+            None => self.walk.value(seed),
+        }
     }
 }
 
-/// Whether JSON means the text as it stands: no escape, and none of the control characters it forbids. Every
-/// byte is looked at, so that the processor can look at many at once.
-fn is_plain(text: &str) -> bool {
-    text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'\\'))
+/// How many bytes JSON means as they stand, counted from the first: up to a quote, a backslash or one of the
+/// control characters it forbids.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks();
+    for (index, word) in words.iter().enumerate() {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return index * WORD + special.trailing_zeros() as usize / 8;
+        }
+    }
+    words.len() * WORD + rest.iter().take_while(|byte| !is_special(**byte)).count()
+}
+
+/// Whether a byte ends a string, or does not stand for itself within one.
+fn is_special(byte: u8) -> bool {
+    (byte < b' ') | (byte == b'"') | (byte == b'\\')
+}
+
+const WORD: usize = size_of::<u64>();
+
+/// The highest bit of each byte that is no plain one, eight at a time. What stands behind the first of them,
+/// towards the higher bytes, may be marked without cause.
+fn special_bytes(word: u64) -> u64 {
+    const EACH: u64 = u64::MAX / 0xff;
+    let below = |limit: u8, word: u64| word.wrapping_sub(EACH * u64::from(limit)) & !word;
+    let is = |byte: u8| below(1, word ^ (EACH * u64::from(byte)));
+    (below(b' ', word) | is(b'"') | is(b'\\')) & (EACH << 7)
 }
 
 #[cold]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::key::place;
-use super::sieve::{Owner, Sieve};
+use super::sieve::{Owner, with_like_letters};
 use super::{Check, PoolRule, WRITES, address_of};
 use crate::path::{FieldPath, Shortened};
 use crate::pool::{Allocation, MAX_ALLOCATIONS, Pool, Shape};
@@ -51,7 +51,7 @@ pub static OFFSET_COLLISION: PoolRule = PoolRule {
         page: include_str!("IPP204-offset-collision.md"),
     },
     check: Check::Pool(|pool, report| {
-        if pool.spec.is_in_order() {
+        if pool.spec.allocations.are_in_order() {
             return;
         }
         let mut first_of = HashMap::new();
@@ -80,12 +80,13 @@ pub static OWNER_TWICE: PoolRule = PoolRule {
         page: include_str!("IPP213-owner-twice.md"),
     },
     check: Check::Pool(|pool, report| {
-        let sieve = Sieve::of(owners(pool).map(|(owner, _)| owner));
+        let owned = pool.spec.allocations.iter().filter(|allocation| {
+            let (podref, ifname) = owner(allocation);
+            !podref.is_empty() && !ifname.is_empty()
+        });
         let mut first_of = HashMap::new();
-        for (owner, allocation) in owners(pool) {
-            if sieve.is_alone(owner) {
-                continue;
-            }
+        for allocation in with_like_letters(owned, pool.spec.allocations.len(), owner) {
+            let owner = owner(allocation);
             let first = *first_of.entry(owner).or_insert(allocation);
             if !std::ptr::eq(first, allocation) {
                 let before = report.len();
@@ -97,12 +98,8 @@ pub static OWNER_TWICE: PoolRule = PoolRule {
     }),
 };
 
-/// The allocations of which pod and interface are known, with these.
-fn owners<'a>(pool: &'a Pool<'a>) -> impl Iterator<Item = (Owner<'a>, &'a Allocation<'a>)> + Clone {
-    pool.spec.allocations.iter().filter_map(|allocation| {
-        let owner = (allocation.owner(), allocation.ifname.text()?);
-        (!owner.0.is_empty() && !owner.1.is_empty()).then_some((owner, allocation))
-    })
+fn owner<'a>(allocation: &'a Allocation<'a>) -> Owner<'a> {
+    (allocation.owner(), allocation.ifname.text().unwrap_or_default())
 }
 
 /// At the limit no further allocation can be recorded.

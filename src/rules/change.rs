@@ -7,7 +7,7 @@ use super::key::place;
 use super::owner::is_podref;
 use super::{Change, Check, PoolRule, address_of};
 use crate::path::{FieldPath, Quoted};
-use crate::pool::{Allocation, Pool};
+use crate::pool::{Allocation, Allocations, Pool};
 use crate::range::Range;
 use crate::report::{Operation, Rule, Severity};
 
@@ -72,7 +72,7 @@ pub static ALLOCATIONS_DROPPED: PoolRule = PoolRule {
     },
     check: Check::Change(|change, report| {
         let total = change.old.spec.allocations.len();
-        let gone = total - change.kept.len();
+        let gone = total - change.unchanged - change.kept.len();
         if total >= MANY_ALLOCATIONS && gone * 2 > total {
             let detail =
                 format!("removes {gone} of {total} allocations; addresses in use are handed out again");
@@ -123,12 +123,14 @@ impl<'a> Change<'a> {
     /// Sets the stored pool beside the new one.
     pub fn between(old: &'a Pool<'a>, new: &'a Pool<'a>) -> Self {
         let shift = shift_between(old, new).unwrap_or(0);
-        let kept = if shift == 0 && old.spec.is_in_order() && new.spec.is_in_order() {
-            kept_in_order(&old.spec.allocations, &new.spec.allocations)
+        let (before, after) = (&old.spec.allocations, &new.spec.allocations);
+        let (unchanged, kept) = if shift == 0 && before.are_in_order() && after.are_in_order() {
+            let (unchanged, others) = before.beside(after);
+            (unchanged, kept_in_order(others, after))
         } else {
-            kept_by_address(old, new, shift)
+            (0, kept_by_address(old, new, shift))
         };
-        Self { old, new, shift, kept }
+        Self { old, new, shift, unchanged, kept }
     }
 }
 
@@ -145,14 +147,14 @@ pub(crate) fn shift_between(old: &Pool<'_>, new: &Pool<'_>) -> Option<i64> {
 
 /// The pairs of two sorted lists in one walk: no hashing, nothing copied.
 fn kept_in_order<'a>(
-    old: &'a [Allocation<'a>],
-    new: &'a [Allocation<'a>],
+    old: Vec<&'a Allocation<'a>>,
+    new: &'a Allocations<'a>,
 ) -> Vec<(&'a Allocation<'a>, &'a Allocation<'a>)> {
     let mut kept = Vec::with_capacity(old.len().min(new.len()));
-    let mut old = old.iter().peekable();
-    for new in new {
-        while old.next_if(|old| old.key < new.key).is_some() {}
-        if let Some(old) = old.next_if(|old| old.key == new.key) {
+    let mut new = new.iter().peekable();
+    for old in old {
+        while new.next_if(|new| new.key < old.key).is_some() {}
+        if let Some(new) = new.next_if(|new| new.key == old.key) {
             kept.push((old, new));
         }
     }

@@ -92,7 +92,7 @@ pub static OFFSET_OUT_OF_RANGE: PoolRule = PoolRule {
     },
     check: Check::Allocation(|pool, allocation, report| {
         let (Some(range), Ok(offset @ 0..)) = (pool.range(), allocation.offset) else { return };
-        if range.address_at(offset).is_some_and(|address| range.contains(address)) {
+        if range.holds(offset) {
             return;
         }
         let network = range.network();
@@ -140,7 +140,7 @@ pub static OFFSET_ON_EDGE_ADDRESS: PoolRule = PoolRule {
     },
     check: Check::Allocation(|pool, allocation, report| {
         let (Some(range), Ok(offset)) = (pool.range(), allocation.offset) else { return };
-        if let Some(edge) = range.address_at(offset).and_then(|address| range.edge(address)) {
+        if let Some(edge) = range.edge_at(offset) {
             let detail = format!("must not be the {edge} address of {}", range.network());
             report.invalid(place(allocation), offset.to_string(), detail);
         }

@@ -4,36 +4,51 @@
 /// The podref and the ifname of an allocation.
 pub(super) type Owner<'a> = (&'a str, &'a str);
 
-/// Counts owners by their last letters. An owner that is counted alone has no equal; the others have to be
-/// compared. Whoever makes all of them share a count gains only that.
-pub(super) struct Sieve {
-    counts: Vec<u8>,
+/// What no owner has put its number into.
+const FREE: u32 = u32::MAX;
+
+/// As a fraction of 2^64: multiples of it stay far from each other.
+const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Those of so many holders, in their order, of which the owner may have an equal: whoever has one is among
+/// them. Whoever makes all of them share their letters gains only that.
+pub(super) fn with_like_letters<'a, T: Copy>(
+    holders: impl Iterator<Item = T>,
+    count: usize,
+    owner: impl Fn(T) -> Owner<'a>,
+) -> Vec<T> {
+    // Four places for each, so that few that differ meet by chance.
+    let mut first_at = vec![FREE; count.next_power_of_two() * 4];
+    let mut seen = Vec::with_capacity(count);
+    let mut alike = Vec::new();
+    // A pool holds fewer than 2^32 allocations by far.
+    for (number, holder) in (0..FREE).zip(holders) {
+        seen.push(holder);
+        let letters = letters_of(owner(holder));
+        let place = place(letters, first_at.len());
+        match first_at[place] {
+            FREE => first_at[place] = number,
+            first if letters_of(owner(seen[first as usize])) == letters => alike.extend([first, number]),
+            // An equal of it would not be found at this place.
+            _ => alike.push(number),
+        }
+    }
+    alike.sort_unstable();
+    alike.dedup();
+    alike.into_iter().map(|number| seen[number as usize]).collect()
 }
 
-impl Sieve {
-    /// Counts `owners`.
-    pub(super) fn of<'a>(owners: impl Iterator<Item = Owner<'a>> + Clone) -> Self {
-        // Eight places for each, so that few that differ meet by chance.
-        let places = owners.clone().count().next_power_of_two() * 8;
-        let mut sieve = Self { counts: vec![0; places] };
-        for owner in owners {
-            let place = sieve.place(owner);
-            sieve.counts[place] = sieve.counts[place].saturating_add(1);
-        }
-        sieve
-    }
+/// Where letters belong, of so many places, a power of two.
+fn place(letters: u64, places: usize) -> usize {
+    // Both halves put together: then every bit depends on all.
+    let product = u128::from(letters) * u128::from(GOLDEN_RATIO);
+    ((product >> 64) ^ product) as usize & (places - 1)
+}
 
-    /// Whether no other of the owners is the same.
-    pub(super) fn is_alone(&self, owner: Owner<'_>) -> bool {
-        self.counts[self.place(owner)] == 1
-    }
-
-    fn place(&self, (podref, ifname): Owner<'_>) -> usize {
-        // Multiplied by the golden ratio, and both halves put together: then every bit depends on all.
-        let letters = last_letters(podref) ^ last_letters(ifname).rotate_left(7);
-        let product = u128::from(letters) * 0x9e37_79b9_7f4a_7c15;
-        ((product >> 64) ^ product) as usize & (self.counts.len() - 1)
-    }
+/// What tells most owners apart.
+fn letters_of((podref, ifname): Owner<'_>) -> u64 {
+    let of_interface = ifname.as_bytes().last().map_or(0, |last| u64::from(*last));
+    last_letters(podref).wrapping_add(of_interface.wrapping_mul(GOLDEN_RATIO))
 }
 
 /// The last eight bytes, or all where there are fewer.
@@ -46,39 +61,39 @@ fn last_letters(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owner, Sieve};
+    use super::with_like_letters;
 
-    fn pods(names: &[String]) -> impl Iterator<Item = Owner<'_>> + Clone {
-        names.iter().map(|name| (name.as_str(), "eth0"))
+    fn alike(names: &[String]) -> usize {
+        with_like_letters(names.iter(), names.len(), |name| (name.as_str(), "eth0")).len()
     }
 
     #[test]
-    fn an_owner_that_stands_twice_is_never_alone() {
+    fn an_owner_that_stands_twice_is_always_among_them() {
         for length in 0..20 {
             let mut names: Vec<_> = (0..300).map(|n| format!("{n:0length$}")).collect();
             names.extend_from_within(..);
-            let sieve = Sieve::of(pods(&names));
-            assert!(!pods(&names).any(|owner| sieve.is_alone(owner)), "{length}");
+            assert_eq!(alike(&names), names.len(), "{length}");
         }
         let many = vec!["a/b".to_owned(); 70_000];
-        assert!(!Sieve::of(pods(&many)).is_alone(("a/b", "eth0")), "a count does not begin anew");
+        assert_eq!(alike(&many), many.len());
     }
 
     #[test]
-    fn most_owners_that_differ_are_alone() {
+    fn most_owners_that_differ_are_not() {
         let numbered: Vec<_> = (0..5_000).map(|n| format!("default/web-{n}")).collect();
         let random: Vec<_> =
             (0..5_000_u64).map(|n| format!("a/b-{:05x}", n.wrapping_mul(0x9e37_79b9) % 0xf_ffff)).collect();
         for names in [numbered, random] {
-            let sieve = Sieve::of(pods(&names));
-            let met = pods(&names).filter(|owner| !sieve.is_alone(*owner)).count();
+            let met = alike(&names);
             assert!(met < names.len() / 4, "{met} of {}", names.len());
         }
     }
 
     #[test]
     fn two_interfaces_of_one_pod_are_two_owners() {
-        let sieve = Sieve::of([("default/web-0", "net1"), ("default/web-0", "net2")].into_iter());
-        assert!(sieve.is_alone(("default/web-0", "net1")) && sieve.is_alone(("default/web-0", "net2")));
+        let pods: Vec<_> = (0..1_000).map(|n| format!("default/web-{n}")).collect();
+        let owners: Vec<_> = pods.iter().flat_map(|pod| [(pod.as_str(), "net1"), (pod, "net2")]).collect();
+        let met = with_like_letters(owners.iter(), owners.len(), |owner| *owner).len();
+        assert!(met < owners.len() / 4, "{met} of {}", owners.len());
     }
 }

@@ -4,7 +4,8 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::{Envelope, as_usual, in_any_form, object_text};
+use super::usual::read as as_usual;
+use super::{Envelope, in_any_form, object_text};
 
 const HEAD: &str = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"1","operation":"UPDATE","userInfo":{"username":"admin"},"#;
 

@@ -1,0 +1,92 @@
+//! Where the members of an object stand in its text, so that they are found again in a text that is nearly
+//! the same: as many as two texts have in common are passed in one comparison.
+
+use std::ops::Range;
+
+use super::walk::Walk;
+
+/// The members of an object: each key and its value, with nothing but a comma between two of them.
+#[derive(Default)]
+pub(super) struct Landmarks<'a> {
+    /// From the first member on.
+    text: &'a str,
+    /// Where each member ends.
+    ends: Vec<usize>,
+}
+
+impl<'a> Landmarks<'a> {
+    /// For the object whose first member comes next, with room for so many.
+    pub(super) fn from(walk: Walk<'a>, expected: usize) -> Self {
+        Self { text: walk.ahead(), ends: Vec::with_capacity(expected) }
+    }
+
+    /// Notes that a member ends where the walk stands.
+    pub(super) fn add(&mut self, walk: Walk<'a>) {
+        self.ends.push(self.text.len().saturating_sub(walk.ahead().len()));
+    }
+}
+
+/// The members that may be found again.
+pub(super) struct Known<'l, 'a> {
+    landmarks: Option<&'l Landmarks<'a>>,
+    next: usize,
+}
+
+impl<'l, 'a> Known<'l, 'a> {
+    /// All of them.
+    pub(super) fn of(landmarks: Option<&'l Landmarks<'a>>) -> Self {
+        Self { landmarks, next: 0 }
+    }
+
+    /// Goes past the members that come next both here and there, and says which these are. Whoever sends
+    /// other text behind them than belongs there finds that the walk does not go on.
+    pub(super) fn pass(&mut self, walk: &mut Walk<'_>, at_most: usize) -> Range<usize> {
+        let first = self.skip_to(walk.ahead());
+        if let Some((rest, ends)) = self.rest() {
+            let common = common_bytes(rest.as_bytes(), walk.ahead().as_bytes());
+            let start = self.start();
+            let count = ends.partition_point(|end| *end <= start + common).min(at_most);
+            if let Some(last) = count.checked_sub(1)
+                && walk.advance(ends[last] - start)
+            {
+                self.next += count;
+            }
+        }
+        first..self.next
+    }
+
+    /// Leaves out those before the key that comes next: where both are in the order of the apiserver, they
+    /// are not here. Says which comes now.
+    fn skip_to(&mut self, members: &str) -> usize {
+        while self.rest().is_some_and(|(rest, _)| key_of(rest) < key_of(members)) {
+            self.next += 1;
+        }
+        self.next
+    }
+
+    /// The text of those that are left, and where each ends.
+    fn rest(&self) -> Option<(&'a str, &'l [usize])> {
+        let landmarks = self.landmarks?;
+        let ends = landmarks.ends.get(self.next..)?;
+        Some((landmarks.text.get(self.start()..*ends.last()?)?, ends))
+    }
+
+    fn start(&self) -> usize {
+        let before = self.next.checked_sub(1).and_then(|before| self.landmarks?.ends.get(before));
+        before.map_or(0, |end| end + ",".len())
+    }
+}
+
+/// The key of the first member.
+fn key_of(members: &str) -> &str {
+    members.split('"').nth(1).unwrap_or_default()
+}
+
+/// How many bytes are the same from the first on.
+fn common_bytes(a: &[u8], b: &[u8]) -> usize {
+    // In blocks, which the processor compares at once.
+    const BLOCK: usize = 64;
+    let blocks = a.as_chunks::<BLOCK>().0.iter().zip(b.as_chunks::<BLOCK>().0);
+    let same = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
+    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
+}
