@@ -9,7 +9,8 @@ TARGET ?= $(shell uname -m)-unknown-linux-musl
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-ci: fmt lint core test cluster ## everything CI asks for
+ci: fmt lint core docs test cluster count ## everything CI asks for
+	SOAK_SECONDS=120 $(MAKE) soak
 
 fmt: ## the code is formatted
 	$(CARGO) fmt --check
@@ -54,9 +55,9 @@ load: ## whole requests over TLS, beside the same server with a constant answer
 footprint: ## size, time to ready and memory of the release, against what is asked for
 	$(CARGO) bench --features bench --locked --bench footprint
 
-compare: ## a PATCH in a real control plane, beside a webhook in Go and a policy in CEL (needs Go)
+compare: ## a PATCH in a real control plane, beside a webhook in Go and a policy in CEL (needs Go); ARGS=--write draws the plot
 	@tests/cluster/tools/build >/dev/null
-	$(CARGO) bench --features bench --locked --bench compare
+	$(CARGO) bench --features bench --locked --bench compare -- $(ARGS)
 
 soak: ## mixed reviews at saturation, stalling callers and new certificates, for SOAK_SECONDS (1800)
 	$(CARGO) bench --features bench --locked --bench soak

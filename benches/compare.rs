@@ -2,10 +2,14 @@
 //! webhook in Go on controller-runtime, and with this one.
 //!
 //! Each contender guards a namespace of its own in one control plane. They are called in turns, one PATCH each, so
-//! that whatever else the machine does meets all alike. `--write` puts the plot into `docs/performance.svg`.
+//! that whatever else the machine does meets all alike. Beside the time of the PATCH stands what the apiserver
+//! counts for its calls and what the called program took of a processor. `--write` puts the plot into
+//! `docs/performance.svg`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 #![allow(dead_code, reason = "the harness of the cluster tests is used in part")]
 
+#[path = "compare/calls.rs"]
+mod calls;
 #[path = "../tests/cluster/http.rs"]
 mod http;
 #[path = "../tests/cluster/plane.rs"]
@@ -22,19 +26,23 @@ mod rivals;
 mod server;
 #[path = "../tests/cluster/tools.rs"]
 mod tools;
+#[path = "compare/verdicts.rs"]
+mod verdicts;
 #[path = "../tests/cluster/webhook.rs"]
 mod webhook;
 
 use std::time::Instant;
 
 use bytes::Bytes;
+use calls::Calls;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use plane::{Identity, Plane};
-use rivals::Rivals;
+use rivals::{HOOKS, Rivals};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 /// Who is compared; each is a namespace.
 pub const CONTENDERS: [&str; 4] = ["nothing", "policy", "peer", "ours"];
@@ -120,6 +128,10 @@ pub struct Measured {
     pub allocations: usize,
     /// In the order of [`CONTENDERS`], one entry a round.
     pub took: [Vec<f64>; 4],
+    /// What the apiserver spent on calls, for each PATCH; 0 where nobody is called.
+    waited: [f64; 4],
+    /// Processor time of the program called, for each PATCH; 0 where nobody is called.
+    processor: [f64; 4],
 }
 
 impl Measured {
@@ -141,7 +153,8 @@ fn quantile(of: &[f64], share: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * share).round() as usize]
 }
 
-async fn measure(client: &mut Client, allocations: usize) -> Measured {
+/// PATCHes in turns: milliseconds by contender, without the rounds that do not count.
+async fn take_turns(client: &mut Client, allocations: usize) -> [Vec<f64>; 4] {
     let mut took = [const { Vec::new() }; 4];
     let entry = "/spec/allocations/60000";
     let add = json!([{ "op": "add", "path": entry, "value": allocation(60_000) }]);
@@ -157,7 +170,28 @@ async fn measure(client: &mut Client, allocations: usize) -> Measured {
             }
         }
     }
-    Measured { allocations, took }
+    took
+}
+
+/// Measures pools of one size, and asserts that both webhooks were called for every PATCH.
+fn measure(plane: &Plane, rivals: &Rivals, client: &mut Client, runtime: &Runtime, size: usize) -> Measured {
+    eprintln!("measuring pools of {size} allocations");
+    let processor = || rivals.programs().map(calls::Program::processor);
+    let (calls, before) = (Calls::so_far(plane), processor());
+    let took = runtime.block_on(take_turns(client, size));
+    let (after, calls_after) = (processor(), Calls::so_far(plane));
+    let patches = (WARM_UP + ROUNDS) as f64;
+    let mut measured = Measured { allocations: size, took, waited: [0.0; 4], processor: [0.0; 4] };
+    for (contender, name) in CONTENDERS.iter().enumerate().skip(2) {
+        for hook in HOOKS {
+            let webhook = rivals::webhook(name, hook);
+            assert_eq!(calls_after.answered(&webhook) - calls.answered(&webhook), patches, "{webhook}");
+            let waited = calls_after.waited(&webhook) - calls.waited(&webhook);
+            measured.waited[contender] += waited * 1e3 / patches;
+        }
+        measured.processor[contender] = (after[contender - 2] - before[contender - 2]) / patches;
+    }
+    measured
 }
 
 /// Makes the pools before anybody guards them.
@@ -175,45 +209,45 @@ fn fill(plane: &Plane) {
 }
 
 fn report(all: &[Measured]) {
-    println!(
-        "\na PATCH that adds or removes one allocation, milliseconds; median (and quartiles) of {ROUNDS}\n"
-    );
-    println!("| allocations | contender | takes | adds | times what ours adds |");
-    println!("|---:|---|---:|---:|---:|");
+    println!("\na PATCH that adds or removes one allocation, milliseconds");
+    println!("takes: median (and quartiles) of {ROUNDS}; adds: median of the differences to nothing");
+    println!("calls: what the apiserver spends on them; processor: what the program called takes of it\n");
+    println!("| allocations | contender | takes | adds | times what ours adds | calls | processor |");
+    println!("|---:|---|---:|---:|---:|---:|---:|");
     for measured in all {
-        for (index, contender) in CONTENDERS.iter().enumerate() {
-            let took = &measured.took[index];
-            let (low, high) = (quantile(took, 0.25), quantile(took, 0.75));
-            let takes = format!("{:.1} ({low:.1} to {high:.1})", measured.median(index));
-            let (adds, ratio) = match index {
-                0 => (String::new(), String::new()),
-                _ => (
-                    format!("{:.1}", measured.added(index)),
-                    format!("{:.1}", measured.added(index) / measured.added(3)),
-                ),
-            };
-            println!("| {} | {contender} | {takes} | {adds} | {ratio} |", measured.allocations);
+        for contender in 0..CONTENDERS.len() {
+            println!("{}", row(measured, contender));
         }
     }
+}
+
+fn row(measured: &Measured, contender: usize) -> String {
+    let took = &measured.took[contender];
+    let (low, high) = (quantile(took, 0.25), quantile(took, 0.75));
+    let takes = format!("{:.1} ({low:.1} to {high:.1})", measured.median(contender));
+    let (adds, ours) = (measured.added(contender), measured.added(3));
+    let adds = if contender == 0 { " | ".into() } else { format!("{adds:.1} | {:.2}", adds / ours) };
+    let called = if contender < 2 {
+        " | ".into()
+    } else {
+        format!("{:.1} | {:.1}", measured.waited[contender], measured.processor[contender])
+    };
+    format!("| {} | {} | {takes} | {adds} | {called} |", measured.allocations, CONTENDERS[contender])
 }
 
 fn main() {
     let plane = Plane::start("compare");
     fill(&plane);
     let rivals = Rivals::register(&plane);
-    rivals.assert_that_each_judges(&plane);
+    verdicts::await_all(&plane);
+    verdicts::assert_that_sizes_are_judged(&plane);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let all: Vec<_> = runtime.block_on(async {
-        let mut client = Client::connect(&plane).await;
-        let mut all = Vec::new();
-        for allocations in SIZES {
-            eprintln!("measuring pools of {allocations} allocations");
-            all.push(measure(&mut client, allocations).await);
-        }
-        all
-    });
+    let mut client = runtime.block_on(Client::connect(&plane));
+    let all = SIZES.map(|size| measure(&plane, &rivals, &mut client, &runtime, size));
     report(&all);
     rivals.report();
+    verdicts::report(&plane);
+    verdicts::report_long_names(&plane);
     if std::env::args().any(|argument| argument == "--write") {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.svg");
         std::fs::write(file, plot::svg(&all)).unwrap();

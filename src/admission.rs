@@ -182,8 +182,10 @@ fn as_text(body: &[u8]) -> Result<&str, Malformed> {
             MalformedReason::EmptyBody.because("the request body is empty; an AdmissionReview is expected")
         );
     }
-    // Once for the whole body: serde_json would check every string again.
-    simdutf8::compat::from_utf8(body)
+    // Once for the whole body: serde_json would check every string again. The quick check says no more than
+    // that it is not; where it is not, the slow one tells.
+    simdutf8::basic::from_utf8(body)
+        .or_else(|_| std::str::from_utf8(body))
         .map_err(|error| MalformedReason::NotJson.because(format!("the request body is not UTF-8: {error}")))
 }
 

@@ -1,7 +1,8 @@
 //! The list of rules, in order. Everything else (the `rules` verb, the README's table, the SARIF
 //! catalogue, metric labels, the tests over all rules) is derived from it.
 //!
-//! Adding a rule is three touches: the `static` in its family's file, its line in [`ALL`], its page.
+//! Adding a rule is three touches: the `static` in its family's file, its line in [`ALL`], its page. A rule that
+//! looks at entries one by one and would speak of a sound one makes `ordinary` stricter as well.
 
 mod allocations;
 mod change;
@@ -32,7 +33,7 @@ pub struct PoolRule {
 pub enum Check {
     /// One pool as a whole; on DELETE, the one that goes.
     Pool(for<'a> fn(&'a Pool<'a>, &mut Report<'a>)),
-    /// One entry of `spec.allocations` at a time.
+    /// One entry of `spec.allocations` at a time; not those that are as whereabouts writes them.
     Allocation(for<'a> fn(&'a Pool<'a>, &'a Allocation<'a>, &mut Report<'a>)),
     /// The step from the stored pool to the new one.
     Change(for<'a> fn(&Change<'a>, &mut Report<'a>)),

@@ -128,6 +128,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    fn a_range_holds_the_offsets_of_the_addresses_inside_and_knows_its_edges(
+        range in any_range(),
+        offset in prop_oneof![0..300i64, any::<i64>(), Just(i64::from(u32::MAX)), Just(i64::from(u32::MAX) - 1)],
+        beyond in -1..=1i64,
+    ) {
+        let range = range.as_str().and_then(|text| Range::parse(text).ok());
+        prop_assume!(range.is_some());
+        let range = range.unwrap();
+        for offset in [Some(offset), range.last_offset().and_then(|last| last.checked_add(beyond))] {
+            let Some(offset) = offset else { continue };
+            let address = range.address_at(offset);
+            prop_assert_eq!(range.holds(offset), address.is_some_and(|it| range.contains(it)), "{}", offset);
+            prop_assert_eq!(range.edge_at(offset), address.and_then(|it| range.edge(it)), "{}", offset);
+        }
+    }
+
+    #[test]
     fn normalising_keeps_every_address_and_touches_nothing_else(object in any_pool()) {
         let after = mutated(&review("CREATE", PERSON, &object, &Value::Null));
         prop_assert_eq!(addresses(&after), addresses(&object));

@@ -1,16 +1,21 @@
-//! The contenders: registered, each for its namespace, and shown to judge.
+//! The contenders, each registered for its namespace.
 
 use std::path::Path;
 use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::plane::{Identity, Plane, free};
+use super::CONTENDERS;
+use super::calls::Program;
+use super::plane::{Plane, free};
 use super::process::{Leashed, awaited};
 use super::rendered::registration;
 use super::webhook::Webhook;
+
+/// What is registered of each webhook.
+pub const HOOKS: [&str; 2] = ["normalise", "validate"];
 
 /// Programs that serve while this lives.
 pub struct Rivals {
@@ -30,48 +35,32 @@ impl Rivals {
         Self { ours, peer }
     }
 
-    /// Every contender but `nothing` refuses an offset past the end, and the webhooks repair host bits.
-    pub fn assert_that_each_judges(&self, plane: &Plane) {
-        for (namespace, refuses, repairs) in
-            [("nothing", false, false), ("policy", true, false), ("peer", true, true), ("ours", true, true)]
-        {
-            let what = format!("{namespace} to judge");
-            awaited(&what, || {
-                let (code, answer) = try_out(plane, namespace, "10.1.0.0/24", "256");
-                let refused = code == 422 || code == 403;
-                (refused == refuses && (!refuses || answer.to_string().contains("256"))).then_some(())
-            });
-            let (_, answer) = try_out(plane, namespace, "10.1.0.1/24", "1");
-            assert_eq!(answer["spec"]["range"] == "10.1.0.0/24", repairs, "{namespace}: {answer}");
-        }
+    /// Both webhooks, in the order of the last two contenders.
+    pub fn programs(&self) -> [Program; 2] {
+        [Program::of(self.peer.id()), Program::of(self.ours.leash())]
     }
 
     /// Prints what the webhooks took of memory.
     pub fn report(&self) {
         println!();
-        for (name, leash) in [("ours", self.ours.leash()), ("peer", self.peer.id())] {
-            println!("{name}: {:.1} MiB resident at most", memory(leash));
+        for (name, program) in CONTENDERS[2..].iter().zip(self.programs()) {
+            println!("{name}: {:.1} MiB resident at most", program.memory());
         }
     }
 }
 
-/// `VmHWM` of the program that a leash holds, in MiB.
-fn memory(leash: u32) -> f64 {
-    let children = std::fs::read_to_string(format!("/proc/{leash}/task/{leash}/children")).unwrap();
-    let most = children.split_whitespace().filter_map(|child| {
-        let status = std::fs::read_to_string(format!("/proc/{child}/status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.trim().trim_end_matches(" kB").parse::<f64>().ok()
-    });
-    most.fold(0.0, f64::max) / 1024.0
+/// What the webhook of `hook` is called in the namespace of a contender, and in the metrics of the apiserver.
+pub fn webhook(contender: &str, hook: &str) -> String {
+    format!("{hook}.{contender}.test")
 }
 
 /// The registration of `deploy/`, for the server at `address` and one namespace.
 fn register(plane: &Plane, namespace: &str, address: &str) {
-    for hook in ["normalise", "validate"] {
+    for hook in HOOKS {
         let mut configuration = registration(hook);
         configuration["metadata"]["name"] = json!(format!("{namespace}-{hook}"));
         for webhook in configuration["webhooks"].as_array_mut().unwrap() {
+            webhook["name"] = json!(self::webhook(namespace, hook));
             let path = webhook["clientConfig"]["service"]["path"].as_str().unwrap();
             let url = format!("https://{address}{path}");
             webhook["clientConfig"] = json!({ "url": url, "caBundle": BASE64.encode(&plane.ca) });
@@ -101,16 +90,4 @@ fn start_peer(plane: &Plane) -> (Leashed, String) {
         std::net::TcpStream::connect(address).ok()
     });
     (peer, address.to_string())
-}
-
-/// Creates a pool with one allocation without storing it: the code and the answer.
-fn try_out(plane: &Plane, namespace: &str, range: &str, offset: &str) -> (u16, Value) {
-    let pool = json!({
-        "apiVersion": "whereabouts.cni.cncf.io/v1alpha1",
-        "kind": "IPPool",
-        "metadata": { "name": "10.1.0.0-24" },
-        "spec": { "range": range, "allocations": { offset: super::allocation(1) } },
-    });
-    let path = format!("/apis/whereabouts.cni.cncf.io/v1alpha1/namespaces/{namespace}/ippools?dryRun=All");
-    plane.request("POST", &path, "application/json", &pool.to_string(), Identity::Admin)
 }

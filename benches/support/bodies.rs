@@ -6,7 +6,7 @@
 use ippool_webhook::admission::Endpoint;
 
 /// The kinds of request that are generated.
-const GENERATED: [&str; 9] = [
+const GENERATED: [&str; 10] = [
     "add",
     "add-by-a-person",
     "add-beside-a-reservation",
@@ -16,6 +16,7 @@ const GENERATED: [&str; 9] = [
     "delete",
     "patch",
     "deny",
+    "long-key",
 ];
 
 /// How many allocations the recorded and the generated reviews hold.
@@ -75,6 +76,12 @@ fn generated(kind: &str, size: usize) -> Vec<u8> {
         "patch" => review("CREATE", PERSON, &Pool { range: "10.0.0.5/16", ..pool }.object(1), "null"),
         // No namespace in any podref.
         "deny" => review("CREATE", PERSON, &Pool { podref: "payments-api", ..pool }.object(1), "null"),
+        // Nothing to be found again, and a key that must not be looked at for each entry.
+        "long-key" => {
+            let others = Pool { podref: "prod/another-api", ..pool }.object(1);
+            let key = format!(r#""allocations":{{"{}":{{}},"#, " ".repeat(size * 50));
+            review("UPDATE", PLUGIN, &others.replacen(r#""allocations":{"#, &key, 1), &before)
+        }
         other => panic!("no kind of request is called {other}"),
     }
 }

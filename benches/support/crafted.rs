@@ -19,6 +19,7 @@ pub fn crafted(bytes: usize) -> Vec<Crafted> {
     let escaped = members(half, |n| format!(r#""{n}":{{"id":"\u0061","podref":"\u0061/b"}}"#));
     let named = |id: &str| members(half, |n| format!(r#""{n}":{{"id":"{id}","podref":"a/b{n}"}}"#));
     let backwards = members(half, |n| format!(r#""{}":{{"id":"a","podref":"a/b"}}"#, 999_999 - n));
+    let over_and_over = members(half, |n| format!(r#""allocations":{{"{n}":{{}}}}"#));
     let long = "9".repeat(half);
     let deep = format!(r#""1":{}{}"#, "[".repeat(half / 2), "]".repeat(half / 2));
     let step = |name, new: &str, old: &str| Crafted { name, body: update(&object(new), &object(old)) };
@@ -35,9 +36,14 @@ pub fn crafted(bytes: usize) -> Vec<Crafted> {
         step("no entry as it was", &named("a"), &named("b")),
         step("entries backwards", &backwards, &named("a")),
         step("one long key", &format!(r#""{long}":{{}}"#), &format!(r#""{long}0":{{}}"#)),
+        step("a long key before what it is compared with", &format!(r#""{long}":{{}}"#), &bare),
         step("deep nesting", &deep, &deep),
         Crafted { name: "the end is missing", body: cut },
         Crafted { name: "fields nobody knows", body: update(&spec(&bare), &spec(&bare)) },
+        Crafted {
+            name: "allocations over and over",
+            body: update(&spec(&over_and_over), &spec(&over_and_over)),
+        },
         Crafted {
             name: "another base under all entries",
             body: update(&object(&misplaced).replace("10.0.0.0/8", "10.0.0.9/8"), &object(&misplaced)),

@@ -56,8 +56,9 @@ impl<'a> Allocations<'a> {
 
     /// How many entries are held in common with `other`, and those that are not.
     pub(crate) fn beside<'s>(&'s self, other: &Self) -> (usize, Vec<&'s Allocation<'a>>) {
-        let in_common =
-            |stretch: &&Stretch<'a>| other.stretches.iter().any(|other| stretch.is_part_of(other));
+        // Only a first list is ever held in common: see `Reading::beside`.
+        let first = other.stretches.first();
+        let in_common = |stretch: &&Stretch<'a>| first.is_some_and(|first| stretch.is_part_of(first));
         let (common, own): (Vec<_>, Vec<_>) = self.stretches.iter().partition(in_common);
         (common.iter().map(|it| it.part.len()).sum(), own.into_iter().flat_map(Stretch::entries).collect())
     }
@@ -130,6 +131,7 @@ impl List<'_> {
 pub(super) struct Reading<'a> {
     like: Option<Arc<List<'a>>>,
     own: Vec<Allocation<'a>>,
+    expected: usize,
     /// What comes after what, and how many are not its own; empty as long as all are.
     parts: Vec<(Origin, Range<usize>)>,
     shared: usize,
@@ -142,10 +144,10 @@ enum Origin {
 }
 
 impl<'a> Reading<'a> {
-    /// Beside the first list of `like`, with room for so many others.
+    /// Beside the first list of `like`, with room for so many others, once there are any.
     pub(super) fn beside(like: Option<&Allocations<'a>>, expected: usize) -> Self {
         let like = like.and_then(|like| Some(Arc::clone(&like.stretches.first()?.list)));
-        Self { like, own: Vec::with_capacity(expected), parts: Vec::new(), shared: 0 }
+        Self { like, own: Vec::new(), expected, parts: Vec::new(), shared: 0 }
     }
 
     /// How many there are so far.
@@ -161,6 +163,9 @@ impl<'a> Reading<'a> {
     /// Adds an entry, which may still be filled.
     pub(super) fn push(&mut self, allocation: Allocation<'a>) -> &mut Allocation<'a> {
         let place = self.own.len();
+        if place == 0 {
+            self.own.reserve(self.expected);
+        }
         match self.parts.last_mut() {
             None => {}
             Some((Origin::Own, part)) => part.end += 1,

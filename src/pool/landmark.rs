@@ -12,16 +12,20 @@ pub(super) struct Landmarks<'a> {
     text: &'a str,
     /// Where each member ends.
     ends: Vec<usize>,
+    expected: usize,
 }
 
 impl<'a> Landmarks<'a> {
-    /// For the object whose first member comes next, with room for so many.
+    /// For the object whose first member comes next, with room for so many, once there are any.
     pub(super) fn from(walk: Walk<'a>, expected: usize) -> Self {
-        Self { text: walk.ahead(), ends: Vec::with_capacity(expected) }
+        Self { text: walk.ahead(), ends: Vec::new(), expected }
     }
 
     /// Notes that a member ends where the walk stands.
     pub(super) fn add(&mut self, walk: Walk<'a>) {
+        if self.ends.is_empty() {
+            self.ends.reserve(self.expected);
+        }
         self.ends.push(self.text.len().saturating_sub(walk.ahead().len()));
     }
 }
@@ -41,27 +45,24 @@ impl<'l, 'a> Known<'l, 'a> {
     /// Goes past the members that come next both here and there, and says which these are. Whoever sends
     /// other text behind them than belongs there finds that the walk does not go on.
     pub(super) fn pass(&mut self, walk: &mut Walk<'_>, at_most: usize) -> Range<usize> {
-        let first = self.skip_to(walk.ahead());
-        if let Some((rest, ends)) = self.rest() {
-            let common = common_bytes(rest.as_bytes(), walk.ahead().as_bytes());
+        while let Some((rest, ends)) = self.rest() {
+            let (there, here) = (rest.as_bytes(), walk.ahead().as_bytes());
+            let common = common_bytes(there, here);
             let start = self.start();
             let count = ends.partition_point(|end| *end <= start + common).min(at_most);
             if let Some(last) = count.checked_sub(1)
                 && walk.advance(ends[last] - start)
             {
                 self.next += count;
+                return self.next - count..self.next;
             }
-        }
-        first..self.next
-    }
-
-    /// Leaves out those before the key that comes next: where both are in the order of the apiserver, they
-    /// are not here. Says which comes now.
-    fn skip_to(&mut self, members: &str) -> usize {
-        while self.rest().is_some_and(|(rest, _)| key_of(rest) < key_of(members)) {
+            // Where both are in the order of the apiserver, what comes before this member is not here.
+            if there.get(common) > here.get(common) {
+                break;
+            }
             self.next += 1;
         }
-        self.next
+        self.next..self.next
     }
 
     /// The text of those that are left, and where each ends.
@@ -75,11 +76,6 @@ impl<'l, 'a> Known<'l, 'a> {
         let before = self.next.checked_sub(1).and_then(|before| self.landmarks?.ends.get(before));
         before.map_or(0, |end| end + ",".len())
     }
-}
-
-/// The key of the first member.
-fn key_of(members: &str) -> &str {
-    members.split('"').nth(1).unwrap_or_default()
 }
 
 /// How many bytes are the same from the first on.

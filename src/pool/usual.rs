@@ -92,9 +92,10 @@ impl<'a> Usual<'a> {
         self.pool.spec.allocations_shape = Shape::Object;
         let before = self.pool.spec.allocations.len();
         let room = MAX_ALLOCATIONS - before;
+        let is_first = before == 0 && like.is_none();
         // What stands twice in one object is two things: the second is not held in common.
         let like = like.filter(|_| before == 0);
-        let expected = if like.is_some() { 0 } else { walk.ahead().len() / ENTRY_BYTES };
+        let expected = if is_first { (walk.ahead().len() / ENTRY_BYTES).min(room) } else { 0 };
         let mut reading = Reading::beside(like.map(|like| &like.pool.spec.allocations), expected);
         let mut known = Known::of(like.map(|like| &like.landmarks));
         let mut members = walk.members()?;
