@@ -35,10 +35,11 @@ impl Calls {
 pub struct Program(u32);
 
 impl Program {
-    /// The one child of the process `leash`.
+    /// Of the children of the process `leash`, the one that does the work; the other waits for the end.
     pub fn of(leash: u32) -> Self {
         let children = std::fs::read_to_string(format!("/proc/{leash}/task/{leash}/children")).unwrap();
-        Self(children.trim().parse().unwrap())
+        let children = children.split_whitespace().map(|child| Self(child.parse().unwrap()));
+        children.max_by(|a, b| a.memory().total_cmp(&b.memory())).unwrap()
     }
 
     /// The most memory it had resident so far, in MiB.
