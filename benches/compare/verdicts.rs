@@ -7,7 +7,7 @@ use super::process::awaited;
 use super::{CONTENDERS, SIZES, allocation, path};
 
 /// Lengths of a podref that are tried in a pool of the largest size.
-const PODREFS: [usize; 5] = [25, 60, 100, 150, 300];
+const PODREFS: [usize; 5] = [25, 60, 100, 150, 260];
 
 /// Waits until each contender but `nothing` refuses an offset past the end and the webhooks repair host bits.
 pub fn await_all(plane: &Plane) {
