@@ -225,9 +225,10 @@ const WORD: usize = size_of::<u64>();
 /// towards the higher bytes, may be marked without cause.
 fn special_bytes(word: u64) -> u64 {
     const EACH: u64 = u64::MAX / 0xff;
-    let below = |limit: u8, word: u64| word.wrapping_sub(EACH * u64::from(limit)) & !word;
+    // Borrows the highest bit of what is below the limit; what had that bit set is no such byte.
+    let below = |limit: u8, word: u64| word.wrapping_sub(EACH * u64::from(limit));
     let is = |byte: u8| below(1, word ^ (EACH * u64::from(byte)));
-    (below(b' ', word) | is(b'"') | is(b'\\')) & (EACH << 7)
+    (below(b' ', word) | is(b'"') | is(b'\\')) & !word & (EACH << 7)
 }
 
 #[cold]

@@ -85,7 +85,7 @@ pub static OWNER_TWICE: PoolRule = PoolRule {
             !podref.is_empty() && !ifname.is_empty()
         });
         let mut first_of = HashMap::new();
-        for allocation in with_like_letters(owned, pool.spec.allocations.len(), owner) {
+        for allocation in with_like_letters(owned, owner) {
             let owner = owner(allocation);
             let first = *first_of.entry(owner).or_insert(allocation);
             if !std::ptr::eq(first, allocation) {

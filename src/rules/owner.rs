@@ -140,18 +140,16 @@ pub static IFNAME_MALFORMED: PoolRule = PoolRule {
 /// `namespace/name` as Kubernetes allows them.
 pub(super) fn is_podref(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let Some(slash) = bytes.iter().position(|byte| CLASS[usize::from(*byte)] != LABEL) else { return false };
+    let Some(slash) = bytes.iter().position(|byte| !is_label_byte(*byte)) else { return false };
     let (namespace, name) = (&bytes[..slash], &bytes[slash + 1..]);
-    // Every byte is looked at: that is quicker than to ask after each whether to go on.
-    let found = name.iter().fold(LABEL, |found, byte| found | CLASS[usize::from(*byte)]);
     bytes[slash] == b'/'
         && namespace.len() <= MAX_LABEL_BYTES
         && is_closed(namespace)
         && name.len() <= MAX_NAME_BYTES
-        && match found {
-            LABEL => is_closed(name),
-            DOT => name.split(|byte| *byte == b'.').all(is_closed),
-            _ => false,
+        && if have_label_bytes_alone(name) {
+            is_closed(name)
+        } else {
+            name.split(|byte| *byte == b'.').all(|label| is_closed(label) && have_label_bytes_alone(label))
         }
 }
 
@@ -160,26 +158,21 @@ fn is_closed(label: &[u8]) -> bool {
     label.first().is_some_and(|first| *first != b'-') && label.last().is_some_and(|last| *last != b'-')
 }
 
-/// A lower-case letter, a digit or a dash.
-const LABEL: u8 = 0;
-/// What joins labels to a name.
-const DOT: u8 = 1;
-/// What stands in neither.
-const OTHER: u8 = 2;
-
-/// Which of them each byte is, as a table: this looks at every byte of every owner.
-static CLASS: [u8; 256] = {
-    let (mut table, mut byte) = ([OTHER; 256], 0);
-    while byte < 256 {
-        match byte as u8 {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' => table[byte] = LABEL,
-            b'.' => table[byte] = DOT,
-            _ => {}
-        }
-        byte += 1;
+/// Whether these bytes are such as a label has. They are looked at in blocks, of which the processor takes
+/// one at once; the last block may overlap the one before.
+fn have_label_bytes_alone(bytes: &[u8]) -> bool {
+    const BLOCK: usize = 16;
+    let fits = |block: &[u8; BLOCK]| block.iter().fold(true, |fits, byte| fits & is_label_byte(*byte));
+    match bytes.last_chunk() {
+        Some(last) => fits(last) && bytes.as_chunks().0.iter().all(fits),
+        None => bytes.iter().all(|byte| is_label_byte(*byte)),
     }
-    table
-};
+}
+
+/// A lower-case letter, a digit or a dash.
+fn is_label_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase() | byte.is_ascii_digit() | (byte == b'-')
+}
 
 /// What Linux accepts (`dev_valid_name`).
 pub(super) fn is_ifname(name: &str) -> bool {

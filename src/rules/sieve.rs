@@ -4,45 +4,59 @@
 /// The podref and the ifname of an allocation.
 pub(super) type Owner<'a> = (&'a str, &'a str);
 
-/// What no owner has put its number into.
-const FREE: u32 = u32::MAX;
+/// Places for each owner: so many that few who differ meet by chance, so few that they stay at hand.
+const PLACES_EACH: usize = 16;
 
 /// As a fraction of 2^64: multiples of it stay far from each other.
 const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Those of so many holders, in their order, of which the owner may have an equal: whoever has one is among
+/// Those of these holders, in their order, of which the owner may have an equal: whoever has one is among
 /// them. Whoever makes all of them share their letters gains only that.
 pub(super) fn with_like_letters<'a, T: Copy>(
     holders: impl Iterator<Item = T>,
-    count: usize,
     owner: impl Fn(T) -> Owner<'a>,
 ) -> Vec<T> {
-    // Four places for each, so that few that differ meet by chance.
-    let mut first_at = vec![FREE; count.next_power_of_two() * 4];
-    let mut seen = Vec::with_capacity(count);
-    let mut alike = Vec::new();
-    // A pool holds fewer than 2^32 allocations by far.
-    for (number, holder) in (0..FREE).zip(holders) {
-        seen.push(holder);
-        let letters = letters_of(owner(holder));
-        let place = place(letters, first_at.len());
-        match first_at[place] {
-            FREE => first_at[place] = number,
-            first if letters_of(owner(seen[first as usize])) == letters => alike.extend([first, number]),
-            // An equal of it would not be found at this place.
-            _ => alike.push(number),
+    let holders: Vec<_> = holders.map(|holder| (holder, letters_of(owner(holder)))).collect();
+    let places = (holders.len() * PLACES_EACH).next_power_of_two();
+    let (mut taken, mut shared) = (Places::none_of(places), Places::none_of(places));
+    for (_, letters) in &holders {
+        if taken.put(*letters) {
+            shared.put(*letters);
         }
     }
-    alike.sort_unstable();
-    alike.dedup();
-    alike.into_iter().map(|number| seen[number as usize]).collect()
+    holders.into_iter().filter(|(_, letters)| shared.has(*letters)).map(|(holder, _)| holder).collect()
 }
 
-/// Where letters belong, of so many places, a power of two.
-fn place(letters: u64, places: usize) -> usize {
-    // Both halves put together: then every bit depends on all.
-    let product = u128::from(letters) * u128::from(GOLDEN_RATIO);
-    ((product >> 64) ^ product) as usize & (places - 1)
+/// Which of so many places, a power of two, are taken: one bit for each.
+struct Places {
+    words: Vec<u64>,
+    last: usize,
+}
+
+impl Places {
+    fn none_of(places: usize) -> Self {
+        Self { words: vec![0; places.div_ceil(u64::BITS as usize)], last: places - 1 }
+    }
+
+    /// Takes the place of these letters; whether it was taken before.
+    fn put(&mut self, letters: u64) -> bool {
+        let (word, bit) = self.place(letters);
+        let before = self.words[word] & bit != 0;
+        self.words[word] |= bit;
+        before
+    }
+
+    fn has(&self, letters: u64) -> bool {
+        let (word, bit) = self.place(letters);
+        self.words[word] & bit != 0
+    }
+
+    fn place(&self, letters: u64) -> (usize, u64) {
+        // Both halves put together: then every bit depends on all.
+        let product = u128::from(letters) * u128::from(GOLDEN_RATIO);
+        let place = ((product >> 64) ^ product) as usize & self.last;
+        (place / u64::BITS as usize, 1 << (place % u64::BITS as usize))
+    }
 }
 
 /// What tells most owners apart.
@@ -64,7 +78,7 @@ mod tests {
     use super::with_like_letters;
 
     fn alike(names: &[String]) -> usize {
-        with_like_letters(names.iter(), names.len(), |name| (name.as_str(), "eth0")).len()
+        with_like_letters(names.iter(), |name| (name.as_str(), "eth0")).len()
     }
 
     #[test]
@@ -93,7 +107,7 @@ mod tests {
     fn two_interfaces_of_one_pod_are_two_owners() {
         let pods: Vec<_> = (0..1_000).map(|n| format!("default/web-{n}")).collect();
         let owners: Vec<_> = pods.iter().flat_map(|pod| [(pod.as_str(), "net1"), (pod, "net2")]).collect();
-        let met = with_like_letters(owners.iter(), owners.len(), |owner| *owner).len();
+        let met = with_like_letters(owners.iter(), |owner| *owner).len();
         assert!(met < owners.len() / 4, "{met} of {}", owners.len());
     }
 }
