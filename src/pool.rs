@@ -32,7 +32,7 @@ pub const KIND: &str = "IPPool";
 pub const RESOURCE: &str = "ippools";
 
 /// How many allocations of one pool are read. More cannot be stored: the shortest valid entry takes 25
-/// bytes, and etcd refuses an object past 1.5 MiB. Without a bound, an entry of 6 bytes would take 160.
+/// bytes, and etcd refuses an object past 1.5 MiB. Without a bound, an entry of 6 bytes would take 128.
 pub const MAX_ALLOCATIONS: usize = 65_536;
 
 /// An IPPool as somebody wrote it.
@@ -64,6 +64,8 @@ pub struct Metadata<'a> {
 pub struct Spec<'a> {
     /// Whether it is an object at all.
     pub shape: Shape,
+    /// Why it could not be read, if it could not.
+    pub why_unreadable: Box<str>,
     /// `spec.range` as written.
     pub range: Field<'a>,
     /// Whether `spec.allocations` is an object at all.
@@ -118,7 +120,7 @@ impl<'a> Pool<'a> {
 
     /// Stands for an object of which only this is known: it could not be read, and why.
     pub fn unreadable(why: &str) -> Self {
-        let spec = Spec { shape: Shape::Unreadable(why.into()), ..Spec::default() };
+        let spec = Spec { shape: Shape::Unreadable, why_unreadable: why.into(), ..Spec::default() };
         Self { spec, ..Self::default() }
     }
 

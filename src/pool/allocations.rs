@@ -96,6 +96,11 @@ impl<'s, 'a> Iterator for Iter<'s, 'a> {
             self.entries = self.stretches.next()?.entries().iter();
         }
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.entries.len() + self.stretches.clone().map(|it| it.part.len()).sum::<usize>();
+        (left, Some(left))
+    }
 }
 
 impl<'s, 'a> IntoIterator for &'s Allocations<'a> {
@@ -161,6 +166,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Adds an entry, which may still be filled.
+    #[inline(always)] // Else each entry would be put together elsewhere and copied.
     pub(super) fn push(&mut self, allocation: Allocation<'a>) -> &mut Allocation<'a> {
         let place = self.own.len();
         if place == 0 {

@@ -18,7 +18,7 @@ pub enum Field<'a> {
 }
 
 /// Where an object is expected.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
     /// The field is not there.
     #[default]
@@ -29,8 +29,8 @@ pub enum Shape {
     Object,
     /// Another JSON type.
     Other(JsonType),
-    /// JSON, but nothing that could be read, and why (a number past every range, for example).
-    Unreadable(Box<str>),
+    /// JSON, but nothing that could be read: a number past every range, for example.
+    Unreadable,
 }
 
 /// A digest of the fields that no rule looks at, by which a change of them shows. Kept so small because

@@ -17,8 +17,8 @@ use super::{Allocation, Field, MAX_ALLOCATIONS, Pool, Shape};
 
 /// What `managedFields` says of an allocation that whereabouts wrote, before its offset.
 const MANAGED: &str = r#""f:"#;
-/// The same, behind its offset.
-const MANAGED_ALLOCATION: &str = r#"":{".":{},"f:id":{},"f:ifname":{},"f:podref":{}}"#;
+/// The same, behind its offset; in two parts that are compared in place, where one would take a call.
+const MANAGED_ALLOCATION: [&str; 2] = [r#"":{".":{},"f:id":{},"#, r#""f:ifname":{},"f:podref":{}}"#];
 
 /// How deep that stands in one of the `managedFields`: in `fieldsV1`, `f:spec`, `f:allocations`.
 const MANAGED_DEPTH: usize = 4;
@@ -109,8 +109,11 @@ impl<'a> Usual<'a> {
             }
             let common = known.pass(members.walk, room - reading.len());
             if common.is_empty() {
-                let key = Cow::Borrowed(members.walk.key()?);
-                fill(reading.push(Allocation::at(key)), members.walk)?;
+                let key = members.walk.key()?;
+                match as_whereabouts_writes(key, members.walk) {
+                    Some(allocation) => reading.push(allocation),
+                    None => reading.push(as_serde_reads(key, members.walk)?),
+                };
                 landmarks.add(*members.walk);
             } else {
                 reading.share(common);
@@ -125,28 +128,28 @@ impl<'a> Usual<'a> {
     }
 }
 
-/// Fills an allocation from the value that comes next.
-fn fill<'a>(allocation: &mut Allocation<'a>, walk: &mut Walk<'a>) -> Result<(), Error> {
-    match fill_as_whereabouts_writes(allocation, *walk) {
-        Some(behind) => *walk = behind,
-        // What was filled in stands in the text, and is filled in again.
-        None => walk.value(Fill(allocation))?,
-    }
-    Ok(())
+/// Goes past an allocation with the fields that whereabouts writes; `None` where there are others.
+#[inline(always)] // Else each entry would be put together elsewhere and copied.
+fn as_whereabouts_writes<'a>(key: &'a str, walk: &mut Walk<'a>) -> Option<Allocation<'a>> {
+    let field = |text| Field::Text(Cow::Borrowed(text));
+    let mut ahead = *walk;
+    ahead.passes("{\"id\":").then_some(())?;
+    let id = ahead.text_of::<CONTAINER_ID_BYTES>().or_else(|| ahead.text())?;
+    let ifname = if ahead.passes(",\"ifname\":") { field(ahead.text()?) } else { Field::Absent };
+    ahead.passes(",\"podref\":").then_some(())?;
+    let podref = ahead.text()?;
+    ahead.passes("}").then_some(())?;
+    *walk = ahead;
+    let (id, podref) = (field(id), field(podref));
+    Some(Allocation { shape: Shape::Object, id, ifname, podref, ..Allocation::at(Cow::Borrowed(key)) })
 }
 
-/// Fills in the fields that whereabouts writes and stands behind them; `None` where there are others.
-fn fill_as_whereabouts_writes<'a>(allocation: &mut Allocation<'a>, mut walk: Walk<'a>) -> Option<Walk<'a>> {
-    let field = |text| Field::Text(Cow::Borrowed(text));
-    walk.passes("{\"id\":").then_some(())?;
-    allocation.id = field(walk.text_of::<CONTAINER_ID_BYTES>().or_else(|| walk.text())?);
-    if walk.passes(",\"ifname\":") {
-        allocation.ifname = field(walk.text()?);
-    }
-    walk.passes(",\"podref\":").then_some(())?;
-    allocation.podref = field(walk.text()?);
-    allocation.shape = Shape::Object;
-    walk.passes("}").then_some(walk)
+/// Goes past any allocation.
+#[cold]
+fn as_serde_reads<'a>(key: &'a str, walk: &mut Walk<'a>) -> Result<Allocation<'a>, Error> {
+    let mut allocation = Allocation::at(Cow::Borrowed(key));
+    walk.value(Fill(&mut allocation))?;
+    Ok(allocation)
 }
 
 fn skip_managed_fields(walk: &mut Walk<'_>) -> Result<(), Error> {
@@ -177,7 +180,8 @@ fn passes_managed_allocation(walk: &mut Walk<'_>) -> bool {
     let start = *walk;
     let found = walk.passes(MANAGED) && {
         walk.skip_digits();
-        walk.passes(MANAGED_ALLOCATION)
+        let [first, second] = MANAGED_ALLOCATION;
+        walk.passes(first) && walk.passes(second)
     };
     if !found {
         *walk = start;

@@ -32,7 +32,7 @@ pub static ALLOCATIONS_MISSING: PoolRule = PoolRule {
     check: Check::Pool(|pool, report| {
         const WANTED: &str = "must be an object of offsets; a pool without allocations has {}";
         match (&pool.spec.shape, &pool.spec.allocations_shape) {
-            (Shape::Unreadable(_), _) | (_, Shape::Object | Shape::Unreadable(_)) => {}
+            (Shape::Unreadable, _) | (_, Shape::Object | Shape::Unreadable) => {}
             (_, Shape::Absent | Shape::Null) => report.required(PATH, WANTED),
             (_, Shape::Other(found)) => report.wrong_type(PATH, found.as_str(), WANTED),
         }

@@ -31,7 +31,8 @@ pub static RANGE_MISSING: PoolRule = PoolRule {
             (Shape::Other(found), _) => {
                 report.wrong_type(FieldPath::of("spec"), found.as_str(), "must be an object");
             }
-            (Shape::Unreadable(why), _) => {
+            (Shape::Unreadable, _) => {
+                let why = &pool.spec.why_unreadable;
                 report.invalid(FieldPath::of("spec"), "", format!("the object cannot be read: {why}"));
             }
             (Shape::Object, Field::Absent | Field::Null) => report.required(PATH, WANTED),

@@ -16,39 +16,39 @@ pub(super) fn with_like_letters<'a, T: Copy>(
     holders: impl Iterator<Item = T>,
     owner: impl Fn(T) -> Owner<'a>,
 ) -> Vec<T> {
-    let holders: Vec<_> = holders.map(|holder| (holder, letters_of(owner(holder)))).collect();
-    let places = (holders.len() * PLACES_EACH).next_power_of_two();
-    let (mut taken, mut shared) = (Places::none_of(places), Places::none_of(places));
-    for (_, letters) in &holders {
-        if taken.put(*letters) {
-            shared.put(*letters);
-        }
-    }
-    holders.into_iter().filter(|(_, letters)| shared.has(*letters)).map(|(holder, _)| holder).collect()
+    let mut lettered = Vec::with_capacity(holders.size_hint().1.unwrap_or_default());
+    lettered.extend(holders.map(|holder| (holder, letters_of(owner(holder)))));
+    let mut places = Places::of(lettered.len() * PLACES_EACH);
+    lettered.iter().for_each(|(_, letters)| places.take(*letters));
+    lettered.into_iter().filter(|(_, letters)| places.is_shared(*letters)).map(|(holder, _)| holder).collect()
 }
 
-/// Which of so many places, a power of two, are taken: one bit for each.
+/// One bit for each of many places.
 struct Places {
-    words: Vec<u64>,
+    /// Those that are taken, and those of them that were taken more than once.
+    words: Vec<(u64, u64)>,
     last: usize,
 }
 
 impl Places {
-    fn none_of(places: usize) -> Self {
-        Self { words: vec![0; places.div_ceil(u64::BITS as usize)], last: places - 1 }
+    /// At least so many, none of them taken.
+    fn of(count: usize) -> Self {
+        let count = count.next_power_of_two();
+        Self { words: vec![(0, 0); count.div_ceil(u64::BITS as usize)], last: count - 1 }
     }
 
-    /// Takes the place of these letters; whether it was taken before.
-    fn put(&mut self, letters: u64) -> bool {
+    /// Takes the place of these letters.
+    fn take(&mut self, letters: u64) {
         let (word, bit) = self.place(letters);
-        let before = self.words[word] & bit != 0;
-        self.words[word] |= bit;
-        before
+        let (taken, shared) = &mut self.words[word];
+        *shared |= *taken & bit;
+        *taken |= bit;
     }
 
-    fn has(&self, letters: u64) -> bool {
+    /// Whether their place was taken more than once.
+    fn is_shared(&self, letters: u64) -> bool {
         let (word, bit) = self.place(letters);
-        self.words[word] & bit != 0
+        self.words[word].1 & bit != 0
     }
 
     fn place(&self, letters: u64) -> (usize, u64) {
