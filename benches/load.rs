@@ -2,6 +2,8 @@
 //!
 //! Both run in this process and are called in turns, a short while each, so that whatever else the machine
 //! does meets both alike. The ratio is the median over the turns.
+//!
+//! On few connections either waits for the other end for a part of the time; on many the processors are never idle.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
 #[path = "support/caller.rs"]
@@ -30,9 +32,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Allocations of the pools, and the share of the constant server's throughput that is asked for.
 const CASES: [(usize, f64); 4] = [(3, 0.9), (100, 0.9), (1_000, 0.8), (5_000, 0.8)];
 /// Connections, each with one request under way.
-const CONNECTIONS: usize = 4;
+const CONNECTIONS: [usize; 4] = [2, 4, 16, 64];
 /// Turns of each server, and how long one takes.
-const TURNS: usize = 15;
+const TURNS: usize = 11;
 const TURN: Duration = Duration::from_millis(400);
 
 fn runtime() -> Runtime {
@@ -59,10 +61,10 @@ fn start(serving: &Runtime, review: Review) -> (Running, Place) {
     (running, place)
 }
 
-/// Requests a second on all connections, and how long each took.
-fn turn(calling: &Runtime, place: &Place, body: &Bytes) -> (f64, Vec<Duration>) {
+/// Requests a second on so many connections, and how long each took.
+fn turn(calling: &Runtime, place: &Place, body: &Bytes, connections: usize) -> (f64, Vec<Duration>) {
     let started = Instant::now();
-    let callers = (0..CONNECTIONS).map(|_| calling.spawn(call(place.clone(), body.clone())));
+    let callers = (0..connections).map(|_| calling.spawn(call(place.clone(), body.clone())));
     let callers: Vec<_> = callers.collect();
     let took: Vec<_> = callers.into_iter().flat_map(|it| calling.block_on(it).unwrap()).collect();
     (took.len() as f64 / started.elapsed().as_secs_f64(), took)
@@ -91,32 +93,41 @@ fn percentile(of: &mut [Duration], share: f64) -> f64 {
     of[((of.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3
 }
 
+/// Both servers in turns, and what came of it as a line.
+fn compare(serving: &Runtime, calling: &Runtime, allocations: usize, connections: usize, asked: f64) {
+    let body = recorded(allocations);
+    let (_first, webhook) = start(serving, Arc::new(answer));
+    let (_second, fixed) = start(serving, constant(&body));
+    let (mut ratios, mut rates, mut all) = (Vec::new(), (Vec::new(), Vec::new()), Vec::new());
+    turn(calling, &webhook, &body, connections);
+    turn(calling, &fixed, &body, connections);
+    for _ in 0..TURNS {
+        let (other, _) = turn(calling, &fixed, &body, connections);
+        let (ours, took) = turn(calling, &webhook, &body, connections);
+        ratios.push(ours / other);
+        rates.0.push(other);
+        rates.1.push(ours);
+        all.extend(took);
+    }
+    println!(
+        "{connections:>11} {allocations:>12} {:>10.1} {:>15.0} {:>14.0} {:>7.2} {asked:>6.1} {:>7.2} {:>7.2}",
+        body.len() as f64 / 1e3,
+        median(rates.0),
+        median(rates.1),
+        median(ratios),
+        percentile(&mut all, 0.5),
+        percentile(&mut all, 0.99),
+    );
+}
+
 fn main() {
     let (serving, calling) = (runtime(), runtime());
-    println!("allocations    body KB  constant req/s  webhook req/s   ratio  asked  p50 ms  p99 ms");
-    for (allocations, asked) in CASES {
-        let body = recorded(allocations);
-        let (_first, webhook) = start(&serving, Arc::new(answer));
-        let (_second, fixed) = start(&serving, constant(&body));
-        let (mut ratios, mut rates, mut all) = (Vec::new(), (Vec::new(), Vec::new()), Vec::new());
-        turn(&calling, &webhook, &body);
-        turn(&calling, &fixed, &body);
-        for _ in 0..TURNS {
-            let (other, _) = turn(&calling, &fixed, &body);
-            let (ours, took) = turn(&calling, &webhook, &body);
-            ratios.push(ours / other);
-            rates.0.push(other);
-            rates.1.push(ours);
-            all.extend(took);
+    println!(
+        "connections  allocations    body KB  constant req/s  webhook req/s   ratio  asked  p50 ms  p99 ms"
+    );
+    for connections in CONNECTIONS {
+        for (allocations, asked) in CASES {
+            compare(&serving, &calling, allocations, connections, asked);
         }
-        println!(
-            "{allocations:>11} {:>10.1} {:>15.0} {:>14.0} {:>7.2} {asked:>6.1} {:>7.2} {:>7.2}",
-            body.len() as f64 / 1e3,
-            median(rates.0),
-            median(rates.1),
-            median(ratios),
-            percentile(&mut all, 0.5),
-            percentile(&mut all, 0.99),
-        );
     }
 }
