@@ -4,7 +4,7 @@
 
 # Alpine's Rust builds for musl and links statically.
 FROM rust:1.95-alpine AS build
-# crt1.o and the headers that the C of ring and mimalloc wants.
+# crt1.o and the headers that the C of ring wants.
 RUN apk add --no-cache musl-dev
 WORKDIR /src
 COPY . .
@@ -21,7 +21,4 @@ COPY --from=build --chown=0:0 --chmod=0755 /ippool-webhook /ippool-webhook
 USER 65532:65532
 # HTTPS for the apiserver; plain HTTP for probes and metrics.
 EXPOSE 8443/tcp 8080/tcp
-# Milliseconds until freed memory goes back to the system. After a second, as by default, 32 large reviews at once
-# have taken twice as much.
-ENV MIMALLOC_PURGE_DELAY=2
 ENTRYPOINT ["/ippool-webhook"]

@@ -24,11 +24,6 @@ use rustls::ClientConfig;
 use server::{Running, client, quick};
 use tokio::runtime::{Builder, Runtime};
 
-/// As in the program.
-#[cfg(target_env = "musl")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Allocations of the pools, and the share of the constant server's throughput that is asked for.
 const CASES: [(usize, f64); 4] = [(3, 0.9), (100, 0.9), (1_000, 0.8), (5_000, 0.8)];
 /// Connections, each with one request under way.
