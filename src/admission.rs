@@ -18,7 +18,7 @@ pub use patch::json_patch;
 /// The two doors of the webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// `POST /mutate`: normalises; never refuses.
+    /// `POST /mutate`: normalizes; never refuses.
     Mutate,
     /// `POST /validate`: judges; never patches.
     Validate,
@@ -155,18 +155,18 @@ pub fn answer(endpoint: Endpoint, body: &[u8], policy: &Policy) -> Result<Answer
         Endpoint::Validate => reply::judged(&question, &review::review(&request, policy), policy),
         Endpoint::Mutate => {
             let object = || text.or_else(|| envelope::object_text(body));
-            normalised(object, &question, &request, policy)
+            normalized(object, &question, &request, policy)
         }
     })
 }
 
-fn normalised<'a>(
+fn normalized<'a>(
     object: impl FnOnce() -> Option<&'a str>,
     question: &Question<'_>,
     request: &Request<'_>,
     policy: &Policy,
 ) -> Answer {
-    let patched = review::normalise(request, policy).and_then(|plan| {
+    let patched = review::normalize(request, policy).and_then(|plan| {
         let patch = json_patch(&plan, object()?)?;
         Some((plan, patch))
     });

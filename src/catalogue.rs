@@ -102,7 +102,7 @@ fn fields(rule: &'static Rule) -> Value {
         "summary": rule.summary,
         "on": rule.on.iter().map(|operation| operation.as_str()).collect::<Vec<_>>(),
         "severity": rule.severity,
-        "normalised": rule.normalised,
+        "normalized": rule.normalized,
     })
 }
 
@@ -146,7 +146,7 @@ fn initial(operation: Operation) -> &'static str {
 
 fn default(rule: &Rule) -> String {
     let severity = rule.severity.as_str();
-    if rule.normalised { format!("normalise, else {severity}") } else { severity.to_owned() }
+    if rule.normalized { format!("normalize, else {severity}") } else { severity.to_owned() }
 }
 
 fn style(severity: Severity) -> Style {

@@ -53,7 +53,7 @@ pub struct CheckArgs {
     #[arg(long, value_enum, default_value_t, env = "IPPOOL_WEBHOOK_FAIL_ON")]
     fail_on: FailOn,
 
-    /// Show what normalising would change, as a diff that `patch -p1` takes. Needs --format text.
+    /// Show what normalizing would change, as a diff that `patch -p1` takes. Needs --format text.
     #[arg(long, env = "IPPOOL_WEBHOOK_DIFF", value_parser = clap::builder::BoolishValueParser::new())]
     diff: bool,
 
@@ -153,7 +153,7 @@ impl Outcome {
         for manifest in &manifests.pools {
             self.examine(&file, &text, manifest, policy);
         }
-        if diff && policy.normalise {
+        if diff && policy.normalize {
             self.diffs.push(diff::unified(&file, &text, &manifests.pools));
         }
     }

@@ -10,7 +10,7 @@
 //!  admission     the door: reads the envelope, keeps the uid ── writes it, same uid
 //!         │ Request { operation, username, old, new }                 │ Verdict
 //!    review      the hall: severity, ratchet, trust, caller ──────────┤
-//!  normalise     what is made tidy, moving no address ────────────────┘ Plan
+//!  normalize     what is made tidy, moving no address ────────────────┘ Plan
 //!         │ Pool
 //!    policy      what an administrator may set
 //!     rules      the list, in order: rules/{range, key, owner, allocations, change, name}
@@ -39,7 +39,7 @@
 
 // The core.
 pub mod admission;
-pub mod normalise;
+pub mod normalize;
 pub mod path;
 pub mod policy;
 pub mod pool;

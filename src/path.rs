@@ -66,7 +66,7 @@ impl<'a> FieldPath<'a> {
     }
 
     /// The place itself. Two spellings of one number are the same place, so that a finding is recognised
-    /// after its key was normalised.
+    /// after its key was normalized.
     pub(crate) fn place(&self) -> Place<'_> {
         let key = self.key.as_ref().map(|key| match key {
             MapKey::Number(number, _) => PlaceKey::Number(*number),

@@ -1,4 +1,4 @@
-//! What an administrator may set: the weight of each rule, who is trusted, whether to normalise.
+//! What an administrator may set: the weight of each rule, who is trusted, whether to normalize.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub struct Policy {
     #[serde(deserialize_with = "patterns")]
     trusted_writers: Vec<WildMatch>,
     /// Whether the mutating webhook repairs what can be repaired without moving an address.
-    pub normalise: bool,
+    pub normalize: bool,
     /// Whether anything is refused at all.
     pub enforcement: Enforcement,
     /// Bounds of the server.
@@ -59,7 +59,7 @@ impl Default for Policy {
         Self {
             severities: BTreeMap::new(),
             trusted_writers: TRUSTED_WRITERS.iter().map(|pattern| WildMatch::new(pattern)).collect(),
-            normalise: true,
+            normalize: true,
             enforcement: Enforcement::default(),
             limits: Limits::default(),
         }

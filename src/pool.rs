@@ -141,7 +141,7 @@ impl<'a> Pool<'a> {
 }
 
 impl<'a> Spec<'a> {
-    /// The same spec with every readable key moved by `shift`, as normalising moves them. Keys that would
+    /// The same spec with every readable key moved by `shift`, as normalizing moves them. Keys that would
     /// overflow are left out: nothing stored can be the same place.
     #[must_use]
     pub fn shifted(&self, shift: i64) -> Spec<'a> {

@@ -59,12 +59,12 @@ impl Range {
     }
 
     /// The same network written by itself, without host bits.
-    pub fn normalised(&self) -> Self {
+    pub fn normalized(&self) -> Self {
         Self::new(self.network.network(), self.network)
     }
 
     /// How far the base lies past the network address: what every offset has to grow by when the range is
-    /// normalised. 0 for a range without host bits, and for a mapped one that is too wide to normalise.
+    /// normalized. 0 for a range without host bits, and for a mapped one that is too wide to normalize.
     pub fn host_bits(&self) -> u128 {
         if self.is_mapped_too_wide() {
             return 0;

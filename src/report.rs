@@ -79,7 +79,7 @@ pub struct Rule {
     /// What it weighs unless the policy says otherwise.
     pub severity: Severity,
     /// Whether the mutating webhook repairs it where that is safe.
-    pub normalised: bool,
+    pub normalized: bool,
     /// The page: what it finds, why it matters, examples, repair.
     pub page: &'static str,
 }

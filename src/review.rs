@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::normalise::Plan;
+use crate::normalize::Plan;
 use crate::policy::{Enforcement, Policy};
 use crate::pool::{Pool, Spec};
 use crate::report::{Finding, Operation, Rule, Severity};
@@ -76,8 +76,8 @@ pub fn examine<'a>(pool: &'a Pool<'a>, policy: &Policy) -> Vec<Finding<'a>> {
 
 /// What the mutating webhook changes. Never on an UPDATE of a trusted writer: its patch was computed
 /// against the object as stored, and offsets counted from another address would land elsewhere.
-pub fn normalise(request: &Request<'_>, policy: &Policy) -> Option<Plan> {
-    let new = request.new.as_ref().filter(|_| policy.normalise)?;
+pub fn normalize(request: &Request<'_>, policy: &Policy) -> Option<Plan> {
+    let new = request.new.as_ref().filter(|_| policy.normalize)?;
     match (request.operation, &request.old) {
         (Operation::Create, _) => Plan::of(new),
         (Operation::Update, Some(old)) if new.spec != old.spec && !is_trusted_update(request, policy) => {
@@ -140,7 +140,7 @@ fn sort(findings: &mut [Finding<'_>]) {
 struct Stored<'a> {
     old: Option<&'a Pool<'a>>,
     /// The same object with the range and the spelling of the new one, where that is the network both stand
-    /// for, so that a defect is recognised after range and offsets were normalised together. `None` where
+    /// for, so that a defect is recognised after range and offsets were normalized together. `None` where
     /// that would be the stored object once more.
     rebased: Option<Pool<'a>>,
 }
@@ -151,9 +151,9 @@ impl<'a> Stored<'a> {
         else {
             return Self { old: None, rebased: None };
         };
-        let normalised = |shift: &i64| *shift == 0 || new.range().is_some_and(|range| range.host_bits() == 0);
+        let normalized = |shift: &i64| *shift == 0 || new.range().is_some_and(|range| range.host_bits() == 0);
         let differs = |shift: &i64| *shift != 0 || !old.spec.is_spelled_as(&new.spec);
-        let shift = rules::shift_between(old, new).filter(normalised).filter(differs);
+        let shift = rules::shift_between(old, new).filter(normalized).filter(differs);
         let rebased = shift.map(|shift| {
             let spec = old.spec.shifted(shift).with_range(new.spec.range.clone());
             Pool { spec, ..old.clone() }

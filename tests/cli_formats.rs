@@ -109,7 +109,7 @@ fn the_environment_can_ask_for_the_diff() {
 }
 
 #[test]
-fn git_takes_the_diff_and_nothing_is_left_to_normalise() {
+fn git_takes_the_diff_and_nothing_is_left_to_normalize() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("host-bits.yaml");
     fs::copy(manifests().join("host-bits.yaml"), &file).unwrap();
@@ -130,10 +130,10 @@ fn text_that_two_objects_share_is_not_edited() {
 }
 
 #[test]
-fn a_policy_without_normalising_has_no_diff() {
+fn a_policy_without_normalizing_has_no_diff() {
     let directory = tempfile::tempdir().unwrap();
     let policy = directory.path().join("policy.yaml");
-    fs::write(&policy, "normalise: false\n").unwrap();
+    fs::write(&policy, "normalize: false\n").unwrap();
     let run = program(&["check", "--diff", "host-bits.yaml", "--policy"]).arg(&policy).run();
     assert!(run.stdout.contains("error[IPP104]"), "{}", run.stdout);
     assert!(!run.stdout.contains("+++"), "{}", run.stdout);

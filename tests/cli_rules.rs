@@ -28,7 +28,7 @@ fn the_table_as_json_has_every_field() {
     let rule = rules.as_array().unwrap().iter().find(|rule| rule["id"] == "IPP104").unwrap();
     assert_eq!(rule["name"], "range-host-bits");
     assert_eq!(rule["on"], serde_json::json!(["CREATE", "UPDATE"]));
-    assert_eq!((&rule["severity"], &rule["normalised"]), (&"deny".into(), &true.into()));
+    assert_eq!((&rule["severity"], &rule["normalized"]), (&"deny".into(), &true.into()));
 }
 
 #[test]

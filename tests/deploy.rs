@@ -50,7 +50,7 @@ fn webhook(name: &str) -> Value {
     hooks.into_iter().find(named).unwrap_or_else(|| panic!("no webhook is called {name}"))
 }
 
-const WEBHOOKS: [&str; 3] = ["normalise", "validate", "observe"];
+const WEBHOOKS: [&str; 3] = ["normalize", "validate", "observe"];
 
 fn pod() -> Value {
     object("base/deployment.yaml")["spec"]["template"].clone()
@@ -75,7 +75,7 @@ fn the_policy_trusts_whom_the_program_trusts_by_itself() {
     let policy: Policy = serde_saphyr::from_str(&text("base/policy.yaml")).unwrap();
     assert_eq!(policy.trusted_writers().collect::<Vec<_>>(), TRUSTED_WRITERS);
     assert_eq!(policy.enforcement, Enforcement::Deny);
-    assert!(policy.normalise);
+    assert!(policy.normalize);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn the_match_conditions_are_the_trusted_writers_of_the_policy() {
     let policy: Policy = serde_saphyr::from_str(&text("base/policy.yaml")).unwrap();
     let trusted = cel::any_of(&policy.trusted_writers().collect::<Vec<_>>());
     let wanted = [
-        ("normalise", format!("request.operation == 'CREATE' || !( {trusted} )")),
+        ("normalize", format!("request.operation == 'CREATE' || !( {trusted} )")),
         ("validate", format!("!( {trusted} )")),
         ("observe", trusted),
     ];
@@ -102,7 +102,7 @@ fn the_match_conditions_are_the_trusted_writers_of_the_policy() {
 #[test]
 fn the_webhooks_are_called_at_what_the_program_serves() {
     let service = object("base/service.yaml");
-    for (name, path) in [("normalise", "/mutate"), ("validate", "/validate"), ("observe", "/validate")] {
+    for (name, path) in [("normalize", "/mutate"), ("validate", "/validate"), ("observe", "/validate")] {
         let called = &webhook(name)["clientConfig"]["service"];
         let metadata = &service["metadata"];
         let wanted = json!({ "name": metadata["name"], "namespace": metadata["namespace"], "path": path, "port": 443 });
@@ -123,7 +123,7 @@ fn the_webhooks_are_asked_about_pools_and_nothing_else() {
     for name in WEBHOOKS {
         let webhook = webhook(name);
         let mut operations = vec!["CREATE", "UPDATE", "DELETE"];
-        operations.truncate(if name == "normalise" { 2 } else { 3 });
+        operations.truncate(if name == "normalize" { 2 } else { 3 });
         let rule = json!({
             "apiGroups": [IPPool::group(&())],
             "apiVersions": [IPPool::version(&())],
@@ -147,9 +147,9 @@ fn only_people_wait_for_a_webhook_that_is_down() {
         let policy = webhook["failurePolicy"].as_str().unwrap().to_owned();
         (name, policy, webhook["timeoutSeconds"].as_u64().unwrap())
     });
-    let wanted = [("normalise", "Ignore", 2), ("validate", "Fail", 5), ("observe", "Ignore", 1)];
+    let wanted = [("normalize", "Ignore", 2), ("validate", "Fail", 5), ("observe", "Ignore", 1)];
     assert_eq!(stated, wanted.map(|(name, policy, seconds)| (name, policy.to_owned(), seconds)));
-    assert_eq!(webhook("normalise")["reinvocationPolicy"], "IfNeeded");
+    assert_eq!(webhook("normalize")["reinvocationPolicy"], "IfNeeded");
 }
 
 #[test]

@@ -15,7 +15,7 @@ const PLAN: [&str; 16] = [
     "report",
     "rules",
     "policy",
-    "normalise",
+    "normalize",
     "review",
     "admission",
     "ippool",
@@ -175,7 +175,7 @@ fn severities_and_operations_are_those_of_the_contract() {
         assert_eq!(rule.on, expected, "{}", rule.id);
         let severity = if warns.contains(&rule.id) { Severity::Warn } else { Severity::Deny };
         assert_eq!(rule.severity, severity, "{}", rule.id);
-        assert_eq!(rule.normalised, ["IPP103", "IPP104", "IPP203"].contains(&rule.id), "{}", rule.id);
+        assert_eq!(rule.normalized, ["IPP103", "IPP104", "IPP203"].contains(&rule.id), "{}", rule.id);
     }
 }
 

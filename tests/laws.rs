@@ -1,4 +1,4 @@
-//! The four laws and normalising, on cases a person can follow. The same laws over generated pools are in
+//! The four laws and normalizing, on cases a person can follow. The same laws over generated pools are in
 //! `properties.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
@@ -17,7 +17,7 @@ fn holding(range: &str, offsets: &[&str]) -> Value {
     pool(&json!({ "range": range, "allocations": Value::Object(entries.collect()) }))
 }
 
-/// What comes of an update by a person: normalised, then judged.
+/// What comes of an update by a person: normalized, then judged.
 fn updated(old: &Value, new: &Value) -> (Value, Value) {
     let stored = mutated(&review("UPDATE", PERSON, new, old));
     let response = ask(Endpoint::Validate, &review("UPDATE", PERSON, &stored, old));
@@ -71,7 +71,7 @@ fn host_bits_brought_in_beside_another_change_are_refused_and_not_shifted() {
 }
 
 #[test]
-fn an_emptied_pool_may_take_any_range_and_is_normalised() {
+fn an_emptied_pool_may_take_any_range_and_is_normalized() {
     let (after, response) = updated(&holding("10.0.0.0/24", &[]), &holding("10.0.0.5/24", &["1"]));
     assert_eq!(after["spec"]["range"], "10.0.0.0/24");
     assert!(after["spec"]["allocations"].get("6").is_some(), "{after}");
@@ -80,7 +80,7 @@ fn an_emptied_pool_may_take_any_range_and_is_normalised() {
 
 #[test]
 fn host_bits_are_never_taken_for_stored_before() {
-    let policy: Policy = serde_json::from_value(json!({ "normalise": false })).unwrap();
+    let policy: Policy = serde_json::from_value(json!({ "normalize": false })).unwrap();
     for (old, new) in [("10.0.0.0/24", "10.0.0.5/24"), ("10.0.0.5/24", "10.0.0.9/24")] {
         let request = review("UPDATE", PERSON, &holding(new, &[]), &holding(old, &[]));
         let response = ask_under(&policy, Endpoint::Validate, &request);
@@ -309,9 +309,9 @@ fn the_usual_slips_in_a_range_are_named_with_what_would_be_right() {
 }
 
 #[test]
-fn normalising_can_be_switched_off_and_rules_set() {
+fn normalizing_can_be_switched_off_and_rules_set() {
     let policy: Policy = serde_json::from_value(json!({
-        "normalise": false,
+        "normalize": false,
         "rules": { "IPP104": "warn", "owner-twice": "deny", "IPP401": "off" },
     }))
     .unwrap();

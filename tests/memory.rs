@@ -32,7 +32,7 @@ fn a_small_review_takes_few_allocations() {
         ("whereabouts-third-allocation", Endpoint::Validate, 18),
         ("whereabouts-third-allocation", Endpoint::Mutate, 14),
         ("whereabouts-release-last", Endpoint::Validate, 18),
-        // Refused with a message, and normalised with a patch.
+        // Refused with a message, and normalized with a patch.
         ("create-host-bits", Endpoint::Validate, 60),
         ("create-host-bits-mutate", Endpoint::Mutate, 60),
     ];

@@ -97,7 +97,7 @@ fn any_user() -> impl Strategy<Value = &'static str> {
 
 /// What whereabouts reads: every readable key with the address it stands for, and its entry.
 fn addresses(object: &Value) -> Option<Vec<(Option<IpAddr>, String)>> {
-    // Blanks around a range are the one thing whereabouts cannot read and normalising repairs.
+    // Blanks around a range are the one thing whereabouts cannot read and normalizing repairs.
     let range = Range::parse(object["spec"]["range"].as_str()?.trim()).ok()?;
     let entries = object["spec"]["allocations"].as_object().cloned().unwrap_or_default();
     let address = |key: &str| read_offset(key).ok().and_then(|offset| range.address_at(offset));
@@ -106,7 +106,7 @@ fn addresses(object: &Value) -> Option<Vec<(Option<IpAddr>, String)>> {
     Some(all)
 }
 
-/// The object less what normalising may touch.
+/// The object less what normalizing may touch.
 fn untouchable(object: &Value) -> Value {
     let mut rest = object.clone();
     rest["spec"]["range"] = Value::Null;
@@ -145,27 +145,27 @@ proptest! {
     }
 
     #[test]
-    fn normalising_keeps_every_address_and_touches_nothing_else(object in any_pool()) {
+    fn normalizing_keeps_every_address_and_touches_nothing_else(object in any_pool()) {
         let after = mutated(&review("CREATE", PERSON, &object, &Value::Null));
         prop_assert_eq!(addresses(&after), addresses(&object));
         prop_assert_eq!(untouchable(&after), untouchable(&object));
     }
 
     #[test]
-    fn a_second_pass_over_a_normalised_pool_is_a_no_op(object in any_pool()) {
+    fn a_second_pass_over_a_normalized_pool_is_a_no_op(object in any_pool()) {
         let once = mutated(&review("CREATE", PERSON, &object, &Value::Null));
         let response = ask(Endpoint::Mutate, &review("CREATE", PERSON, &once, &Value::Null));
         prop_assert_eq!(patch(&response), None);
     }
 
     #[test]
-    fn what_was_normalised_is_no_finding_any_more(object in any_pool()) {
+    fn what_was_normalized_is_no_finding_any_more(object in any_pool()) {
         let request = review("CREATE", PERSON, &object, &Value::Null);
         if patch(&ask(Endpoint::Mutate, &request)).is_some() {
             let after = mutated(&request).to_string();
             let after = Pool::parse(&after).unwrap();
             let findings = ippool_webhook::examine(&after, &Policy::default());
-            let left: Vec<_> = findings.iter().filter(|it| it.rule.normalised).map(ToString::to_string).collect();
+            let left: Vec<_> = findings.iter().filter(|it| it.rule.normalized).map(ToString::to_string).collect();
             prop_assert_eq!(left, Vec::<String>::new());
         }
     }
@@ -190,7 +190,7 @@ proptest! {
     }
 
     #[test]
-    fn a_removal_that_is_normalised_on_the_way_is_never_refused(object in any_pool(), mask: u16) {
+    fn a_removal_that_is_normalized_on_the_way_is_never_refused(object in any_pool(), mask: u16) {
         let reduced = mutated(&review("UPDATE", PERSON, &keep(&object, mask), &object));
         let response = ask(Endpoint::Validate, &review("UPDATE", PERSON, &reduced, &object));
         prop_assert_eq!(causes(&response), Vec::<String>::new());

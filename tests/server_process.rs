@@ -231,7 +231,7 @@ fn a_start_that_cannot_work_says_what_would() {
     };
     let pair = Ca::new().pair("server");
     let (cert, key) = (file("tls.crt", &pair.cert), file("tls.key", &pair.key));
-    let policy = file("policy.yaml", "normalise: true\nrules:\n  IPP999: warn\n");
+    let policy = file("policy.yaml", "normalize: true\nrules:\n  IPP999: warn\n");
     let cases: [(&[&str], &[&str]); 10] = [
         (&[], &["--tls-cert"]),
         (&["--tls-cert", &cert], &["--tls-key"]),

@@ -15,7 +15,7 @@ use super::rendered::registration;
 use super::webhook::Webhook;
 
 /// What is registered of each webhook.
-pub const HOOKS: [&str; 2] = ["normalise", "validate"];
+pub const HOOKS: [&str; 2] = ["normalize", "validate"];
 
 /// Programs that serve while this lives.
 pub struct Rivals {

@@ -7,7 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::normalise::Plan;
+use crate::normalize::Plan;
 use crate::pool::Text;
 
 /// The JSON patch for the object of this JSON text, of which the plan was made. The values of entries are

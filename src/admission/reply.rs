@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::envelope::Question;
 use super::{Answer, Outcome, Summary};
-use crate::normalise::Plan;
+use crate::normalize::Plan;
 use crate::path::Quoted;
 use crate::policy::Policy;
 use crate::pool::{GROUP, KIND, Pool};
@@ -98,10 +98,10 @@ pub(super) fn patched(
     patch: &str,
     policy: &Policy,
 ) -> Answer {
-    let findings = normalised_findings(pool, policy);
+    let findings = normalized_findings(pool, policy);
     let summary = plan.summary(pool);
     let mut audit_annotations = annotations(&findings);
-    audit_annotations.insert("normalised", summary.clone());
+    audit_annotations.insert("normalized", summary.clone());
     let response = Response {
         uid: &question.uid,
         allowed: true,
@@ -231,10 +231,10 @@ fn annotations(findings: &[(&'static Rule, Severity)]) -> BTreeMap<&'static str,
     entries.into_iter().filter(|(_, ids)| !ids.is_empty()).collect()
 }
 
-/// The rules whose defects normalising repairs in this pool.
-fn normalised_findings(pool: &Pool<'_>, policy: &Policy) -> Vec<(&'static Rule, Severity)> {
+/// The rules whose defects normalizing repairs in this pool.
+fn normalized_findings(pool: &Pool<'_>, policy: &Policy) -> Vec<(&'static Rule, Severity)> {
     let severity = |rule: &Rule| {
-        if rule.normalised { policy.severity(rule).min(Severity::Warn) } else { Severity::Off }
+        if rule.normalized { policy.severity(rule).min(Severity::Warn) } else { Severity::Off }
     };
     let findings = rules::inspect(pool, crate::report::Operation::Create, severity);
     findings.into_iter().map(|finding| (finding.rule, finding.severity)).collect()

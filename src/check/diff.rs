@@ -1,4 +1,4 @@
-//! `--diff`: what normalising would change in a file.
+//! `--diff`: what normalizing would change in a file.
 //!
 //! The file itself is edited, token by token, so that comments, order and quotes stay and the difference can
 //! be handed to `patch`. The result is read back; where it is not exactly what the webhook would store (an
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::manifest::{Manifests, PoolManifest};
 use super::node::{Node, Span};
 use crate::admission::json_patch;
-use crate::normalise::Plan;
+use crate::normalize::Plan;
 use crate::pool::{Pool, read_offset};
 
 /// Lines shown around a change.
@@ -28,7 +28,7 @@ struct Change<'m> {
     after: Value,
 }
 
-/// The difference that normalising the pools of a file makes, as a unified diff; empty if none.
+/// The difference that normalizing the pools of a file makes, as a unified diff; empty if none.
 pub fn unified(file: &str, text: &str, pools: &[PoolManifest]) -> String {
     let changes: Vec<_> =
         pools.iter().enumerate().filter_map(|(index, pool)| Change::of(index, pool)).collect();

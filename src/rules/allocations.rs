@@ -26,7 +26,7 @@ pub static ALLOCATIONS_MISSING: PoolRule = PoolRule {
         summary: "spec.allocations is absent, null or not an object",
         on: WRITES,
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP201-allocations-missing.md"),
     },
     check: Check::Pool(|pool, report| {
@@ -47,7 +47,7 @@ pub static OFFSET_COLLISION: PoolRule = PoolRule {
         summary: "two keys that whereabouts reads as the same offset",
         on: WRITES,
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP204-offset-collision.md"),
     },
     check: Check::Pool(|pool, report| {
@@ -76,7 +76,7 @@ pub static OWNER_TWICE: PoolRule = PoolRule {
         summary: "the same podref with the same ifname at two offsets",
         on: WRITES,
         severity: Severity::Warn,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP213-owner-twice.md"),
     },
     check: Check::Pool(|pool, report| {
@@ -110,7 +110,7 @@ pub static POOL_NEAR_SIZE_LIMIT: PoolRule = PoolRule {
         summary: "the object passes 1 MiB; etcd refuses it at 1.5 MiB",
         on: WRITES,
         severity: Severity::Warn,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP215-pool-near-size-limit.md"),
     },
     check: Check::Pool(|pool, report| {
@@ -138,7 +138,7 @@ pub static POOL_IN_USE_DELETED: PoolRule = PoolRule {
         summary: "a pool with allocations is deleted",
         on: &[Operation::Delete],
         severity: Severity::Warn,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP601-pool-in-use-deleted.md"),
     },
     check: Check::Pool(|pool, report| {

@@ -1,5 +1,5 @@
 //! IPP3xx: the step from the stored pool to the new one. Allocations are matched by address, so that a
-//! pool whose range and offsets were normalised together counts as unchanged.
+//! pool whose range and offsets were normalized together counts as unchanged.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -24,7 +24,7 @@ pub static RANGE_CHANGED: PoolRule = PoolRule {
         summary: "spec.range becomes another network while allocations exist",
         on: UPDATE,
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP301-range-changed.md"),
     },
     check: Check::Change(|change, report| {
@@ -67,7 +67,7 @@ pub static ALLOCATIONS_DROPPED: PoolRule = PoolRule {
         summary: "one request removes more than half of at least ten allocations",
         on: UPDATE,
         severity: Severity::Warn,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP302-allocations-dropped.md"),
     },
     check: Check::Change(|change, report| {
@@ -89,7 +89,7 @@ pub static OWNER_REPLACED: PoolRule = PoolRule {
         summary: "an offset keeps its entry but changes its podref",
         on: UPDATE,
         severity: Severity::Warn,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP303-owner-replaced.md"),
     },
     check: Check::Change(|change, report| {
@@ -135,7 +135,7 @@ impl<'a> Change<'a> {
 }
 
 /// What an old offset has to grow by to keep its address, where both ranges are the same network; blanks
-/// around the old one, which normalising takes away, do not count.
+/// around the old one, which normalizing takes away, do not count.
 pub(crate) fn shift_between(old: &Pool<'_>, new: &Pool<'_>) -> Option<i64> {
     let (old, new) = (old.spec.intended_range()?, new.range()?);
     if old.network() != new.network() || old.is_mapped_too_wide() != new.is_mapped_too_wide() {

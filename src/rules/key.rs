@@ -17,7 +17,7 @@ pub static OFFSET_NOT_A_NUMBER: PoolRule = PoolRule {
         summary: "a key of spec.allocations that whereabouts cannot read as a number",
         on: WRITES,
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP202-offset-not-a-number.md"),
     },
     check: Check::Allocation(|pool, allocation, report| {
@@ -39,7 +39,7 @@ pub static OFFSET_NOT_CANONICAL: PoolRule = PoolRule {
         summary: "a number spelled with a sign or leading zeros",
         on: WRITES,
         severity: Severity::Warn,
-        normalised: true,
+        normalized: true,
         page: include_str!("IPP203-offset-not-canonical.md"),
     },
     check: Check::Pool(|pool, report| {
@@ -69,7 +69,7 @@ pub static OFFSET_NEGATIVE: PoolRule = PoolRule {
         summary: "an offset below 0",
         on: WRITES,
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP205-offset-negative.md"),
     },
     check: Check::Allocation(|_, allocation, report| {
@@ -87,7 +87,7 @@ pub static OFFSET_OUT_OF_RANGE: PoolRule = PoolRule {
         summary: "an offset whose address lies outside spec.range",
         on: WRITES,
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP206-offset-out-of-range.md"),
     },
     check: Check::Allocation(|pool, allocation, report| {
@@ -112,7 +112,7 @@ pub static OFFSET_UNREADABLE: PoolRule = PoolRule {
         summary: "an offset past 2^63-1, which whereabouts skips",
         on: WRITES,
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP207-offset-unreadable.md"),
     },
     check: Check::Allocation(|_, allocation, report| {
@@ -135,7 +135,7 @@ pub static OFFSET_ON_EDGE_ADDRESS: PoolRule = PoolRule {
         summary: "an offset of the network or broadcast address",
         on: WRITES,
         severity: Severity::Warn,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP208-offset-on-edge-address.md"),
     },
     check: Check::Allocation(|pool, allocation, report| {

@@ -17,7 +17,7 @@ pub static NAME_CONTRADICTS_RANGE: PoolRule = PoolRule {
         summary: "metadata.name ends in another CIDR than spec.range, or in none",
         on: &[Operation::Create],
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP401-name-contradicts-range.md"),
     },
     check: Check::Pool(|pool, report| {

@@ -20,7 +20,7 @@ pub static ALLOCATION_FIELD_MISSING: PoolRule = PoolRule {
         summary: "id or podref is absent, null or not a string, or the allocation is not an object",
         on: WRITES,
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP209-allocation-field-missing.md"),
     },
     check: Check::Allocation(|_, allocation, report| match &allocation.shape {
@@ -60,7 +60,7 @@ pub static PODREF_MALFORMED: PoolRule = PoolRule {
         summary: "podref is neither empty nor namespace/name in valid DNS names",
         on: WRITES,
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP210-podref-malformed.md"),
     },
     check: Check::Allocation(|_, allocation, report| {
@@ -80,7 +80,7 @@ pub static PODREF_EMPTY: PoolRule = PoolRule {
         summary: "podref is empty, so that the address is never reclaimed",
         on: WRITES,
         severity: Severity::Warn,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP211-podref-empty.md"),
     },
     check: Check::Allocation(|_, allocation, report| {
@@ -99,7 +99,7 @@ pub static ID_EMPTY: PoolRule = PoolRule {
         summary: "id is empty, so that the release of the container cannot find it",
         on: WRITES,
         severity: Severity::Warn,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP212-id-empty.md"),
     },
     check: Check::Allocation(|_, allocation, report| {
@@ -121,7 +121,7 @@ pub static IFNAME_MALFORMED: PoolRule = PoolRule {
         summary: "ifname is not the name of a Linux network interface",
         on: WRITES,
         severity: Severity::Warn,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP214-ifname-malformed.md"),
     },
     check: Check::Allocation(|_, allocation, report| {

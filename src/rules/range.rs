@@ -19,7 +19,7 @@ pub static RANGE_MISSING: PoolRule = PoolRule {
         summary: "spec or spec.range is absent, null, empty or not a string",
         on: WRITES,
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP101-range-missing.md"),
     },
     check: Check::Pool(|pool, report| {
@@ -51,7 +51,7 @@ pub static RANGE_NOT_CIDR: PoolRule = PoolRule {
         summary: "Go's net.ParseCIDR rejects spec.range, so whereabouts cannot read the pool",
         on: WRITES,
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP102-range-not-cidr.md"),
     },
     check: Check::Pool(|pool, report| {
@@ -70,7 +70,7 @@ pub static RANGE_NOT_CANONICAL: PoolRule = PoolRule {
         summary: "spec.range spells its network in an unusual way",
         on: WRITES,
         severity: Severity::Warn,
-        normalised: true,
+        normalized: true,
         page: include_str!("IPP103-range-not-canonical.md"),
     },
     check: Check::Pool(|pool, report| {
@@ -89,7 +89,7 @@ pub static RANGE_HOST_BITS: PoolRule = PoolRule {
         summary: "the address of spec.range has bits set past the prefix",
         on: WRITES,
         severity: Severity::Deny,
-        normalised: true,
+        normalized: true,
         page: include_str!("IPP104-range-host-bits.md"),
     },
     check: Check::Pool(|pool, report| {
@@ -114,7 +114,7 @@ pub static RANGE_WITHOUT_USABLE_ADDRESS: PoolRule = PoolRule {
         summary: "a /31, /32, /127 or /128: whereabouts cannot allocate from it",
         on: &[Operation::Create],
         severity: Severity::Warn,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP105-range-without-usable-address.md"),
     },
     check: Check::Pool(|pool, report| {
@@ -138,7 +138,7 @@ pub static RANGE_MAPPED_TOO_WIDE: PoolRule = PoolRule {
         summary: "an IPv4-mapped address with a prefix shorter than /96: no address is inside",
         on: WRITES,
         severity: Severity::Deny,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP106-range-mapped-too-wide.md"),
     },
     check: Check::Pool(|pool, report| {
@@ -159,7 +159,7 @@ pub static RANGE_WIDER_THAN_OFFSETS: PoolRule = PoolRule {
         summary: "IPv6 shorter than /64: whereabouts keeps only 64 bits of an offset",
         on: &[Operation::Create],
         severity: Severity::Warn,
-        normalised: false,
+        normalized: false,
         page: include_str!("IPP107-range-wider-than-offsets.md"),
     },
     check: Check::Pool(|pool, report| {

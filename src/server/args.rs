@@ -62,7 +62,7 @@ pub struct ServeArgs {
     )]
     pub client_name: Vec<String>,
 
-    /// Severity of each rule, trusted writers, normalising, limits: YAML [default: built in]
+    /// Severity of each rule, trusted writers, normalizing, limits: YAML [default: built in]
     #[arg(long, value_name = "FILE", env = "IPPOOL_WEBHOOK_POLICY")]
     pub policy: Option<PathBuf>,
 

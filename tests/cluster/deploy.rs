@@ -205,7 +205,7 @@ fn calls(plane: &Plane, webhook: &str, user: &str, operation: &str) -> bool {
 fn the_apiserver_decides_who_is_sent_to_the_webhook_as_the_policy_does() {
     let (plane, policy) = (Plane::start("conditions"), Policy::default());
     plane.kubectl_with(&["create", "-f", "-"], &POOL.replace("10.9.0.0-24", "stored"), &[]).ok();
-    for webhook in ["normalise", "validate", "observe"] {
+    for webhook in ["normalize", "validate", "observe"] {
         let mut configuration = registration(webhook);
         configuration["webhooks"][0]["failurePolicy"] = json!("Fail");
         plane.kubectl_with(&["create", "-f", "-"], &configuration.to_string(), &[]).ok();
@@ -215,7 +215,7 @@ fn the_apiserver_decides_who_is_sent_to_the_webhook_as_the_policy_does() {
         for user in USERS {
             for operation in ["CREATE", "UPDATE", "DELETE"] {
                 let wanted = match webhook {
-                    "normalise" => operation == "CREATE" || operation == "UPDATE" && !policy.trusts(user),
+                    "normalize" => operation == "CREATE" || operation == "UPDATE" && !policy.trusts(user),
                     "validate" => !policy.trusts(user),
                     _ => policy.trusts(user),
                 };

@@ -38,7 +38,7 @@ fn guarded() -> &'static (Plane, Webhook) {
     GUARDED.get_or_init(|| {
         let plane = Plane::start("guarded");
         let webhook = Webhook::serve(&plane, &[]);
-        webhook.register(&plane, &[Hook::Normalise, Hook::Validate]);
+        webhook.register(&plane, &[Hook::Normalize, Hook::Validate]);
         (plane, webhook)
     })
 }

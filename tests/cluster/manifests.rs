@@ -54,7 +54,7 @@ pub fn outcome() -> &'static Outcome {
         prepare(&plane, bad.iter().chain(&good).map(|it| (it, it.name.clone())));
         let accepted: Vec<_> = bad.iter().map(|it| it.run(&plane, &alone(it))).collect();
         let webhook = Webhook::serve(&plane, &[]);
-        webhook.register(&plane, &[Hook::Normalise, Hook::Validate]);
+        webhook.register(&plane, &[Hook::Normalize, Hook::Validate]);
         let before = pools(&plane);
         let bad = bad.into_iter().zip(accepted).map(|(manifest, alone)| {
             let guarded = manifest.run(&plane, &manifest.name);

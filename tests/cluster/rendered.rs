@@ -54,7 +54,7 @@ pub fn rendered_webhooks(overlay: &str) -> Vec<Value> {
     rendered(overlay).into_iter().filter(|object| kinds.iter().any(|kind| object["kind"] == *kind)).collect()
 }
 
-/// A configuration of nothing but the webhook `normalise`, `validate` or `observe`, under a name of its own.
+/// A configuration of nothing but the webhook `normalize`, `validate` or `observe`, under a name of its own.
 pub fn registration(webhook: &str) -> Value {
     let name = format!("{webhook}.ippools.whereabouts.cni.cncf.io");
     for mut configuration in rendered_webhooks("observe-cni") {

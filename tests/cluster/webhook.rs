@@ -17,7 +17,7 @@ use super::rendered::registration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
     /// The mutating one, whose failures are ignored.
-    Normalise,
+    Normalize,
     /// The validating one, which trusted writers do not pass through.
     Validate,
     /// The validating one of the overlay observe-cni, which only trusted writers pass through.
@@ -26,12 +26,12 @@ pub enum Hook {
 
 impl Hook {
     /// With all of them every write of everyone is seen.
-    pub const ALL: [Self; 3] = [Self::Normalise, Self::Validate, Self::ObserveCni];
+    pub const ALL: [Self; 3] = [Self::Normalize, Self::Validate, Self::ObserveCni];
 
     /// What it is called in `deploy/`.
     fn name(self) -> &'static str {
         match self {
-            Self::Normalise => "normalise",
+            Self::Normalize => "normalize",
             Self::Validate => "validate",
             Self::ObserveCni => "observe",
         }
@@ -164,7 +164,7 @@ impl Webhook {
     /// Whether the apiserver calls it, which it begins and ends to do some time after it was told.
     fn is_in_force(&self, plane: &Plane, hook: Hook) -> bool {
         match hook {
-            Hook::Normalise => {
+            Hook::Normalize => {
                 try_out(plane, "10.255.255.1/24", Identity::Admin)["spec"]["range"] == "10.255.255.0/24"
             }
             Hook::Validate => {

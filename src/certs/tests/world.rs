@@ -58,7 +58,7 @@ impl World {
     pub fn installation() -> Shared {
         let [mutating, validating] = target().configurations.try_into().unwrap();
         let configurations = vec![
-            configuration(&mutating, &["normalise"]),
+            configuration(&mutating, &["normalize"]),
             configuration(&validating, &["validate", "observe"]),
         ];
         let secret = Some(Secret { version: "1".to_owned(), ..Secret::default() });

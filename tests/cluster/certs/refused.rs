@@ -165,7 +165,7 @@ fn a_foreign_ca_is_kept_and_reported_until_it_is_told_to_go() {
     set.trust(&plane().ca);
     let said = set.certs(&["ensure"]).ok();
     let noted = said.lines().find(|line| line.starts_with("note: ")).unwrap_or_else(|| panic!("{said}"));
-    for part in ["trusted too, by normalise.", " and validate.", "is not of Secret foreign/foreign"] {
+    for part in ["trusted too, by normalize.", " and validate.", "is not of Secret foreign/foreign"] {
         assert!(noted.contains(part), "{part}: {noted}");
     }
     let (bundles, own) = set.bundles_and("ca.crt");

@@ -30,8 +30,8 @@ fn strict() -> (Stage, Site) {
     let site = stage.serve();
     awaited("the webhooks to be in force", || {
         let (_, stored) = try_out(&stage, "10.70.0.9/24");
-        let normalised = stored["spec"]["range"] == "10.70.0.0/24";
-        (normalised && try_out(&stage, "10.70.0.0/33").0 == 422).then_some(())
+        let normalized = stored["spec"]["range"] == "10.70.0.0/24";
+        (normalized && try_out(&stage, "10.70.0.0/33").0 == 422).then_some(())
     });
     (stage, site)
 }

@@ -34,7 +34,7 @@ impl<'a> Writer<'a> {
         self.written
     }
 
-    /// The next write; what is wrong with its answer. In turn: an allocation that is to be normalised, its release,
+    /// The next write; what is wrong with its answer. In turn: an allocation that is to be normalized, its release,
     /// and now and then a range that is to be refused.
     pub fn write(&mut self) -> Result<(), String> {
         let turn = self.written;

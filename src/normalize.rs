@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use crate::pool::{Field, Pool, Shape, read_offset};
 use crate::range::Range;
 
-/// What normalising changes in one pool.
+/// What normalizing changes in one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The range as it should be written, where it is not.
@@ -37,13 +37,13 @@ impl Plan {
     }
 
     /// What to change in `new`, which replaces `old`. A manifest with host bits in its range that is applied
-    /// again meets a pool normalised before: its entries count from the stored range, whatever the
+    /// again meets a pool normalized before: its entries count from the stored range, whatever the
     /// manifest says, and shifting them once more would move every address.
     pub fn of_update(old: &Pool<'_>, new: &Pool<'_>) -> Option<Self> {
         if !counts_from_stored(old, new) {
             return Self::of(new);
         }
-        let stored = old.range().filter(|range| **range == range.normalised())?;
+        let stored = old.range().filter(|range| **range == range.normalized())?;
         if !new.spec.holds_only_entries_of(&old.spec) {
             return None;
         }
@@ -65,15 +65,15 @@ impl Plan {
         let range = self.range.as_deref().unwrap_or(was);
         match self.keys {
             Some(shift @ 1..) => {
-                format!("spec.range: normalised to {range}, offsets grew by {shift}; every address stays")
+                format!("spec.range: normalized to {range}, offsets grew by {shift}; every address stays")
             }
             Some(_) if self.range.is_none() => {
-                "spec.allocations: offsets normalised to decimal; every address stays".to_owned()
+                "spec.allocations: offsets normalized to decimal; every address stays".to_owned()
             }
             Some(_) => {
-                format!("spec.range: normalised to {range}, and offsets to decimal; every address stays")
+                format!("spec.range: normalized to {range}, and offsets to decimal; every address stays")
             }
-            None => format!("spec.range: normalised to {range}; every address stays"),
+            None => format!("spec.range: normalized to {range}; every address stays"),
         }
     }
 }
@@ -84,7 +84,7 @@ fn every_address_stays(pool: &Pool<'_>, range: &Range, shift: i64) -> Option<boo
     if pool.spec.allocations_shape != Shape::Object {
         return Some(false);
     }
-    let normalised = range.normalised();
+    let normalized = range.normalized();
     let each_once = pool.spec.allocations.are_in_order();
     let mut taken = HashSet::new();
     let mut respelled = false;
@@ -92,7 +92,7 @@ fn every_address_stays(pool: &Pool<'_>, range: &Range, shift: i64) -> Option<boo
         let offset = allocation.offset.ok()?;
         let moved = offset.checked_add(shift)?;
         let stays = shift == 0
-            || range.address_at(offset).is_some_and(|address| normalised.address_at(moved) == Some(address));
+            || range.address_at(offset).is_some_and(|address| normalized.address_at(moved) == Some(address));
         if !stays || !(each_once || taken.insert(offset)) {
             return None;
         }
