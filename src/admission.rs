@@ -13,12 +13,10 @@ use crate::report::{Operation, Rule, Severity};
 use crate::review::{self, Request};
 use envelope::{Envelope, GroupVersionKind, Question};
 
-pub use patch::json_patch;
-
 /// The two doors of the webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// `POST /mutate`: normalizes; never refuses.
+    /// `POST /mutate`: writes `spec.range` in canonical form; never refuses.
     Mutate,
     /// `POST /validate`: judges; never patches.
     Validate,
@@ -145,7 +143,7 @@ impl std::error::Error for Malformed {}
 /// [`Malformed`] where the body is no review of an IPPool; the object inside may be anything.
 pub fn answer(endpoint: Endpoint, body: &[u8], policy: &Policy) -> Result<Answer, Malformed> {
     let body = as_text(body)?;
-    let Envelope { question, new, old, text } = envelope::read(body)?;
+    let Envelope { question, new, old } = envelope::read(body)?;
     if !is_about_pools(&question)? {
         return Ok(reply::untouched(&question, policy));
     }
@@ -153,27 +151,11 @@ pub fn answer(endpoint: Endpoint, body: &[u8], policy: &Policy) -> Result<Answer
     let request = Request { operation: question.operation, username, new, old };
     Ok(match endpoint {
         Endpoint::Validate => reply::judged(&question, &review::review(&request, policy), policy),
-        Endpoint::Mutate => {
-            let object = || text.or_else(|| envelope::object_text(body));
-            normalized(object, &question, &request, policy)
-        }
+        Endpoint::Mutate => match (review::normalize(&request, policy), &request.new) {
+            (Some(range), Some(pool)) => reply::patched(&question, pool, &range, policy),
+            _ => reply::untouched(&question, policy),
+        },
     })
-}
-
-fn normalized<'a>(
-    object: impl FnOnce() -> Option<&'a str>,
-    question: &Question<'_>,
-    request: &Request<'_>,
-    policy: &Policy,
-) -> Answer {
-    let patched = review::normalize(request, policy).and_then(|plan| {
-        let patch = json_patch(&plan, object()?)?;
-        Some((plan, patch))
-    });
-    match (patched, &request.new) {
-        (Some((plan, patch)), Some(pool)) => reply::patched(question, pool, &plan, &patch, policy),
-        _ => reply::untouched(question, policy),
-    }
 }
 
 fn as_text(body: &[u8]) -> Result<&str, Malformed> {

@@ -10,7 +10,7 @@
 //!  admission     the door: reads the envelope, keeps the uid ── writes it, same uid
 //!         │ Request { operation, username, old, new }                 │ Verdict
 //!    review      the hall: severity, ratchet, trust, caller ──────────┤
-//!  normalize     what is made tidy, moving no address ────────────────┘ Plan
+//!  normalize     the canonical text of the range, moving no address ──┘
 //!         │ Pool
 //!    policy      what an administrator may set
 //!     rules      the list, in order: rules/{range, key, owner, allocations, change, name}

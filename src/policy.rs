@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
-use crate::report::{Rule, Severity};
+use crate::report::{Denial, Rule, Severity};
 use crate::rules;
 
 /// Who writes pools in the stock installations: upstream's manifests and charts (only administrators make
@@ -93,6 +93,10 @@ fn known_rules<'de, D: serde::Deserializer<'de>>(
             let message = format!("no rule is called {name:?}; `ippool-webhook rules` lists them");
             return Err(serde::de::Error::custom(message));
         };
+        if let (Denial::Never(why), Severity::Deny) = (rule.denial, severity) {
+            let message = format!("{} can be warn or off, not deny: {why}", rule.id);
+            return Err(serde::de::Error::custom(message));
+        }
         if by_id.insert(rule.id, severity).is_some() {
             return Err(serde::de::Error::custom(format!("{} is set twice, by id and by name", rule.id)));
         }

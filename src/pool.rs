@@ -11,7 +11,7 @@ mod usual;
 mod walk;
 
 pub use allocations::Allocations;
-pub use field::{Field, JsonType, Shape, Unknown};
+pub use field::{Claim, Field, JsonType, Shape, Unknown};
 pub(crate) use read::Text;
 pub(crate) use usual::Usual;
 pub(crate) use walk::{Members, Walk};
@@ -55,8 +55,6 @@ pub struct Metadata<'a> {
     pub generate_name: Field<'a>,
     /// `metadata.namespace`.
     pub namespace: Field<'a>,
-    /// Whether `metadata.deletionTimestamp` is set: the object only waits for its finalizers.
-    pub terminating: bool,
 }
 
 /// `spec`, taken apart. Equal when every field is, unknown ones included.
@@ -94,6 +92,8 @@ pub struct Allocation<'a> {
     pub podref: Field<'a>,
     /// `ifname`: the interface in the pod; absent before whereabouts 0.8.
     pub ifname: Field<'a>,
+    /// `ipamclaimref`, which some forks write: the claim that keeps the address of a virtual machine.
+    pub claim: Claim,
     /// Fields this version of whereabouts does not know.
     pub unknown: Unknown,
 }
@@ -141,8 +141,8 @@ impl<'a> Pool<'a> {
 }
 
 impl<'a> Spec<'a> {
-    /// The same spec with every readable key moved by `shift`, as normalizing moves them. Keys that would
-    /// overflow are left out: nothing stored can be the same place.
+    /// The same spec with every readable key moved by `shift`. Keys that would overflow are left out: nothing
+    /// stored can have the same offset.
     #[must_use]
     pub fn shifted(&self, shift: i64) -> Spec<'a> {
         let moved = self.allocations.iter().cloned().filter_map(|mut allocation| {
@@ -176,10 +176,17 @@ impl<'a> Spec<'a> {
         self.allocations.iter().all(|it| others.get(&it.key) == Some(&it))
     }
 
-    /// Whether its range is that of `other` and every number is spelled as whereabouts would: then there is
-    /// nothing to rewrite.
-    pub fn is_spelled_as(&self, other: &Spec<'_>) -> bool {
-        self.range == other.range && !self.allocations.iter().any(Allocation::key_is_sloppy)
+    /// Whether it has exactly the entries of `other`, in any order.
+    pub fn has_entries_of(&self, other: &Spec<'_>) -> bool {
+        self.allocations_shape == other.allocations_shape
+            && (self.left_out, other.left_out) == (0, 0)
+            && self.allocations.len() == other.allocations.len()
+            && (self.allocations == other.allocations || self.holds_only_entries_of(other))
+    }
+
+    /// Whether no entry is there, in whatever shape `spec.allocations` is.
+    pub fn has_no_entries(&self) -> bool {
+        self.allocations.is_empty() && self.left_out == 0
     }
 
     fn read_range(&mut self) {
@@ -198,6 +205,7 @@ impl<'a> Allocation<'a> {
             id: Field::Absent,
             podref: Field::Absent,
             ifname: Field::Absent,
+            claim: Claim::default(),
             unknown: Unknown::default(),
         }
     }
@@ -211,9 +219,9 @@ impl<'a> Allocation<'a> {
         }
     }
 
-    /// Whether the key is a number spelled otherwise than whereabouts would write it.
-    pub fn key_is_sloppy(&self) -> bool {
-        self.offset.is_ok() && !self.key_is_canonical()
+    /// Whether `other` has the same container and the same pod.
+    pub fn has_owner_of(&self, other: &Allocation<'_>) -> bool {
+        self.id == other.id && self.podref == other.podref
     }
 
     /// `podref`, or an empty string: the way whereabouts reads a missing one.

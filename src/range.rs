@@ -58,13 +58,13 @@ impl Range {
         self.network
     }
 
-    /// The same network written by itself, without host bits.
-    pub fn normalized(&self) -> Self {
+    /// The same network without host bits.
+    pub fn canonical(&self) -> Self {
         Self::new(self.network.network(), self.network)
     }
 
-    /// How far the base lies past the network address: what every offset has to grow by when the range is
-    /// normalized. 0 for a range without host bits, and for a mapped one that is too wide to normalize.
+    /// How far the base lies past the network address. 0 for a range without host bits, and for a mapped one
+    /// that is too wide.
     pub fn host_bits(&self) -> u128 {
         if self.is_mapped_too_wide() {
             return 0;

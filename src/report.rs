@@ -2,6 +2,12 @@
 //!
 //! Nothing here knows what an IPPool is; another kind of object would report through the same types.
 
+mod list;
+mod rule;
+
+pub use list::List;
+pub use rule::{Denial, Rule};
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -65,25 +71,6 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Who a rule is: everything about it but the code that looks.
-#[derive(Debug)]
-pub struct Rule {
-    /// `IPP` and three digits; the hundreds are the family. Never reused.
-    pub id: &'static str,
-    /// The defect in kebab case, so that "allow `range-not-cidr`" reads well.
-    pub name: &'static str,
-    /// The defect in one line, for tables.
-    pub summary: &'static str,
-    /// The operations it looks at.
-    pub on: &'static [Operation],
-    /// What it weighs unless the policy says otherwise.
-    pub severity: Severity,
-    /// Whether the mutating webhook repairs it where that is safe.
-    pub normalized: bool,
-    /// The page: what it finds, why it matters, examples, repair.
-    pub page: &'static str,
-}
-
 /// What is wrong at a path, in the categories of Kubernetes' own `field.Error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Problem {
@@ -95,8 +82,8 @@ pub enum Problem {
     TypeInvalid,
     /// The value may stand in one place only.
     Duplicate,
-    /// The change is not allowed.
-    Forbidden,
+    /// The request goes through and is worth a word: `field.Error` has no category for that.
+    Notice,
 }
 
 impl Problem {
@@ -107,17 +94,17 @@ impl Problem {
             Self::Invalid => "FieldValueInvalid",
             Self::TypeInvalid => "FieldValueTypeInvalid",
             Self::Duplicate => "FieldValueDuplicate",
-            Self::Forbidden => "FieldValueForbidden",
+            Self::Notice => "FieldValueInvalid",
         }
     }
 
-    /// The words Kubernetes opens such a message with, and whether the value follows them.
-    const fn words(self) -> (&'static str, bool) {
+    /// The words Kubernetes opens such a message with; `value` follows where they have one.
+    fn opening(self, value: &str) -> String {
         match self {
-            Self::Required => ("Required value", false),
-            Self::Invalid | Self::TypeInvalid => ("Invalid value", true),
-            Self::Duplicate => ("Duplicate value", true),
-            Self::Forbidden => ("Forbidden", false),
+            Self::Required => "Required value: ".to_owned(),
+            Self::Invalid | Self::TypeInvalid => format!("Invalid value: {}: ", Quoted(value)),
+            Self::Duplicate => format!("Duplicate value: {}: ", Quoted(value)),
+            Self::Notice => String::new(),
         }
     }
 }
@@ -135,6 +122,8 @@ pub struct Finding<'a> {
     pub value: Cow<'a, str>,
     /// What would be right.
     pub detail: Cow<'static, str>,
+    /// What `detail` lists at its end, if anything.
+    pub list: Option<Box<List>>,
     /// The address it is about, where there is one.
     pub address: Option<IpAddr>,
     /// How much it weighs in this request.
@@ -149,20 +138,25 @@ pub(crate) type Identity<'f> = (&'static str, Place<'f>, &'f str);
 impl Finding<'_> {
     /// The text after the path, as a `StatusCause` carries it.
     pub fn message(&self) -> String {
-        let (words, with_value) = self.problem.words();
-        let remedy = self.remedy();
-        if with_value {
-            format!("{words}: {}: {remedy}", Quoted(&self.value))
-        } else {
-            format!("{words}: {remedy}")
-        }
+        self.opening() + &self.remedy(List::MAX_KEPT)
     }
 
-    /// What would be right, the address and the rule.
-    pub fn remedy(&self) -> String {
+    /// The words Kubernetes opens such a message with, and the value.
+    pub fn opening(&self) -> String {
+        self.problem.opening(&self.value)
+    }
+
+    /// What would be right, with so many items of the list, the address and the rule.
+    pub fn remedy(&self, max_listed: usize) -> String {
         let address = self.address.map(|address| format!(" ({address})")).unwrap_or_default();
         let before = if self.stored_before { ", stored before" } else { "" };
-        format!("{}{address} [{}{before}]", self.detail, self.rule.id)
+        format!("{}{address} [{}{before}]", self.advice(max_listed), self.rule.id)
+    }
+
+    /// What would be right, with so many items of the list.
+    pub fn advice(&self, max_listed: usize) -> String {
+        let list = self.list.as_ref().map(|list| list.text(max_listed)).unwrap_or_default();
+        format!("{}{list}", self.detail)
     }
 
     pub(crate) fn identity(&self) -> Identity<'_> {
@@ -249,15 +243,23 @@ impl<'a> Report<'a> {
         self.push(path, Problem::Duplicate, value.into(), detail.into());
     }
 
-    /// A change or deletion that loses something.
-    pub fn forbidden(&mut self, path: FieldPath<'a>, detail: impl Into<Cow<'static, str>>) {
-        self.push(path, Problem::Forbidden, Cow::Borrowed(""), detail.into());
+    /// A change or deletion that goes through and loses something: a warning, whatever the rule weighs.
+    pub fn notice(&mut self, path: FieldPath<'a>, detail: impl Into<Cow<'static, str>>) {
+        self.push(path, Problem::Notice, Cow::Borrowed(""), detail.into());
+        self.only_warns();
     }
 
     /// Lowers what was found last to a warning: worth saying, but never a reason to refuse.
     pub fn only_warns(&mut self) {
         if let Some(finding) = self.findings.last_mut() {
             finding.severity = finding.severity.min(Severity::Warn);
+        }
+    }
+
+    /// Ends the text of what was found last with a list.
+    pub fn lists(&mut self, list: List) {
+        if let Some(finding) = self.findings.last_mut().filter(|_| list.total() > 0) {
+            finding.list = Some(Box::new(list));
         }
     }
 
@@ -269,7 +271,17 @@ impl<'a> Report<'a> {
         detail: Cow<'static, str>,
     ) {
         let (rule, severity) = (self.rule, self.severity);
-        let (address, stored_before) = (None, false);
-        self.findings.push(Finding { rule, path, problem, value, detail, address, severity, stored_before });
+        let (list, address, stored_before) = (None, None, false);
+        self.findings.push(Finding {
+            rule,
+            path,
+            problem,
+            value,
+            detail,
+            list,
+            address,
+            severity,
+            stored_before,
+        });
     }
 }

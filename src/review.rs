@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::normalize::Plan;
+use crate::normalize::canonical_range;
 use crate::policy::{Enforcement, Policy};
 use crate::pool::{Pool, Spec};
-use crate::report::{Finding, Operation, Rule, Severity};
+use crate::report::{Denial, Finding, Operation, Rule, Severity};
 use crate::rules::{self, Change};
 
 /// One write of one pool, as the apiserver describes it.
@@ -50,9 +50,11 @@ pub fn review<'a>(request: &'a Request<'a>, policy: &Policy) -> Verdict<'a> {
         let stored = Stored::of(request);
         let stored_before = stored.has(&findings, policy);
         let brings_nothing_in = stored.is_only_reduced(request);
-        let enforced = policy.enforcement == Enforcement::Deny && !is_trusted_update(request, policy);
+        let trusted = is_trusted_update(request, policy);
         for (finding, stored_before) in findings.iter_mut().zip(stored_before) {
             finding.stored_before = stored_before;
+            let enforced = !trusted
+                && (policy.enforcement == Enforcement::Deny || finding.rule.denial == Denial::Always);
             if finding.severity == Severity::Deny {
                 let answerable = !stored_before && !brings_nothing_in;
                 spared += usize::from(answerable && !enforced);
@@ -69,19 +71,19 @@ pub fn review<'a>(request: &'a Request<'a>, policy: &Policy) -> Verdict<'a> {
 
 /// What is found in one object by itself, as if a person created it: for files and for live pools.
 pub fn examine<'a>(pool: &'a Pool<'a>, policy: &Policy) -> Vec<Finding<'a>> {
-    let mut findings = rules::inspect(pool, Operation::Create, |rule| policy.severity(rule));
+    let mut findings = rules::inspect(pool, None, Operation::Create, |rule| policy.severity(rule));
     sort(&mut findings);
     findings
 }
 
-/// What the mutating webhook changes. Never on an UPDATE of a trusted writer: its patch was computed
-/// against the object as stored, and offsets counted from another address would land elsewhere.
-pub fn normalize(request: &Request<'_>, policy: &Policy) -> Option<Plan> {
+/// The text that the mutating webhook writes to `spec.range`, if any. Never on an UPDATE of a trusted writer:
+/// its patch was computed against the object as stored.
+pub fn normalize(request: &Request<'_>, policy: &Policy) -> Option<String> {
     let new = request.new.as_ref().filter(|_| policy.normalize)?;
     match (request.operation, &request.old) {
-        (Operation::Create, _) => Plan::of(new),
-        (Operation::Update, Some(old)) if new.spec != old.spec && !is_trusted_update(request, policy) => {
-            Plan::of_update(old, new)
+        (Operation::Create, _) => canonical_range(None, new),
+        (Operation::Update, Some(old)) if !is_trusted_update(request, policy) => {
+            canonical_range(Some(old), new)
         }
         // Without the stored object nobody can say from where its offsets count.
         _ => None,
@@ -117,11 +119,12 @@ fn is_trusted_update(request: &Request<'_>, policy: &Policy) -> bool {
 
 fn found<'a>(request: &'a Request<'a>, policy: &Policy) -> Vec<Finding<'a>> {
     let severity = |rule: &_| policy.severity(rule);
-    let pool = match request.operation {
-        Operation::Delete => request.old.as_ref(),
-        _ => request.new.as_ref(),
+    let (pool, stored) = match request.operation {
+        Operation::Delete => (request.old.as_ref(), None),
+        _ => (request.new.as_ref(), request.old.as_ref()),
     };
-    let mut findings = pool.map(|pool| rules::inspect(pool, request.operation, severity)).unwrap_or_default();
+    let inspect = |pool| rules::inspect(pool, stored, request.operation, severity);
+    let mut findings = pool.map(inspect).unwrap_or_default();
     if let (Operation::Update, Some(old), Some(new)) = (request.operation, &request.old, &request.new) {
         let mut compared = rules::compare(&Change::between(old, new), severity);
         findings.reserve_exact(compared.len());
@@ -139,9 +142,8 @@ fn sort(findings: &mut [Finding<'_>]) {
 /// is an UPDATE.
 struct Stored<'a> {
     old: Option<&'a Pool<'a>>,
-    /// The same object with the range and the spelling of the new one, where that is the network both stand
-    /// for, so that a defect is recognised after range and offsets were normalized together. `None` where
-    /// that would be the stored object once more.
+    /// The same entries under the new range, where that is the network of the old one, or where nobody could
+    /// read the old one: so that a repair of the range does not answer for the defects of the entries.
     rebased: Option<Pool<'a>>,
 }
 
@@ -151,9 +153,7 @@ impl<'a> Stored<'a> {
         else {
             return Self { old: None, rebased: None };
         };
-        let normalized = |shift: &i64| *shift == 0 || new.range().is_some_and(|range| range.host_bits() == 0);
-        let differs = |shift: &i64| *shift != 0 || !old.spec.is_spelled_as(&new.spec);
-        let shift = rules::shift_between(old, new).filter(normalized).filter(differs);
+        let shift = if old.spec.range == new.spec.range { None } else { shift_between(old, new) };
         let rebased = shift.map(|shift| {
             let spec = old.spec.shifted(shift).with_range(new.spec.range.clone());
             Pool { spec, ..old.clone() }
@@ -176,7 +176,7 @@ impl<'a> Stored<'a> {
         let rebased = self.rebased.iter().map(|pool| (pool, true));
         // One after the other: what is found in a large pool can take more memory than the pool.
         for (pool, is_rebased) in stored.chain(rebased) {
-            let found = rules::inspect(pool, Operation::Update, severity);
+            let found = rules::inspect(pool, Some(pool), Operation::Update, severity);
             // The range of the rebased pool is not the stored one; only its entries were there before.
             let found = found.iter().filter(|finding| !is_rebased || finding.path.is_entry());
             let found: HashSet<_> = found.map(Finding::identity).collect();
@@ -187,14 +187,22 @@ impl<'a> Stored<'a> {
         before
     }
 
-    /// Whether the request only changes metadata, only removes allocations, or waits for a deletion: then
-    /// it brings nothing in, whatever is found.
+    /// Whether the request only changes metadata or only removes allocations: then it brings nothing in,
+    /// whatever is found.
     fn is_only_reduced(&self, request: &Request<'_>) -> bool {
         let (Some(old), Some(new)) = (self.old, &request.new) else { return false };
-        old.metadata.terminating
-            || new.spec == old.spec
-            || only_removes(&old.spec, &new.spec)
-            || self.rebased.as_ref().is_some_and(|old| only_removes(&old.spec, &new.spec))
+        new.spec == old.spec || only_removes(&old.spec, &new.spec)
+    }
+}
+
+/// What an old offset has to grow by to keep its address under the canonical form of its range, where `new` has
+/// that; 0 where the old range cannot be read.
+fn shift_between(old: &Pool<'_>, new: &Pool<'_>) -> Option<i64> {
+    let new = new.range()?;
+    match old.spec.intended_range() {
+        Some(old) if *new == old.canonical() => i64::try_from(old.host_bits()).ok(),
+        Some(_) => None,
+        None => Some(0),
     }
 }
 

@@ -7,14 +7,13 @@
 mod allocations;
 mod change;
 mod key;
+mod moved;
 mod name;
 mod ordinary;
 mod owner;
 mod range;
 mod sieve;
 mod slip;
-
-pub(crate) use change::shift_between;
 
 use crate::pool::{Allocation, Pool};
 use crate::report::{Finding, Operation, Report, Rule, Severity};
@@ -33,6 +32,8 @@ pub struct PoolRule {
 pub enum Check {
     /// One pool as a whole; on DELETE, the one that goes.
     Pool(for<'a> fn(&'a Pool<'a>, &mut Report<'a>)),
+    /// The same beside the stored pool, if there is one: what it already has, or how it says it.
+    Write(for<'a> fn(&'a Pool<'a>, Option<&Pool<'a>>, &mut Report<'a>)),
     /// One entry of `spec.allocations` at a time; not those that are as whereabouts writes them.
     Allocation(for<'a> fn(&'a Pool<'a>, &'a Allocation<'a>, &mut Report<'a>)),
     /// The step from the stored pool to the new one.
@@ -46,13 +47,10 @@ pub struct Change<'a> {
     pub old: &'a Pool<'a>,
     /// As it would be stored.
     pub new: &'a Pool<'a>,
-    /// What an old offset has to grow by to keep its address in the new range; 0 unless both ranges are
-    /// the same network written from another address.
-    pub shift: i64,
     /// How many entries stay as they are, held in common by both pools.
     pub unchanged: usize,
-    /// The other entries that stay, old and new: those that stand for the same address, or have the same
-    /// key where nobody can say for which address it stands.
+    /// The other entries that stay, old and new: at the same offset or, where the base changes, at the same
+    /// address.
     pub kept: Vec<(&'a Allocation<'a>, &'a Allocation<'a>)>,
 }
 
@@ -87,9 +85,6 @@ pub static ALL: &[&PoolRule] = &[
     &allocations::POOL_IN_USE_DELETED,
 ];
 
-/// Create and update: what most rules look at.
-const WRITES: &[Operation] = &[Operation::Create, Operation::Update];
-
 /// Who the rules are, in order.
 pub fn catalogue() -> impl ExactSizeIterator<Item = &'static Rule> + Clone {
     ALL.iter().map(|rule| &rule.rule)
@@ -101,10 +96,11 @@ pub fn find(id_or_name: &str) -> Option<&'static Rule> {
         .find(|rule| rule.id.eq_ignore_ascii_case(id_or_name) || rule.name.eq_ignore_ascii_case(id_or_name))
 }
 
-/// Everything the rules find in one pool when `operation` is done to it. `severity` says what each rule
-/// weighs; those that are off do not run.
+/// Everything the rules find in one pool when `operation` is done to it; `stored` is the pool that an update
+/// replaces. `severity` says what each rule weighs; those that are off do not run.
 pub fn inspect<'a>(
     pool: &'a Pool<'a>,
+    stored: Option<&Pool<'a>>,
     operation: Operation,
     severity: impl Fn(&Rule) -> Severity,
 ) -> Vec<Finding<'a>> {
@@ -114,6 +110,7 @@ pub fn inspect<'a>(
         let mut report = Report::of(&rule.rule, severity);
         match rule.check {
             Check::Pool(check) => check(pool, &mut report),
+            Check::Write(check) => check(pool, stored, &mut report),
             Check::Allocation(check) => {
                 per_allocation.push((check, report));
                 continue;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ippool_webhook::report::{Operation, Severity};
+use ippool_webhook::report::{Denial, Operation, Severity};
 use ippool_webhook::rules;
 
 /// The modules from the foundation up: a file uses only the files below it (law 7).
@@ -159,11 +159,11 @@ fn a_rule_is_found_by_id_and_by_name_in_any_case() {
 #[test]
 fn severities_and_operations_are_those_of_the_contract() {
     use Operation::{Create, Delete, Update};
-    let on_create_alone = ["IPP105", "IPP107", "IPP401"];
+    let on_create_alone = ["IPP105", "IPP107"];
     let on_update_alone = ["IPP301", "IPP302", "IPP303"];
     let warns = [
-        "IPP103", "IPP105", "IPP107", "IPP203", "IPP208", "IPP211", "IPP212", "IPP213", "IPP214", "IPP215",
-        "IPP302", "IPP303", "IPP601",
+        "IPP103", "IPP105", "IPP107", "IPP208", "IPP211", "IPP212", "IPP213", "IPP214", "IPP215", "IPP302",
+        "IPP303", "IPP601",
     ];
     for rule in rules::catalogue() {
         let expected: &[Operation] = match rule.id {
@@ -175,7 +175,21 @@ fn severities_and_operations_are_those_of_the_contract() {
         assert_eq!(rule.on, expected, "{}", rule.id);
         let severity = if warns.contains(&rule.id) { Severity::Warn } else { Severity::Deny };
         assert_eq!(rule.severity, severity, "{}", rule.id);
-        assert_eq!(rule.normalized, ["IPP103", "IPP104", "IPP203"].contains(&rule.id), "{}", rule.id);
+        assert_eq!(rule.normalized, ["IPP103", "IPP104"].contains(&rule.id), "{}", rule.id);
+        let denial = match rule.id {
+            "IPP301" => "always",
+            "IPP302" | "IPP601" => "never",
+            _ => "when enforced",
+        };
+        assert_eq!(named(rule.denial), denial, "{}", rule.id);
+    }
+}
+
+fn named(denial: Denial) -> &'static str {
+    match denial {
+        Denial::Always => "always",
+        Denial::Never(_) => "never",
+        Denial::WhenEnforced => "when enforced",
     }
 }
 

@@ -8,7 +8,9 @@ use common::review::{
     PERSON, ROBOT, WHEREABOUTS, ask, ask_under, causes, mutated, patch, pool, review, warnings,
 };
 use ippool_webhook::admission::Endpoint;
+use ippool_webhook::normalize::Rewrite;
 use ippool_webhook::policy::Policy;
+use ippool_webhook::pool::Pool;
 use serde_json::{Value, json};
 
 /// A pool of `range` with good entries at `offsets`.
@@ -17,10 +19,28 @@ fn holding(range: &str, offsets: &[&str]) -> Value {
     pool(&json!({ "range": range, "allocations": Value::Object(entries.collect()) }))
 }
 
+/// `old` with another spec.
+fn changed(old: &Value, range: &str, offsets: &[&str]) -> Value {
+    let mut new = old.clone();
+    new["spec"] = holding(range, offsets)["spec"].clone();
+    new
+}
+
 /// What comes of an update by a person: normalized, then judged.
 fn updated(old: &Value, new: &Value) -> (Value, Value) {
-    let stored = mutated(&review("UPDATE", PERSON, new, old));
+    let mut new = new.clone();
+    new["metadata"]["name"] = old["metadata"]["name"].clone();
+    let stored = mutated(&review("UPDATE", PERSON, &new, old));
     let response = ask(Endpoint::Validate, &review("UPDATE", PERSON, &stored, old));
+    (stored, response)
+}
+
+/// What comes of the creation of a pool of this name by a person: normalized, then judged.
+fn created(name: &str, object: &Value) -> (Value, Value) {
+    let mut new = object.clone();
+    new["metadata"]["name"] = json!(name);
+    let stored = mutated(&review("CREATE", PERSON, &new, &Value::Null));
+    let response = ask(Endpoint::Validate, &review("CREATE", PERSON, &stored, &Value::Null));
     (stored, response)
 }
 
@@ -51,63 +71,268 @@ fn a_manifest_with_host_bits_can_be_applied_again_and_moves_nothing() {
 }
 
 #[test]
-fn host_bits_brought_in_beside_another_change_are_refused_and_not_shifted() {
-    let (stored, more) = (holding("10.0.0.0/24", &["6"]), holding("10.0.0.5/24", &["6", "9"]));
+fn host_bits_beside_entries_are_denied_with_the_offsets_to_write() {
+    let manifest = holding("192.168.2.225/28", &["1", "14", "99", "one"]);
+    let (after, response) = created("192.168.2.224-28", &manifest);
+    assert_eq!(after["spec"], manifest["spec"], "nothing is stored that was not written");
+    let text = "spec.range: Invalid value: \"192.168.2.225/28\": must be \"192.168.2.224/28\", \
+                from which offsets count: \"1\" becomes \"2\" (192.168.2.226), \
+                \"14\" becomes \"15\" (192.168.2.239) [IPP104]";
+    assert!(causes(&response).contains(&text.to_owned()), "{:?}", causes(&response));
+}
+
+#[test]
+fn at_most_twenty_offsets_to_write_are_named_and_five_in_a_warning() {
+    let offsets: Vec<_> = (1..=23).map(|n| n.to_string()).collect();
+    let offsets: Vec<_> = offsets.iter().map(String::as_str).collect();
+    let manifest = holding("10.0.0.5/24", &offsets);
+    let cause = &causes(&created("10.0.0.0-24", &manifest).1)[0];
+    assert!(cause.ends_with("\"20\" becomes \"25\" (10.0.0.25) and 3 more [IPP104]"), "{cause}");
+    let policy: Policy = serde_json::from_value(json!({ "rules": { "IPP104": "warn" } })).unwrap();
+    let mut named = manifest;
+    named["metadata"]["name"] = json!("10.0.0.0-24");
+    let request = review("CREATE", PERSON, &named, &Value::Null);
+    let warning = &allowed(&ask_under(&policy, Endpoint::Validate, &request))[0];
+    assert!(warning.ends_with("\"5\" becomes \"10\" (10.0.0.10) and 18 more [IPP104]"), "{warning}");
+}
+
+#[test]
+fn an_offset_that_cannot_be_written_is_said_to_be_past_the_last() {
+    let response = created("fd00---8", &holding("fd00:8000::/8", &["1"])).1;
+    let text =
+        "from which offsets count: \"1\" (fd00:8000::1) is past the last offset that whereabouts reads";
+    assert!(causes(&response)[0].contains(text), "{:?}", causes(&response));
+}
+
+#[test]
+fn host_bits_added_beside_new_entries_name_the_stored_range() {
+    let stored = holding("10.0.0.0/24", &["6"]);
+    let more = changed(&stored, "10.0.0.5/24", &["6", "9"]);
     let (after, response) = updated(&stored, &more);
     assert_eq!(after["spec"], more["spec"], "nobody can say from where the offsets count");
+    let host_bits = "spec.range: Invalid value: \"10.0.0.5/24\": must be \"10.0.0.0/24\", \
+                     from which offsets count: \"9\" becomes \"14\" (10.0.0.14)";
+    let moves = "spec.range: Invalid value: \"10.0.0.5/24\": field is immutable: must be \"10.0.0.0/24\", \
+                 or allocations move: 10.0.0.6 becomes 10.0.0.11";
+    refused(&response, &[("IPP104", host_bits), ("IPP301", moves)]);
+}
+
+#[test]
+fn an_empty_pool_takes_host_bits_as_its_network_however_large() {
+    for (stored, range) in [("10.0.0.0/24", "10.0.0.5/24"), ("fd80::/10", "fd80:e200:7600::97ad/10")] {
+        let (after, response) = updated(&holding(stored, &[]), &holding(range, &[]));
+        assert_eq!(after["spec"]["range"], stored);
+        assert_eq!(allowed(&response), [""; 0]);
+        let (after, response) = created(&stored.replace([':', '/'], "-"), &holding(range, &[]));
+        assert_eq!(after["spec"]["range"], stored);
+        assert_eq!(response["allowed"], true);
+    }
+}
+
+#[test]
+fn host_bits_that_a_request_brings_in_are_its_own() {
+    let policy: Policy = serde_json::from_value(json!({ "normalize": false })).unwrap();
+    for (old, new) in [("10.0.0.0/24", "10.0.0.5/24"), ("10.0.0.5/24", "10.0.0.9/24")] {
+        let old = holding(old, &[]);
+        let request = review("UPDATE", PERSON, &changed(&old, new, &[]), &old);
+        let response = ask_under(&policy, Endpoint::Validate, &request);
+        let start = format!("spec.range: Invalid value: \"{new}\": must be \"10.0.0.0/24\"");
+        refused(&response, &[("IPP104", &start)]);
+    }
+}
+
+#[test]
+fn a_stored_pool_with_host_bits_is_worked_with_and_never_renumbered() {
+    let stored = holding("10.53.0.7/24", &["1", "8", "9"]);
+    for offsets in [&["1", "8"][..], &["1", "8", "9", "20"]] {
+        let new = changed(&stored, "10.53.0.7/24", offsets);
+        let (after, response) = updated(&stored, &new);
+        assert_eq!(after, new);
+        let said = "spec.range: must be \"10.53.0.0/24\", with every offset rewritten; \
+                    `check --diff` shows how [IPP104, stored before]";
+        assert_eq!(allowed(&response), [said]);
+    }
+}
+
+#[test]
+fn a_repair_of_host_bits_with_every_key_is_allowed_and_silent() {
+    let stored = holding("10.53.0.7/24", &["1", "8", "9", "300"]);
+    let repaired = changed(&stored, "10.53.0.0/24", &["8", "15", "16", "307"]);
+    let (after, response) = updated(&stored, &repaired);
+    assert_eq!(after, repaired);
+    let said = "spec.allocations[307]: must be at most 255, the last offset in 10.53.0.0/24 (10.53.1.51) \
+                [IPP206, stored before]";
+    assert_eq!(allowed(&response), [said]);
+}
+
+#[test]
+fn a_repair_of_host_bits_without_the_keys_says_which_to_write() {
+    let mut stored = holding("10.53.0.7/24", &["1", "8"]);
+    stored["spec"]["allocations"]["8"]["podref"] = json!("default/b");
+    let mut new = stored.clone();
+    new["spec"]["range"] = json!("10.53.0.0/24");
+    let moves = "spec.range: Invalid value: \"10.53.0.0/24\": field is immutable, unless every offset is \
+                 rewritten in the same request: \"1\" becomes \"8\" (10.53.0.8), \"8\" becomes \"15\" (10.53.0.15)";
+    refused(&updated(&stored, &new).1, &[("IPP301", moves)]);
+}
+
+#[test]
+fn a_repair_of_host_bits_with_a_wrong_key_is_allowed_with_the_addresses() {
+    let mut stored = holding("10.53.0.7/24", &["1", "8"]);
+    stored["spec"]["allocations"]["8"]["podref"] = json!("default/b");
+    let entries = stored["spec"]["allocations"].clone();
+    let mut new = stored.clone();
+    new["spec"] =
+        json!({ "range": "10.53.0.0/24", "allocations": { "7": entries["1"], "15": entries["8"] } });
+    let said = "spec.range: allocations change their address: 10.53.0.8 becomes 10.53.0.7 [IPP301]";
+    assert_eq!(allowed(&updated(&stored, &new).1), [said]);
+}
+
+#[test]
+fn a_moved_pool_goes_back_to_its_name_with_the_addresses_listed() {
+    let mut stored = holding("10.0.9.0/24", &["1", "2"]);
+    stored["metadata"]["name"] = json!("10.0.0.0-24");
+    let back = changed(&stored, "10.0.0.0/24", &["1", "2"]);
+    let said = "spec.range: allocations change their address: \
+                10.0.9.1 becomes 10.0.0.1, 10.0.9.2 becomes 10.0.0.2 [IPP301]";
+    assert!(allowed(&updated(&stored, &back).1).contains(&said.to_owned()));
+}
+
+#[test]
+fn a_wider_range_with_the_same_base_is_denied_by_the_name() {
+    let stored = holding("192.168.42.0/28", &["1"]);
+    let wider = changed(&stored, "192.168.42.0/24", &["1"]);
+    let start = "metadata.name: Invalid value: \"192.168.42.0-28\": must stay the pool of 192.168.42.0/28: \
+                 a network is widened or moved in its network attachment definition";
+    refused(&updated(&stored, &wider).1, &[("IPP401", start)]);
+}
+
+#[test]
+fn a_respelled_range_keeps_its_entries_whatever_the_name() {
+    for name in ["fd00-5---64", "fd00-6---64"] {
+        let mut stored = holding("FD00:5::/64", &["1"]);
+        stored["metadata"]["name"] = json!(name);
+        let (after, response) = updated(&stored, &changed(&stored, "fd00:5::/64", &["1"]));
+        assert_eq!(after["spec"]["range"], "fd00:5::/64");
+        assert_eq!(allowed(&response), [""; 0]);
+    }
+}
+
+#[test]
+fn a_name_that_spells_the_network_otherwise_is_denied_with_the_right_one() {
+    for (name, range, right) in [
+        ("192.168.2.225-28", "192.168.2.224/28", "192.168.2.224-28"),
+        ("2001-db8-0-0---64", "2001:db8::/64", "2001-db8---64"),
+        ("blue-2001-db8-0-0---64", "2001:db8::/64", "blue-2001-db8---64"),
+    ] {
+        let start =
+            format!("metadata.name: Invalid value: \"{name}\": must be {right}, or whereabouts never");
+        refused(&created(name, &holding(range, &[])).1, &[("IPP401", &start)]);
+    }
+}
+
+#[test]
+fn a_name_with_host_bits_is_whereabouts_own_after_a_prefix() {
+    for name in ["blue-10.0.0.5-24", "node-1-10.0.0.5-24", "10.0.0.0-24", "blue-node-1-10.0.0.0-24"] {
+        assert_eq!(allowed(&created(name, &holding("10.0.0.0/24", &[])).1), [""; 0], "{name}");
+    }
+    assert_eq!(allowed(&created("blue-fd00--5-64", &holding("fd00::/64", &[])).1), [""; 0]);
+}
+
+#[test]
+fn a_key_that_a_request_brings_in_is_the_one_that_collides() {
+    let stored = holding("10.0.0.0/24", &["1"]);
+    for key in ["01", "+1"] {
+        let response = updated(&stored, &changed(&stored, "10.0.0.0/24", &["1", key])).1;
+        let path = format!("spec.allocations[{key}]: ");
+        let spelled = format!("{path}Invalid value: \"{key}\": must be written 1 (10.0.0.1)");
+        let collides = format!("{path}Duplicate value: \"{key}\": is read as 1, like the key 1 (10.0.0.1)");
+        refused(&response, &[("IPP203", &spelled), ("IPP204", &collides)]);
+    }
+    let stored = holding("10.0.0.0/24", &["01"]);
+    let response = updated(&stored, &changed(&stored, "10.0.0.0/24", &["1", "01"])).1;
     refused(
         &response,
-        &[
-            (
-                "IPP104",
-                "spec.range: Invalid value: \"10.0.0.5/24\": must be the network address: 10.0.0.0/24",
-            ),
-            (
-                "IPP301",
-                "spec.range: Invalid value: \"10.0.0.5/24\": field is immutable: 2 allocations count from 10.0.0.0",
-            ),
-        ],
+        &[("IPP204", "spec.allocations[1]: Duplicate value: \"1\": is read as 1, like the key 01")],
     );
 }
 
 #[test]
-fn an_emptied_pool_may_take_any_range_and_is_normalized() {
-    let (after, response) = updated(&holding("10.0.0.0/24", &[]), &holding("10.0.0.5/24", &["1"]));
-    assert_eq!(after["spec"]["range"], "10.0.0.0/24");
-    assert!(after["spec"]["allocations"].get("6").is_some(), "{after}");
-    assert_eq!(allowed(&response), [""; 0]);
+fn enforcement_of_warnings_denies_nothing_but_a_move_of_stored_entries() {
+    let warn: Policy = serde_json::from_value(json!({ "enforcement": "warn" })).unwrap();
+    let by_name = json!({ "enforcement": "warn", "rules": { "range-changed": "warn" } });
+    let by_name: Policy = serde_json::from_value(by_name).unwrap();
+    let stored = holding("192.168.2.224/28", &["1", "2"]);
+    let request = review("UPDATE", PERSON, &changed(&stored, "192.168.2.225/28", &["1", "2", "3"]), &stored);
+    let moves =
+        "spec.range: Invalid value: \"192.168.2.225/28\": field is immutable: must be \"192.168.2.224/28\"";
+    refused(&ask_under(&warn, Endpoint::Validate, &request), &[("IPP301", moves)]);
+    assert_eq!(ask_under(&by_name, Endpoint::Validate, &request)["allowed"], true);
+    let trusted = review("UPDATE", WHEREABOUTS, &request["request"]["object"], &stored);
+    assert_eq!(ask_under(&warn, Endpoint::Validate, &trusted)["allowed"], true);
 }
 
 #[test]
-fn host_bits_are_never_taken_for_stored_before() {
-    let policy: Policy = serde_json::from_value(json!({ "normalize": false })).unwrap();
-    for (old, new) in [("10.0.0.0/24", "10.0.0.5/24"), ("10.0.0.5/24", "10.0.0.9/24")] {
-        let request = review("UPDATE", PERSON, &holding(new, &[]), &holding(old, &[]));
-        let response = ask_under(&policy, Endpoint::Validate, &request);
-        let start = format!("spec.range: Invalid value: \"{new}\": must be the network address");
-        refused(&response, &[("IPP104", &start)]);
+fn all_of_several_allocations_or_most_of_many_are_not_dropped_in_silence() {
+    let many: Vec<_> = (1..=12).map(|n| n.to_string()).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    for (before, after, removed) in
+        [(2, 0, Some(2)), (5, 0, Some(5)), (5, 1, None), (1, 0, None), (12, 5, Some(7)), (12, 6, None)]
+    {
+        let stored = holding("10.0.0.0/24", &many[..before]);
+        let warned = allowed(&updated(&stored, &changed(&stored, "10.0.0.0/24", &many[..after])).1);
+        let said = removed.map(|removed| {
+            format!(
+                "spec.allocations: removes {removed} of {before} allocations; \
+                 addresses in use are handed out again [IPP302]"
+            )
+        });
+        assert_eq!(warned, said.into_iter().collect::<Vec<_>>());
     }
-    let unreadable = ["1", "one"];
-    let (old, new) = (holding("10.0.0.0/24", &unreadable), holding("10.0.0.5/24", &unreadable));
-    let response = ask(Endpoint::Validate, &review("UPDATE", PERSON, &new, &old));
-    assert_eq!(response["auditAnnotations"]["denied-by"], "IPP104,IPP301");
 }
 
 #[test]
-fn a_pool_with_host_bits_stored_before_is_repaired_by_any_change_of_a_person() {
-    let (old, more) = (holding("10.0.0.5/24", &["1", "2"]), holding("10.0.0.5/24", &["1", "2", "3"]));
-    let (after, response) = updated(&old, &more);
-    assert_eq!(after["spec"], holding("10.0.0.0/24", &["6", "7", "8"])["spec"]);
-    assert_eq!(allowed(&response), [""; 0]);
+fn an_owner_that_keeps_its_claim_is_not_replaced() {
+    let owned = |podref: &str, claim: Value| {
+        let mut pool = holding("10.0.0.0/24", &["1"]);
+        pool["spec"]["allocations"]["1"] = json!({ "id": "a", "podref": podref, "ipamclaimref": claim });
+        pool
+    };
+    let said = "spec.allocations[1].podref: Invalid value: \"default/b\": \
+                replaces \"default/a\", which may still use the address (10.0.0.1) [IPP303]";
+    let warned = |before: Value, after: Value| {
+        allowed(&updated(&owned("default/a", before), &owned("default/b", after)).1)
+    };
+    assert_eq!(warned(json!("default/vm"), json!("default/vm")), [""; 0]);
+    for (before, after) in [
+        (json!("default/vm"), json!("default/other")),
+        (json!("default/vm"), Value::Null),
+        (Value::Null, Value::Null),
+        (json!(""), json!("")),
+    ] {
+        assert_eq!(warned(before, after).len(), 1);
+    }
+    let short = said.replace("Invalid value: \"default/b\": ", "");
+    assert_eq!(warned(Value::Null, Value::Null), [short]);
 }
 
 #[test]
-fn host_bits_taken_away_by_hand_are_let_through_with_the_offset_to_add() {
-    let (old, new) = (holding("10.0.0.5/24", &["1", "2"]), holding("10.0.0.0/24", &["1", "2"]));
-    let (after, response) = updated(&old, &new);
-    assert_eq!(after, new);
-    let said = "spec.range: Invalid value: \"10.0.0.0/24\": 2 allocations count from 10.0.0.5; add 5 to keep the addresses [IPP301]";
-    assert_eq!(allowed(&response), [said]);
+fn a_terminating_pool_is_judged_like_any_other() {
+    let mut stored = holding("10.0.0.0/24", &["1"]);
+    stored["metadata"]["deletionTimestamp"] = json!("2026-11-22T16:10:33Z");
+    let response = updated(&stored, &changed(&stored, "10.0.0.0/24", &["1", "300"])).1;
+    refused(&response, &[("IPP206", "spec.allocations[300]: Invalid value: \"300\": must be at most 255")]);
+}
+
+#[test]
+fn a_policy_cannot_deny_what_is_never_denied() {
+    for (rule, why) in [
+        ("IPP302", "IPP302 can be warn or off, not deny: a removal of allocations is never denied"),
+        ("pool-in-use-deleted", "IPP601 can be warn or off, not deny: a DELETE is never denied"),
+    ] {
+        let error = serde_json::from_value::<Policy>(json!({ "rules": { rule: "deny" } })).unwrap_err();
+        assert_eq!(error.to_string(), why);
+    }
 }
 
 #[test]
@@ -124,27 +349,29 @@ fn reservations_without_owner_that_moved_along_are_not_left_behind() {
 }
 
 #[test]
-fn a_range_moves_only_under_no_allocations() {
-    let (here, there) = (holding("10.0.0.0/24", &["1"]), holding("10.9.0.0/24", &["1"]));
-    let start =
-        "spec.range: Invalid value: \"10.9.0.0/24\": field is immutable: 1 allocation counts from 10.0.0.0";
-    refused(&updated(&here, &there).1, &[("IPP301", start)]);
-    refused(&updated(&holding("10.0.0.0/24", &[]), &there).1, &[("IPP301", start)]);
-    let (empty_here, empty_there) = (holding("10.0.0.0/24", &[]), holding("10.9.0.0/24", &[]));
-    assert_eq!(allowed(&updated(&empty_here, &empty_there).1), [""; 0]);
-}
-
-#[test]
-fn blanks_around_a_stored_range_do_not_open_it_to_a_move() {
-    let response = updated(&holding("10.0.1.5/24 ", &["1"]), &holding("10.0.0.0/24", &["1"])).1;
-    assert_eq!(response["auditAnnotations"]["denied-by"], "IPP301");
+fn a_range_that_moves_contradicts_the_name_with_and_without_allocations() {
+    let name = "metadata.name: Invalid value: \"10.0.0.0-24\": must stay the pool of 10.0.0.0/24";
+    let moves = "spec.range: Invalid value: \"10.9.0.0/24\": field is immutable: must be \"10.0.0.0/24\"";
+    let stored = holding("10.0.0.0/24", &["1"]);
+    refused(
+        &updated(&stored, &changed(&stored, "10.9.0.0/24", &["1"])).1,
+        &[("IPP401", name), ("IPP301", moves)],
+    );
+    let empty = holding("10.0.0.0/24", &[]);
+    for range in ["10.9.0.0/24", "fd00::/64"] {
+        refused(&updated(&empty, &changed(&empty, range, &[])).1, &[("IPP401", name)]);
+    }
 }
 
 #[test]
 fn a_range_that_cannot_be_read_may_be_repaired_under_its_allocations() {
     for broken in ["10.0.0.0/33", "foo", "", "010.0.0.0/24"] {
-        let response = updated(&holding(broken, &["5"]), &holding("10.0.0.0/24", &["5"])).1;
-        assert_eq!(allowed(&response), [""; 0], "{broken}");
+        let mut stored = holding(broken, &["5", "300"]);
+        stored["metadata"]["name"] = json!("10.0.0.0-24");
+        let response = updated(&stored, &holding("10.0.0.0/24", &["5", "300"])).1;
+        let far = "spec.allocations[300]: must be at most 255, the last offset in 10.0.0.0/24 (10.0.1.44) \
+                   [IPP206, stored before]";
+        assert_eq!(allowed(&response), [far], "{broken}");
     }
 }
 
@@ -238,8 +465,8 @@ fn what_trust_spares_is_counted_and_warned_of() {
 }
 
 #[test]
-fn a_plan_is_held_back_where_an_address_could_move() {
-    let held_back = [
+fn a_pool_in_a_file_is_not_rewritten_where_an_address_could_move() {
+    for (why, object) in [
         ("an unreadable key", holding("10.0.0.5/24", &["1", "one"])),
         ("two keys that are one", holding("10.0.0.5/24", &["1", "01"])),
         ("a key below the base", holding("10.0.0.5/24", &["-1"])),
@@ -247,39 +474,21 @@ fn a_plan_is_held_back_where_an_address_could_move() {
         ("a shift past 2^63-1", holding("fd00::ffff:ffff:ffff:ffff/64", &["1"])),
         ("a key that a shift would push past 2^63-1", holding("fd00::5/64", &["9223372036854775807"])),
         ("a mapped range with no address inside", holding("::ffff:10.0.0.5/90", &["1"])),
-    ];
-    for (why, object) in held_back {
-        let response = ask(Endpoint::Mutate, &review("CREATE", PERSON, &object, &Value::Null));
-        assert_eq!(patch(&response), None, "{why}");
+    ] {
+        assert_eq!(Rewrite::of(&Pool::parse(&object.to_string()).unwrap()), None, "{why}");
     }
 }
 
 #[test]
-fn keys_that_change_places_move_all_at_once() {
-    let mut object = holding("10.0.0.5/24", &["5", "10", "15"]);
-    for key in ["5", "10", "15"] {
-        object["spec"]["allocations"][key]["podref"] = json!(format!("default/was-{key}"));
-    }
-    let after = mutated(&review("CREATE", PERSON, &object, &Value::Null));
-    for (key, was) in [("10", "5"), ("15", "10"), ("20", "15")] {
-        assert_eq!(after["spec"]["allocations"][key]["podref"], format!("default/was-{was}"));
-    }
-}
-
-#[test]
-fn unknown_fields_survive_byte_for_byte() {
-    let body = review("CREATE", PERSON, &holding("10.0.0.5/24", &[]), &Value::Null).to_string();
-    let entry =
-        r#"{"id":"a","podref":"d/a","big":12345678901234567890123,"float":1.10,"e":1E+2,"s":"\u00e9\/"}"#;
-    let body = body.replace(r#""allocations":{}"#, &format!(r#""allocations":{{"1":{entry}}}"#));
-    let answer =
-        ippool_webhook::admission::answer(Endpoint::Mutate, body.as_bytes(), &Policy::default()).unwrap();
-    let response: Value = serde_json::from_slice(&answer.body).unwrap();
-    let patch = response["response"]["patch"].as_str().unwrap();
-    use base64::Engine as _;
-    let patch = base64::engine::general_purpose::STANDARD.decode(patch).unwrap();
-    let patch = String::from_utf8(patch).unwrap();
-    assert!(patch.contains(&format!(r#"{{"6":{entry}}}"#)), "{patch}");
+fn a_pool_in_a_file_is_rewritten_with_its_offsets() {
+    let rewritten = |object: Value| Rewrite::of(&Pool::parse(&object.to_string()).unwrap()).unwrap();
+    let rewrite = rewritten(holding(" 10.0.0.5/24", &["5", "010"]));
+    assert_eq!(rewrite, Rewrite { range: Some("10.0.0.0/24".into()), offset_shift: Some(5) });
+    assert_eq!((rewrite.key("5"), rewrite.key("010")), (Some("10".into()), Some("15".into())));
+    let respelled = rewritten(holding("10.0.0.0/24", &["007"]));
+    assert_eq!(respelled, Rewrite { range: None, offset_shift: Some(0) });
+    let unreadable = rewritten(holding("10.0.0.0/024", &["one"]));
+    assert_eq!(unreadable, Rewrite { range: Some("10.0.0.0/24".into()), offset_shift: None });
 }
 
 #[test]

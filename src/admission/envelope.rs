@@ -26,8 +26,6 @@ pub(super) struct Envelope<'a> {
     pub question: Question<'a>,
     pub new: Option<Pool<'a>>,
     pub old: Option<Pool<'a>>,
-    /// The JSON text of the new object, where reading it told.
-    pub text: Option<&'a str>,
 }
 
 /// The request less its objects. Fields that later versions add are skipped.
@@ -74,11 +72,8 @@ pub(super) struct UserInfo<'a> {
 /// Reads a body that is JSON.
 pub(super) fn read(body: &str) -> Result<Envelope<'_>, Malformed> {
     match usual::read(body) {
-        Ok(asked) => {
-            let text = asked.new.as_ref().map(|new| new.text);
-            Envelope::of(asked.map(|object| object.pool), text)
-        }
-        Err(_) => Envelope::of(in_any_form(body)?, None),
+        Ok(asked) => Envelope::of(asked.map(|object| object.pool)),
+        Err(_) => Envelope::of(in_any_form(body)?),
     }
 }
 
@@ -97,7 +92,7 @@ fn in_any_form(body: &str) -> Result<Asked<'_, Pool<'_>>, Malformed> {
 }
 
 impl<'a> Envelope<'a> {
-    fn of(asked: Asked<'a, Pool<'a>>, text: Option<&'a str>) -> Result<Self, Malformed> {
+    fn of(asked: Asked<'a, Pool<'a>>) -> Result<Self, Malformed> {
         if asked.question.uid.is_empty() {
             return Err(MalformedReason::NotAReview.because("request.uid is missing or empty"));
         }
@@ -105,14 +100,8 @@ impl<'a> Envelope<'a> {
             Operation::Create | Operation::Update => Some(asked.new.unwrap_or_default()),
             Operation::Delete | Operation::Connect => None,
         };
-        Ok(Self { question: asked.question, new, old: asked.old, text })
+        Ok(Self { question: asked.question, new, old: asked.old })
     }
-}
-
-/// The JSON text of the new object in a body that [`read`] has read.
-pub(super) fn object_text(body: &str) -> Option<&str> {
-    let review: Review<'_, &RawValue> = serde_json::from_str(body).ok()?;
-    Some(review.request?.new?.get())
 }
 
 fn malformed(error: &serde_json::Error) -> Malformed {

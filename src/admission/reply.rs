@@ -2,23 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::display::Base64Display;
+use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::envelope::Question;
+use super::patch::json_patch;
 use super::{Answer, Outcome, Summary};
-use crate::normalize::Plan;
 use crate::path::Quoted;
 use crate::policy::Policy;
 use crate::pool::{GROUP, KIND, Pool};
-use crate::report::{Finding, Rule, Severity};
+use crate::report::{Finding, Operation, Rule, Severity};
 use crate::review::{Refusal, Verdict};
 use crate::rules;
 
 /// How many causes a refusal lists, and how many warnings an answer carries, before one line gives the
 /// number left out. kubectl prints each on its own line.
 const MAX_LISTED: usize = 20;
+
+/// How many items a list within a warning names, before it gives the number left out.
+const MAX_LISTED_IN_WARNING: usize = 5;
 
 /// The length of a warning to aim for, in characters (Kubernetes API, `AdmissionResponse.warnings`).
 const GOOD_WARNING_CHARS: usize = 120;
@@ -42,22 +45,13 @@ struct Response<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<Base64<'a>>,
+    patch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     audit_annotations: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
-}
-
-/// Text that travels as base64, encoded as it is written: a patch can be as large as the pool.
-struct Base64<'a>(&'a str);
-
-impl Serialize for Base64<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Base64Display::new(self.0.as_bytes(), &BASE64))
-    }
 }
 
 #[derive(Serialize)]
@@ -90,22 +84,19 @@ pub(super) fn untouched(question: &Question<'_>, policy: &Policy) -> Answer {
     written(question, policy, response, Outcome::Allowed, Vec::new(), 0)
 }
 
-/// Allowed with a patch, and a line that says what it does.
-pub(super) fn patched(
-    question: &Question<'_>,
-    pool: &Pool<'_>,
-    plan: &Plan,
-    patch: &str,
-    policy: &Policy,
-) -> Answer {
+/// Allowed with a patch that writes `range`, and a warning that says what to write in its place.
+pub(super) fn patched(question: &Question<'_>, pool: &Pool<'_>, range: &str, policy: &Policy) -> Answer {
     let findings = normalized_findings(pool, policy);
-    let summary = plan.summary(pool);
+    let was = pool.spec.range.text().unwrap_or_default();
+    let summary = format!("spec.range: {} is stored as {range}, its network; write that", Quoted(was));
     let mut audit_annotations = annotations(&findings);
     audit_annotations.insert("normalized", summary.clone());
+    // A patch of one short text always serializes.
+    let patch = serde_json::to_string(&json_patch(range)).unwrap_or_default();
     let response = Response {
         uid: &question.uid,
         allowed: true,
-        patch: Some(Base64(patch)),
+        patch: Some(BASE64.encode(patch)),
         patch_type: Some("JSONPatch"),
         audit_annotations,
         warnings: vec![shortened(summary)],
@@ -203,10 +194,11 @@ fn warnings(findings: &[&Finding<'_>]) -> Vec<String> {
 /// last without all but what would be right.
 fn warning(finding: &Finding<'_>) -> String {
     let (path, rule) = (&finding.path, finding.rule.id);
+    let remedy = finding.remedy(MAX_LISTED_IN_WARNING);
     let forms = [
-        finding.to_string(),
-        format!("{path}: {}", finding.remedy()),
-        format!("{path}: {} [{rule}]", finding.detail),
+        format!("{path}: {}{remedy}", finding.opening()),
+        format!("{path}: {remedy}"),
+        format!("{path}: {} [{rule}]", finding.advice(MAX_LISTED_IN_WARNING)),
     ];
     let short = forms.iter().position(|form| form.chars().count() <= GOOD_WARNING_CHARS);
     let [_, _, shortest] = &forms;
@@ -236,6 +228,6 @@ fn normalized_findings(pool: &Pool<'_>, policy: &Policy) -> Vec<(&'static Rule, 
     let severity = |rule: &Rule| {
         if rule.normalized { policy.severity(rule).min(Severity::Warn) } else { Severity::Off }
     };
-    let findings = rules::inspect(pool, crate::report::Operation::Create, severity);
+    let findings = rules::inspect(pool, None, Operation::Create, severity);
     findings.into_iter().map(|finding| (finding.rule, finding.severity)).collect()
 }

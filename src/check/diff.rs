@@ -11,9 +11,8 @@ use serde_json::Value;
 
 use super::manifest::{Manifests, PoolManifest};
 use super::node::{Node, Span};
-use crate::admission::json_patch;
-use crate::normalize::Plan;
-use crate::pool::{Pool, read_offset};
+use crate::normalize::Rewrite;
+use crate::pool::Pool;
 
 /// Lines shown around a change.
 const CONTEXT_LINES: usize = 3;
@@ -23,7 +22,7 @@ struct Change<'m> {
     /// Which of the file's pools.
     index: usize,
     manifest: &'m PoolManifest,
-    plan: Plan,
+    rewrite: Rewrite,
     before: Value,
     after: Value,
 }
@@ -43,23 +42,21 @@ pub fn unified(file: &str, text: &str, pools: &[PoolManifest]) -> String {
 
 impl<'m> Change<'m> {
     fn of(index: usize, manifest: &'m PoolManifest) -> Option<Self> {
-        let plan = Plan::of(&Pool::parse(&manifest.json).ok()?)?;
+        let rewrite = Rewrite::of(&Pool::parse(&manifest.json).ok()?)?;
         let before: Value = serde_json::from_str(&manifest.json).ok()?;
-        let mut after = before.clone();
-        let patch: json_patch::Patch = serde_json::from_str(&json_patch(&plan, &manifest.json)?).ok()?;
-        json_patch::patch(&mut after, &patch).ok()?;
-        Some(Self { index, manifest, plan, before, after })
+        let after = rewritten(&rewrite, before.clone())?;
+        Some(Self { index, manifest, rewrite, before, after })
     }
 
     /// The tokens of the file to replace.
     fn edits(&self, text: &str) -> Option<Vec<(Range<usize>, String)>> {
         let spec = &self.manifest.node.entry("spec")?.value;
         let mut edits = Vec::new();
-        if let Some(range) = &self.plan.range {
+        if let Some(range) = &self.rewrite.range {
             edits.push(edit(text, &spec.entry("range")?.value.span, range)?);
         }
-        for entry in self.plan.keys.map(|_| keys(spec)).unwrap_or_default() {
-            let moved = read_offset(&entry.key).ok()?.checked_add(self.plan.keys?)?.to_string();
+        for entry in self.rewrite.offset_shift.map(|_| keys(spec)).unwrap_or_default() {
+            let moved = self.rewrite.key(&entry.key)?;
             if moved != entry.key {
                 edits.push(edit(text, &entry.key_span, &moved)?);
             }
@@ -75,6 +72,20 @@ impl<'m> Change<'m> {
         let title = format!("{file} (document {}, {})", self.manifest.document, super::printable(&object));
         render(&written(&self.before), &written(&self.after), &title)
     }
+}
+
+/// The object with its range and its keys rewritten.
+fn rewritten(rewrite: &Rewrite, mut object: Value) -> Option<Value> {
+    if let Some(range) = &rewrite.range {
+        object["spec"]["range"] = range.as_str().into();
+    }
+    if rewrite.offset_shift.is_some() {
+        let entries = object.pointer_mut("/spec/allocations")?.as_object_mut()?;
+        // All at once: one by one they would overwrite each other.
+        let moved = std::mem::take(entries).into_iter().map(|(key, entry)| Some((rewrite.key(&key)?, entry)));
+        *entries = moved.collect::<Option<_>>()?;
+    }
+    Some(object)
 }
 
 fn keys(spec: &Node) -> &[super::node::Entry] {

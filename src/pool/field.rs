@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Where a string is expected.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Field<'a> {
     /// The field is not there.
     #[default]
@@ -38,8 +38,12 @@ pub enum Shape {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unknown(u64);
 
+/// A digest of a claim for a persistent address. 0 where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Claim(u32);
+
 /// The types of JSON, by the names OpenAPI gives them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each variant is the type it names")]
 pub enum JsonType {
     Array,
@@ -78,5 +82,23 @@ impl Unknown {
         let mut hasher = DefaultHasher::new();
         (self.0, key, value).hash(&mut hasher);
         self.0 = hasher.finish();
+    }
+}
+
+impl Claim {
+    /// The claim of which this is the JSON text; absent, `null` and empty are the same.
+    pub(super) fn of(value: &str) -> Self {
+        if matches!(value, "null" | "\"\"") {
+            return Self(0);
+        }
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        // The lowest bit marks it as present. Half of the digest fits where an entry would be padded.
+        Self(hasher.finish() as u32 | 1)
+    }
+
+    /// Whether it is there.
+    pub fn is_some(self) -> bool {
+        self != Self(0)
     }
 }

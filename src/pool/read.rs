@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::value::RawValue;
 
 use super::allocations::Reading;
-use super::{Allocation, Field, JsonType, MAX_ALLOCATIONS, Metadata, Pool, Shape, Spec};
+use super::{Allocation, Claim, Field, JsonType, MAX_ALLOCATIONS, Metadata, Pool, Shape, Spec};
 
 /// A part of the object that is filled key by key.
 pub(super) trait Part<'a> {
@@ -43,9 +43,6 @@ impl<'a> Part<'a> for Metadata<'a> {
             "name" => self.name = map.next_value()?,
             "generateName" => self.generate_name = map.next_value()?,
             "namespace" => self.namespace = map.next_value()?,
-            "deletionTimestamp" => {
-                self.terminating = matches!(map.next_value()?, Field::Text(_) | Field::Other(_));
-            }
             // `managedFields` is a quarter of a large pool.
             _ => skip(map)?,
         }
@@ -104,6 +101,7 @@ impl<'a> Part<'a> for Allocation<'a> {
             "id" => self.id = map.next_value()?,
             "podref" => self.podref = map.next_value()?,
             "ifname" => self.ifname = map.next_value()?,
+            "ipamclaimref" => self.claim = Claim::of(map.next_value::<&'a RawValue>()?.get()),
             _ => self.unknown.add(key.as_ref(), map.next_value::<&'a RawValue>()?.get()),
         }
         Ok(())

@@ -30,12 +30,10 @@ const CONTAINER_ID_BYTES: usize = 64;
 /// Makes room at once; growing step by step would copy a large pool over and over.
 const ENTRY_BYTES: usize = 2 * 130;
 
-/// A pool, with the texts it was read from.
+/// A pool, with the text of its allocations.
 pub(crate) struct Usual<'a> {
     /// What was read.
     pub(crate) pool: Pool<'a>,
-    /// The text of the whole object.
-    pub(crate) text: &'a str,
     /// Where its allocations stand, if they are all its own.
     landmarks: Landmarks<'a>,
 }
@@ -43,8 +41,7 @@ pub(crate) struct Usual<'a> {
 impl<'a> Usual<'a> {
     /// Reads the object that comes next, which probably holds nearly the same allocations as `like`.
     pub(crate) fn read(walk: &mut Walk<'a>, like: Option<&Self>) -> Result<Self, Error> {
-        let start = *walk;
-        let mut read = Self { pool: Pool::default(), text: "", landmarks: Landmarks::default() };
+        let mut read = Self { pool: Pool::default(), landmarks: Landmarks::default() };
         let mut members = walk.members()?;
         while let Some(key) = members.next_key::<Text<'a>>()? {
             match key.as_ref() {
@@ -53,7 +50,6 @@ impl<'a> Usual<'a> {
                 _ => members.walk.skip()?,
             }
         }
-        read.text = walk.passed_since(start);
         Ok(read)
     }
 
@@ -62,7 +58,7 @@ impl<'a> Usual<'a> {
         while let Some(key) = members.next_key::<Text<'a>>()? {
             match key.as_ref() {
                 "managedFields" => skip_managed_fields(members.walk)?,
-                "name" | "generateName" | "namespace" | "deletionTimestamp" => {
+                "name" | "generateName" | "namespace" => {
                     self.pool.metadata.take(key, &mut members)?;
                 }
                 _ => members.walk.skip()?,

@@ -1,14 +1,14 @@
 //! IPP201, IPP204, IPP213, IPP215 and IPP601: the allocations of a pool together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use super::key::place;
 use super::sieve::{Owner, with_like_letters};
-use super::{Check, PoolRule, WRITES, address_of};
+use super::{Check, PoolRule, address_of};
 use crate::path::{FieldPath, Shortened};
 use crate::pool::{Allocation, MAX_ALLOCATIONS, Pool, Shape};
-use crate::report::{Operation, Rule, Severity};
+use crate::report::{Denial, Operation, Rule};
 
 const PATH: FieldPath<'static> = FieldPath::of("spec.allocations");
 
@@ -24,10 +24,8 @@ pub static ALLOCATIONS_MISSING: PoolRule = PoolRule {
         id: "IPP201",
         name: "allocations-missing",
         summary: "spec.allocations is absent, null or not an object",
-        on: WRITES,
-        severity: Severity::Deny,
-        normalized: false,
         page: include_str!("IPP201-allocations-missing.md"),
+        ..Rule::DENY_ON_WRITE
     },
     check: Check::Pool(|pool, report| {
         const WANTED: &str = "must be an object of offsets; a pool without allocations has {}";
@@ -45,17 +43,19 @@ pub static OFFSET_COLLISION: PoolRule = PoolRule {
         id: "IPP204",
         name: "offset-collision",
         summary: "two keys that whereabouts reads as the same offset",
-        on: WRITES,
-        severity: Severity::Deny,
-        normalized: false,
         page: include_str!("IPP204-offset-collision.md"),
+        ..Rule::DENY_ON_WRITE
     },
-    check: Check::Pool(|pool, report| {
+    check: Check::Write(|pool, stored, report| {
         if pool.spec.allocations.are_in_order() {
             return;
         }
+        let stored: HashSet<_> = stored.into_iter().flat_map(keys).collect();
+        let mut entries: Vec<_> = pool.spec.allocations.iter().collect();
+        // The first of two keys keeps its offset: what is stored, then what is spelled as whereabouts does.
+        entries.sort_by_key(|it| (!stored.contains(it.key.as_ref()), !it.key_is_canonical()));
         let mut first_of = HashMap::new();
-        for allocation in &pool.spec.allocations {
+        for allocation in entries {
             let Ok(offset) = allocation.offset else { continue };
             let first = *first_of.entry(offset).or_insert(allocation);
             if !std::ptr::eq(first, allocation) {
@@ -68,16 +68,18 @@ pub static OFFSET_COLLISION: PoolRule = PoolRule {
     }),
 };
 
+fn keys<'a>(pool: &'a Pool<'_>) -> impl Iterator<Item = &'a str> {
+    pool.spec.allocations.iter().map(|it| it.key.as_ref())
+}
+
 /// A second ADD of the same interface gets either address, and DEL frees only one.
 pub static OWNER_TWICE: PoolRule = PoolRule {
     rule: Rule {
         id: "IPP213",
         name: "owner-twice",
         summary: "the same podref with the same ifname at two offsets",
-        on: WRITES,
-        severity: Severity::Warn,
-        normalized: false,
         page: include_str!("IPP213-owner-twice.md"),
+        ..Rule::WARN_ON_WRITE
     },
     check: Check::Pool(|pool, report| {
         let owned = pool.spec.allocations.iter().filter(|allocation| {
@@ -108,10 +110,8 @@ pub static POOL_NEAR_SIZE_LIMIT: PoolRule = PoolRule {
         id: "IPP215",
         name: "pool-near-size-limit",
         summary: "the object passes 1 MiB; etcd refuses it at 1.5 MiB",
-        on: WRITES,
-        severity: Severity::Warn,
-        normalized: false,
         page: include_str!("IPP215-pool-near-size-limit.md"),
+        ..Rule::WARN_ON_WRITE
     },
     check: Check::Pool(|pool, report| {
         let count = pool.spec.allocations.len() + pool.spec.left_out;
@@ -137,15 +137,15 @@ pub static POOL_IN_USE_DELETED: PoolRule = PoolRule {
         name: "pool-in-use-deleted",
         summary: "a pool with allocations is deleted",
         on: &[Operation::Delete],
-        severity: Severity::Warn,
-        normalized: false,
+        denial: Denial::Never("a DELETE is never denied"),
         page: include_str!("IPP601-pool-in-use-deleted.md"),
+        ..Rule::WARN_ON_WRITE
     },
     check: Check::Pool(|pool, report| {
         let count = pool.spec.allocations.len() + pool.spec.left_out;
         if count > 0 {
             let plural = if count == 1 { "allocation is" } else { "allocations are" };
-            report.forbidden(PATH, format!("{count} {plural} in use:{}", first_owners(pool)));
+            report.notice(PATH, format!("{count} {plural} in use:{}", first_owners(pool)));
         }
     }),
 };

@@ -1,62 +1,74 @@
-//! IPP3xx: the step from the stored pool to the new one. Allocations are matched by address, so that a
-//! pool whose range and offsets were normalized together counts as unchanged.
+//! IPP3xx: the change from the stored pool to the new one. Where the base stays, entries are matched by key;
+//! where it changes, by address, so that a pool whose range and offsets were rewritten together is unchanged.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
 use super::key::place;
+use super::moved::Moved;
 use super::owner::is_podref;
-use super::{Change, Check, PoolRule, address_of};
+use super::{Change, Check, PoolRule, address_of, name};
 use crate::path::{FieldPath, Quoted};
 use crate::pool::{Allocation, Allocations, Pool};
 use crate::range::Range;
-use crate::report::{Operation, Rule, Severity};
+use crate::report::{Denial, Operation, Report, Rule};
+
+const RANGE: FieldPath<'static> = FieldPath::of("spec.range");
 
 const UPDATE: &[Operation] = &[Operation::Update];
 
 /// From this many allocations on, a request that drops most of them is reported.
 const MANY_ALLOCATIONS: usize = 10;
 
-/// Every live offset would stand for another address.
+/// From this many allocations on, a request that drops all of them is reported.
+const SEVERAL_ALLOCATIONS: usize = 2;
+
+/// Live offsets would stand for other addresses.
 pub static RANGE_CHANGED: PoolRule = PoolRule {
     rule: Rule {
         id: "IPP301",
         name: "range-changed",
-        summary: "spec.range becomes another network while allocations exist",
+        summary: "the base of spec.range changes, and an allocation stands for another address",
         on: UPDATE,
-        severity: Severity::Deny,
-        normalized: false,
+        denial: Denial::Always,
         page: include_str!("IPP301-range-changed.md"),
+        ..Rule::DENY_ON_WRITE
     },
     check: Check::Change(|change, report| {
-        const PATH: FieldPath<'static> = FieldPath::of("spec.range");
-        let (Some(old), Some(new)) = (change.old.spec.intended_range(), change.new.range()) else { return };
-        let live = change.old.spec.allocations.len().max(change.new.spec.allocations.len());
-        let text = change.new.spec.range.text().unwrap_or_default();
-        let left_behind = left_behind(change);
-        let is_moved = old.network() != new.network() && !is_unmapped(&old, new);
-        if (is_moved || left_behind > 0 && old.host_bits() == 0) && live > 0 {
-            report.invalid(PATH, text, format!("field is immutable: {} from {}", counted(live), old.base()));
-        } else if left_behind > 0 {
-            let (base, shift) = (old.base(), change.shift);
-            let detail = format!("{} from {base}; add {shift} to keep the addresses", counted(left_behind));
-            report.invalid(PATH, text, detail);
-            // The pool was broken before, and nobody can tell its true addresses any more.
-            report.only_warns();
+        let (Some(old), Some(new)) = (change.old.range(), change.new.range()) else { return };
+        let moved = Moved::between(change.old, change.new);
+        if moved.is_empty() {
+            return;
+        }
+        if is_repair(change, old, new, &moved) {
+            report.notice(RANGE, "allocations change their address: ");
+            report.lists(moved.list());
+        } else {
+            deny_move(change, old, new, &moved, report);
         }
     }),
 };
 
-fn counted(allocations: usize) -> String {
-    match allocations {
-        1 => "1 allocation counts".to_owned(),
-        more => format!("{more} allocations count"),
-    }
+/// Whether the pool goes back to the range that its name says, or loses the host bits of its range together
+/// with every key: then what moves is only reported.
+fn is_repair(change: &Change<'_>, old: &Range, new: &Range, moved: &Moved<'_>) -> bool {
+    let was_wrong = name::contradicts(change.old, old) && name::agrees(change.new, new);
+    let had_host_bits = old.host_bits() != 0 && *new == old.canonical();
+    was_wrong || had_host_bits && !moved.any_under_its_key()
 }
 
-/// Whether a mapped range in which no address could be was repaired: the offsets go on counting from the
-/// same address.
-fn is_unmapped(old: &Range, new: &Range) -> bool {
-    old.is_mapped_too_wide() && !new.is_mapped_too_wide() && old.base() == new.base()
+fn deny_move<'a>(change: &Change<'a>, old: &Range, new: &Range, moved: &Moved<'a>, report: &mut Report<'a>) {
+    let text = change.new.spec.range.text().unwrap_or_default();
+    let stored = change.old.spec.range.text().unwrap_or_default();
+    if old.host_bits() != 0 && *new == old.canonical() {
+        let detail = "field is immutable, unless every offset is rewritten in the same request: ";
+        report.invalid(RANGE, text, detail);
+        report.lists(moved.offsets_to_write(new));
+    } else {
+        let detail = format!("field is immutable: must be {}, or allocations move: ", Quoted(stored));
+        report.invalid(RANGE, text, detail);
+        report.lists(moved.list());
+    }
 }
 
 /// A stale manifest or a slip of an editor frees addresses that are in use.
@@ -64,19 +76,20 @@ pub static ALLOCATIONS_DROPPED: PoolRule = PoolRule {
     rule: Rule {
         id: "IPP302",
         name: "allocations-dropped",
-        summary: "one request removes more than half of at least ten allocations",
+        summary: "one request removes more than half of ten or more allocations, or all of several",
         on: UPDATE,
-        severity: Severity::Warn,
-        normalized: false,
+        denial: Denial::Never("a removal of allocations is never denied"),
         page: include_str!("IPP302-allocations-dropped.md"),
+        ..Rule::WARN_ON_WRITE
     },
     check: Check::Change(|change, report| {
         let total = change.old.spec.allocations.len();
-        let gone = total - change.unchanged - change.kept.len();
-        if total >= MANY_ALLOCATIONS && gone * 2 > total {
+        let removed = total - change.unchanged - change.kept.len();
+        let most = total >= MANY_ALLOCATIONS && removed * 2 > total;
+        if most || total >= SEVERAL_ALLOCATIONS && removed == total {
             let detail =
-                format!("removes {gone} of {total} allocations; addresses in use are handed out again");
-            report.forbidden(FieldPath::of("spec.allocations"), detail);
+                format!("removes {removed} of {total} allocations; addresses in use are handed out again");
+            report.notice(FieldPath::of("spec.allocations"), detail);
         }
     }),
 };
@@ -88,14 +101,15 @@ pub static OWNER_REPLACED: PoolRule = PoolRule {
         name: "owner-replaced",
         summary: "an offset keeps its entry but changes its podref",
         on: UPDATE,
-        severity: Severity::Warn,
-        normalized: false,
         page: include_str!("IPP303-owner-replaced.md"),
+        ..Rule::WARN_ON_WRITE
     },
     check: Check::Change(|change, report| {
         for (old, new) in &change.kept {
+            // A virtual machine that starts again has another pod and the same claim.
+            let is_same_claim = old.claim.is_some() && old.claim == new.claim;
             // Where no pod could be meant before, there is none to replace.
-            if old.owner() != new.owner() && is_podref(old.owner()) {
+            if old.owner() != new.owner() && is_podref(old.owner()) && !is_same_claim {
                 let start = report.len();
                 let detail = format!("replaces {}, which may still use the address", Quoted(old.owner()));
                 report.invalid(place(new).field("podref"), new.owner(), detail);
@@ -105,44 +119,24 @@ pub static OWNER_REPLACED: PoolRule = PoolRule {
     }),
 };
 
-/// How many entries kept their key although the address they count from moved.
-fn left_behind(change: &Change<'_>) -> usize {
-    if change.shift == 0 {
-        return 0;
-    }
-    let old: HashMap<_, _> = change.old.spec.allocations.iter().map(|it| (&it.key, it)).collect();
-    let same_owner = change.kept.iter().filter(|(old, new)| old.podref == new.podref);
-    let moved_along: HashSet<_> = same_owner.map(|(_, new)| &new.key).collect();
-    let kept_key = |new: &&Allocation<'_>| {
-        !moved_along.contains(&new.key) && old.get(&new.key).is_some_and(|old| old.podref == new.podref)
-    };
-    change.new.spec.allocations.iter().filter(kept_key).count()
-}
-
 impl<'a> Change<'a> {
     /// Sets the stored pool beside the new one.
     pub fn between(old: &'a Pool<'a>, new: &'a Pool<'a>) -> Self {
-        let shift = shift_between(old, new).unwrap_or(0);
         let (before, after) = (&old.spec.allocations, &new.spec.allocations);
-        let (unchanged, kept) = if shift == 0 && before.are_in_order() && after.are_in_order() {
+        let by_address = base_changes(old, new);
+        let (unchanged, kept) = if !by_address && before.are_in_order() && after.are_in_order() {
             let (unchanged, others) = before.beside(after);
             (unchanged, kept_in_order(others, after))
         } else {
-            (0, kept_by_address(old, new, shift))
+            (0, kept_in_any_order(old, new, by_address))
         };
-        Self { old, new, shift, unchanged, kept }
+        Self { old, new, unchanged, kept }
     }
 }
 
-/// What an old offset has to grow by to keep its address, where both ranges are the same network; blanks
-/// around the old one, which normalizing takes away, do not count.
-pub(crate) fn shift_between(old: &Pool<'_>, new: &Pool<'_>) -> Option<i64> {
-    let (old, new) = (old.spec.intended_range()?, new.range()?);
-    if old.network() != new.network() || old.is_mapped_too_wide() != new.is_mapped_too_wide() {
-        return None;
-    }
-    let (old, new) = (i128::try_from(old.host_bits()).ok()?, i128::try_from(new.host_bits()).ok()?);
-    i64::try_from(old - new).ok()
+/// Whether offsets count from another address than before. Where one of the two is unknown, they do not.
+pub(super) fn base_changes(old: &Pool<'_>, new: &Pool<'_>) -> bool {
+    matches!((old.range(), new.range()), (Some(old), Some(new)) if old.base() != new.base())
 }
 
 /// The pairs of two sorted lists in one walk: no hashing, nothing copied.
@@ -161,32 +155,46 @@ fn kept_in_order<'a>(
     kept
 }
 
-/// The pairs where keys are out of order, misspelled or shifted: by key where that is the same, else by
-/// address.
-fn kept_by_address<'a>(
+/// The pairs where keys are out of order or misspelled, or the base changes: by key unless that counts from
+/// another address now, then by offset or address.
+fn kept_in_any_order<'a>(
     old: &'a Pool<'a>,
     new: &'a Pool<'a>,
-    shift: i64,
+    by_address: bool,
 ) -> Vec<(&'a Allocation<'a>, &'a Allocation<'a>)> {
     let (mut kept, mut rest) = (Vec::new(), Vec::new());
     let mut by_key: BTreeMap<_, _> = old.spec.allocations.iter().map(|it| (it.key.as_ref(), it)).collect();
     for new in &new.spec.allocations {
-        let same_key = if shift == 0 || new.offset.is_err() { by_key.remove(new.key.as_ref()) } else { None };
-        match same_key {
+        let is_same = !by_address || new.offset.is_err();
+        match is_same.then(|| by_key.remove(new.key.as_ref())).flatten() {
             Some(old) => kept.push((old, new)),
             None => rest.push(new),
         }
     }
-    let moved = |it: &'a Allocation<'a>| match it.offset {
-        Ok(offset) => Some((i128::from(offset) + i128::from(shift), it)),
-        // An address in place of an offset, as IPP202 reports it.
-        Err(_) => Some((new.range()?.offset_of(it.key.parse().ok()?)?.into(), it)),
-    };
-    let mut by_address: HashMap<_, _> = by_key.into_values().filter_map(moved).collect();
-    let same_address = |new: &'a Allocation<'a>| {
-        let offset = i128::from(new.offset.ok()?);
-        Some((by_address.remove(&offset)?, new))
-    };
-    kept.extend(rest.into_iter().filter_map(same_address));
+    let position = |pool, it| Position::of(pool, it, by_address);
+    let mut others: HashMap<_, _> =
+        by_key.into_values().filter_map(|it| Some((position(old, it)?, it))).collect();
+    kept.extend(rest.into_iter().filter_map(|it| Some((others.remove(&position(new, it)?)?, it))));
     kept
+}
+
+/// By what an entry is found again under another key.
+#[derive(PartialEq, Eq, Hash)]
+enum Position {
+    Offset(i64),
+    Address(IpAddr),
+}
+
+impl Position {
+    fn of(pool: &Pool<'_>, allocation: &Allocation<'_>, by_address: bool) -> Option<Self> {
+        let offset = || {
+            // An address in place of an offset, as IPP202 reports it.
+            allocation.offset.ok().or_else(|| pool.range()?.offset_of(allocation.key.parse().ok()?))
+        };
+        if by_address {
+            Some(Self::Address(pool.range()?.address_at(offset()?)?))
+        } else {
+            offset().map(Self::Offset)
+        }
+    }
 }

@@ -1,13 +1,12 @@
 //! IPP202, IPP203, IPP205 to IPP208: the key of an allocation by itself.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::{Check, PoolRule, WRITES, address_of};
+use super::{Check, PoolRule};
 use crate::path::FieldPath;
 use crate::pool::{Allocation, Pool, Unreadable};
-use crate::report::{Rule, Severity};
+use crate::report::Rule;
 
 /// Whereabouts skips the key, takes its address for free and erases the entry with its next write.
 pub static OFFSET_NOT_A_NUMBER: PoolRule = PoolRule {
@@ -15,10 +14,8 @@ pub static OFFSET_NOT_A_NUMBER: PoolRule = PoolRule {
         id: "IPP202",
         name: "offset-not-a-number",
         summary: "a key of spec.allocations that whereabouts cannot read as a number",
-        on: WRITES,
-        severity: Severity::Deny,
-        normalized: false,
         page: include_str!("IPP202-offset-not-a-number.md"),
+        ..Rule::DENY_ON_WRITE
     },
     check: Check::Allocation(|pool, allocation, report| {
         if allocation.offset == Err(Unreadable::NotANumber) {
@@ -31,32 +28,21 @@ pub static OFFSET_NOT_A_NUMBER: PoolRule = PoolRule {
     }),
 };
 
-/// Whereabouts reads it and writes it back in another spelling.
+/// Whereabouts writes the key back as a plain number; a manifest that is applied again then adds its own key
+/// beside that one.
 pub static OFFSET_NOT_CANONICAL: PoolRule = PoolRule {
     rule: Rule {
         id: "IPP203",
         name: "offset-not-canonical",
         summary: "a number spelled with a sign or leading zeros",
-        on: WRITES,
-        severity: Severity::Warn,
-        normalized: true,
         page: include_str!("IPP203-offset-not-canonical.md"),
+        ..Rule::DENY_ON_WRITE
     },
-    check: Check::Pool(|pool, report| {
-        let sloppy: Vec<_> = pool.spec.allocations.iter().filter(|it| it.key_is_sloppy()).collect();
-        if sloppy.is_empty() {
-            return;
-        }
-        let mut count = HashMap::new();
-        for allocation in &pool.spec.allocations {
-            *count.entry(allocation.offset).or_insert(0) += 1;
-        }
-        // Where two keys are one offset, another spelling is no remedy; IPP204 speaks.
-        for allocation in sloppy.into_iter().filter(|it| count[&it.offset] == 1) {
-            let Ok(offset) = allocation.offset else { continue };
-            let before = report.len();
+    check: Check::Allocation(|_, allocation, report| {
+        if let Ok(offset) = allocation.offset
+            && !allocation.key_is_canonical()
+        {
             report.invalid(place(allocation), allocation.key.as_ref(), format!("must be written {offset}"));
-            report.locate(before, address_of(pool, allocation));
         }
     }),
 };
@@ -67,10 +53,8 @@ pub static OFFSET_NEGATIVE: PoolRule = PoolRule {
         id: "IPP205",
         name: "offset-negative",
         summary: "an offset below 0",
-        on: WRITES,
-        severity: Severity::Deny,
-        normalized: false,
         page: include_str!("IPP205-offset-negative.md"),
+        ..Rule::DENY_ON_WRITE
     },
     check: Check::Allocation(|_, allocation, report| {
         if let Ok(offset @ ..0) = allocation.offset {
@@ -85,10 +69,8 @@ pub static OFFSET_OUT_OF_RANGE: PoolRule = PoolRule {
         id: "IPP206",
         name: "offset-out-of-range",
         summary: "an offset whose address lies outside spec.range",
-        on: WRITES,
-        severity: Severity::Deny,
-        normalized: false,
         page: include_str!("IPP206-offset-out-of-range.md"),
+        ..Rule::DENY_ON_WRITE
     },
     check: Check::Allocation(|pool, allocation, report| {
         let (Some(range), Ok(offset @ 0..)) = (pool.range(), allocation.offset) else { return };
@@ -110,10 +92,8 @@ pub static OFFSET_UNREADABLE: PoolRule = PoolRule {
         id: "IPP207",
         name: "offset-unreadable",
         summary: "an offset past 2^63-1, which whereabouts skips",
-        on: WRITES,
-        severity: Severity::Deny,
-        normalized: false,
         page: include_str!("IPP207-offset-unreadable.md"),
+        ..Rule::DENY_ON_WRITE
     },
     check: Check::Allocation(|_, allocation, report| {
         if allocation.offset == Err(Unreadable::TooLarge) {
@@ -133,10 +113,8 @@ pub static OFFSET_ON_EDGE_ADDRESS: PoolRule = PoolRule {
         id: "IPP208",
         name: "offset-on-edge-address",
         summary: "an offset of the network or broadcast address",
-        on: WRITES,
-        severity: Severity::Warn,
-        normalized: false,
         page: include_str!("IPP208-offset-on-edge-address.md"),
+        ..Rule::WARN_ON_WRITE
     },
     check: Check::Allocation(|pool, allocation, report| {
         let (Some(range), Ok(offset)) = (pool.range(), allocation.offset) else { return };

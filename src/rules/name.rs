@@ -1,53 +1,108 @@
 //! IPP401: the name, by which alone whereabouts finds a pool.
 
+use ipnet::IpNet;
+
 use super::{Check, PoolRule};
 use crate::path::FieldPath;
 use crate::pool::Pool;
 use crate::range::Range;
-use crate::report::{Operation, Rule, Severity};
+use crate::report::Rule;
 
 /// The longest name the apiserver accepts, in bytes; it says so itself, and before this webhook is asked.
 const MAX_NAME_BYTES: usize = 253;
 
-/// Whereabouts finds the pool by its name and records the addresses of another network in it.
+/// Whereabouts finds the pool by its name and records the addresses of another network in it, or never looks
+/// it up and makes a second pool.
 pub static NAME_CONTRADICTS_RANGE: PoolRule = PoolRule {
     rule: Rule {
         id: "IPP401",
         name: "name-contradicts-range",
-        summary: "metadata.name ends in another CIDR than spec.range, or in none",
-        on: &[Operation::Create],
-        severity: Severity::Deny,
-        normalized: false,
+        summary: "metadata.name ends in another CIDR, in the range spelled otherwise, or in none",
         page: include_str!("IPP401-name-contradicts-range.md"),
+        ..Rule::DENY_ON_WRITE
     },
-    check: Check::Pool(|pool, report| {
-        let path = FieldPath::of("metadata.name");
-        let Some(range) = pool.range().filter(|range| !range.is_mapped_too_wide()) else { return };
-        let (Some(name), expected) = (name(pool), name_of(range)) else { return };
-        if name.len() > MAX_NAME_BYTES || ends_in(name, &expected) || ends_in(name, &old_name_of(range)) {
+    check: Check::Write(|pool, stored, report| {
+        const PATH: FieldPath<'static> = FieldPath::of("metadata.name");
+        let (Some(name), Some(range)) = (name(pool), pool.range()) else { return };
+        let before = stored.and_then(Pool::range).map(Range::network);
+        if before == Some(range.network()) || range.is_mapped_too_wide() || name.len() > MAX_NAME_BYTES {
             return;
         }
-        match range_in(name) {
-            Some(named) if named.network() == range.network() => {}
-            Some(named) => {
-                let detail =
-                    format!("must end in {expected}: this is the name of the pool of {}", named.network());
-                report.invalid(path, name, detail);
+        let expected = name_of(range);
+        match Suffix::of(name, range, &expected) {
+            Suffix::Agrees => {}
+            Suffix::Misspelled { prefix } => {
+                let detail = format!("must be {prefix}{expected}, or whereabouts never looks it up");
+                report.invalid(PATH, name, detail);
             }
-            None => {
-                report.invalid(
-                    path,
-                    name,
-                    format!("must end in {expected}, or whereabouts never looks it up"),
+            Suffix::Other(network) if stored.is_some() => {
+                let detail = format!(
+                    "must stay the pool of {network}: \
+                     a network is widened or moved in its network attachment definition"
                 );
+                report.invalid(PATH, name, detail);
+            }
+            Suffix::Other(network) => {
+                let detail = format!("must end in {expected}: this is the name of the pool of {network}");
+                report.invalid(PATH, name, detail);
+            }
+            Suffix::None => {
+                let detail = format!("must end in {expected}, or whereabouts never looks it up");
+                report.invalid(PATH, name, detail);
                 report.only_warns();
             }
         }
     }),
 };
 
+/// What the end of a name says of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Suffix<'n> {
+    /// It is the range, as whereabouts spells it.
+    Agrees,
+    /// It is the same network in another spelling, after this prefix.
+    Misspelled { prefix: &'n str },
+    /// It is another network.
+    Other(IpNet),
+    /// It is not a range at all.
+    None,
+}
+
+impl<'n> Suffix<'n> {
+    /// `expected` is how whereabouts spells the range.
+    fn of(name: &'n str, range: &Range, expected: &str) -> Self {
+        if ends_in(name, expected) {
+            return Self::Agrees;
+        }
+        let same = ranges_in(name).find(|(_, named)| named.network() == range.network());
+        match (same, ranges_in(name).next()) {
+            // Whereabouts masks the range of an unnamed network only.
+            (Some((prefix, named)), _) if !prefix.is_empty() && name[prefix.len()..] == spelled(&named) => {
+                Self::Agrees
+            }
+            (Some((prefix, _)), _) => Self::Misspelled { prefix },
+            (None, Some((_, other))) => Self::Other(other.network()),
+            (None, None) => Self::None,
+        }
+    }
+}
+
+/// Whether the name of the pool says another range than this one.
+pub(super) fn contradicts(pool: &Pool<'_>, range: &Range) -> bool {
+    matches!(suffix(pool, range), Suffix::Misspelled { .. } | Suffix::Other(_))
+}
+
+/// Whether the name of the pool says this range.
+pub(super) fn agrees(pool: &Pool<'_>, range: &Range) -> bool {
+    suffix(pool, range) == Suffix::Agrees
+}
+
+fn suffix<'p>(pool: &'p Pool<'_>, range: &Range) -> Suffix<'p> {
+    name(pool).map_or(Suffix::None, |name| Suffix::of(name, range, &name_of(range)))
+}
+
 /// The name, or what the apiserver will make it from.
-fn name<'a>(pool: &'a Pool<'a>) -> Option<&'a str> {
+fn name<'a>(pool: &'a Pool<'_>) -> Option<&'a str> {
     pool.metadata.name.text().or_else(|| pool.metadata.generate_name.text()).filter(|name| !name.is_empty())
 }
 
@@ -56,9 +111,9 @@ fn name_of(range: &Range) -> String {
     range.network().to_string().replace([':', '/'], "-")
 }
 
-/// How whereabouts 0.3 did: two colons became one dash.
-fn old_name_of(range: &Range) -> String {
-    range.network().to_string().replace("::", "-").replace('/', "-")
+/// The same with host bits.
+fn spelled(range: &Range) -> String {
+    format!("{}/{}", range.base(), range.network().prefix_len()).replace([':', '/'], "-")
 }
 
 /// Whether the name is `suffix`, or a network or node name, a dash and `suffix`.
@@ -66,13 +121,14 @@ fn ends_in(name: &str, suffix: &str) -> bool {
     name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('-'))
 }
 
-/// The longest range that the last parts of the name spell. An IPv6 range has to start with digits here:
-/// the dashes in front of `::` could as well belong to the name of the network.
-fn range_in(name: &str) -> Option<Range> {
-    let (address, prefix) = name.rsplit_once('-')?;
-    let parts = std::iter::once(0).chain(address.match_indices('-').map(|(dash, _)| dash + 1));
-    parts
-        .map(|start| &address[start..])
-        .filter(|address| !address.starts_with('-'))
-        .find_map(|address| Range::parse(&format!("{}/{prefix}", address.replace('-', ":"))).ok())
+/// The ranges that the last parts of the name spell, the longest first, each with what comes before it. An
+/// IPv6 range has to start with digits here: the dashes before `::` could as well belong to the name of the
+/// network.
+fn ranges_in(name: &str) -> impl Iterator<Item = (&str, Range)> {
+    let (address, prefix_length) = name.rsplit_once('-').unwrap_or_default();
+    let starts = std::iter::once(0).chain(address.match_indices('-').map(|(dash, _)| dash + 1));
+    starts.filter(|start| !address[*start..].starts_with('-')).filter_map(move |start| {
+        let text = format!("{}/{prefix_length}", address[start..].replace('-', ":"));
+        Some((&name[..start], Range::parse(&text).ok()?))
+    })
 }

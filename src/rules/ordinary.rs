@@ -9,6 +9,7 @@ use crate::range::Range;
 pub(super) fn is_ordinary(allocation: &Allocation<'_>, range: &Range) -> bool {
     let is_sound = |field: &Field<'_>, is_sound: fn(&str) -> bool| field.text().is_some_and(is_sound);
     allocation.offset.is_ok_and(|offset| range.holds(offset) && range.edge_at(offset).is_none())
+        && allocation.key_is_canonical()
         && allocation.shape == Shape::Object
         && is_sound(&allocation.id, |id| !id.is_empty())
         && is_sound(&allocation.podref, is_podref)

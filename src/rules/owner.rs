@@ -1,9 +1,9 @@
 //! IPP209 to IPP212 and IPP214: who holds an address.
 
 use super::key::place;
-use super::{Check, PoolRule, WRITES};
+use super::{Check, PoolRule};
 use crate::pool::{Allocation, Field, Shape};
-use crate::report::{Report, Rule, Severity};
+use crate::report::{Report, Rule};
 
 /// The longest name of a Linux network interface in bytes (`IFNAMSIZ` less the closing 0).
 const MAX_IFNAME_BYTES: usize = 15;
@@ -18,10 +18,8 @@ pub static ALLOCATION_FIELD_MISSING: PoolRule = PoolRule {
         id: "IPP209",
         name: "allocation-field-missing",
         summary: "id or podref is absent, null or not a string, or the allocation is not an object",
-        on: WRITES,
-        severity: Severity::Deny,
-        normalized: false,
         page: include_str!("IPP209-allocation-field-missing.md"),
+        ..Rule::DENY_ON_WRITE
     },
     check: Check::Allocation(|_, allocation, report| match &allocation.shape {
         Shape::Object => {
@@ -58,10 +56,8 @@ pub static PODREF_MALFORMED: PoolRule = PoolRule {
         id: "IPP210",
         name: "podref-malformed",
         summary: "podref is neither empty nor namespace/name in valid DNS names",
-        on: WRITES,
-        severity: Severity::Deny,
-        normalized: false,
         page: include_str!("IPP210-podref-malformed.md"),
+        ..Rule::DENY_ON_WRITE
     },
     check: Check::Allocation(|_, allocation, report| {
         let podref = allocation.owner();
@@ -78,10 +74,8 @@ pub static PODREF_EMPTY: PoolRule = PoolRule {
         id: "IPP211",
         name: "podref-empty",
         summary: "podref is empty, so that the address is never reclaimed",
-        on: WRITES,
-        severity: Severity::Warn,
-        normalized: false,
         page: include_str!("IPP211-podref-empty.md"),
+        ..Rule::WARN_ON_WRITE
     },
     check: Check::Allocation(|_, allocation, report| {
         if allocation.podref.text() == Some("") {
@@ -97,10 +91,8 @@ pub static ID_EMPTY: PoolRule = PoolRule {
         id: "IPP212",
         name: "id-empty",
         summary: "id is empty, so that the release of the container cannot find it",
-        on: WRITES,
-        severity: Severity::Warn,
-        normalized: false,
         page: include_str!("IPP212-id-empty.md"),
+        ..Rule::WARN_ON_WRITE
     },
     check: Check::Allocation(|_, allocation, report| {
         if allocation.id.text() == Some("") {
@@ -119,10 +111,8 @@ pub static IFNAME_MALFORMED: PoolRule = PoolRule {
         id: "IPP214",
         name: "ifname-malformed",
         summary: "ifname is not the name of a Linux network interface",
-        on: WRITES,
-        severity: Severity::Warn,
-        normalized: false,
         page: include_str!("IPP214-ifname-malformed.md"),
+        ..Rule::WARN_ON_WRITE
     },
     check: Check::Allocation(|_, allocation, report| {
         const WANTED: &str = "must be an interface name: 1 to 15 bytes, no slash, colon or blank";

@@ -1,13 +1,14 @@
 //! IPP1xx: the range by itself.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::slip::slip;
-use super::{Check, PoolRule, WRITES};
-use crate::path::FieldPath;
-use crate::pool::{Field, Pool, Shape};
+use super::{Check, PoolRule};
+use crate::path::{FieldPath, Quoted};
+use crate::pool::{Allocation, Field, Pool, Shape};
 use crate::range::Range;
-use crate::report::{Operation, Rule, Severity};
+use crate::report::{List, Operation, Rule};
 
 const PATH: FieldPath<'static> = FieldPath::of("spec.range");
 
@@ -17,10 +18,8 @@ pub static RANGE_MISSING: PoolRule = PoolRule {
         id: "IPP101",
         name: "range-missing",
         summary: "spec or spec.range is absent, null, empty or not a string",
-        on: WRITES,
-        severity: Severity::Deny,
-        normalized: false,
         page: include_str!("IPP101-range-missing.md"),
+        ..Rule::DENY_ON_WRITE
     },
     check: Check::Pool(|pool, report| {
         const WANTED: &str = "must be the network in CIDR notation, for example 10.0.0.0/24";
@@ -49,10 +48,8 @@ pub static RANGE_NOT_CIDR: PoolRule = PoolRule {
         id: "IPP102",
         name: "range-not-cidr",
         summary: "Go's net.ParseCIDR rejects spec.range, so whereabouts cannot read the pool",
-        on: WRITES,
-        severity: Severity::Deny,
-        normalized: false,
         page: include_str!("IPP102-range-not-cidr.md"),
+        ..Rule::DENY_ON_WRITE
     },
     check: Check::Pool(|pool, report| {
         let text = pool.spec.range.text().unwrap_or_default();
@@ -68,10 +65,9 @@ pub static RANGE_NOT_CANONICAL: PoolRule = PoolRule {
         id: "IPP103",
         name: "range-not-canonical",
         summary: "spec.range spells its network in an unusual way",
-        on: WRITES,
-        severity: Severity::Warn,
         normalized: true,
         page: include_str!("IPP103-range-not-canonical.md"),
+        ..Rule::WARN_ON_WRITE
     },
     check: Check::Pool(|pool, report| {
         let Some((text, range)) = readable(pool) else { return };
@@ -87,24 +83,55 @@ pub static RANGE_HOST_BITS: PoolRule = PoolRule {
         id: "IPP104",
         name: "range-host-bits",
         summary: "the address of spec.range has bits set past the prefix",
-        on: WRITES,
-        severity: Severity::Deny,
         normalized: true,
         page: include_str!("IPP104-range-host-bits.md"),
+        ..Rule::DENY_ON_WRITE
     },
-    check: Check::Pool(|pool, report| {
+    check: Check::Write(|pool, stored, report| {
         let Some((text, range)) = readable(pool) else { return };
-        let shift = range.host_bits();
-        if shift != 0 {
-            let network = range.network();
-            report.invalid(
-                PATH,
-                text,
-                format!("must be the network address: {network}, with {shift} added to every offset"),
-            );
+        if range.host_bits() == 0 {
+            return;
+        }
+        let network = range.network();
+        let entries = entries_brought_in(pool, stored);
+        if stored.is_some_and(|stored| stored.spec.range == pool.spec.range) {
+            let detail =
+                format!("must be \"{network}\", with every offset rewritten; `check --diff` shows how");
+            report.invalid(PATH, text, detail);
+        } else if entries.is_empty() {
+            report.invalid(PATH, text, format!("must be \"{network}\", from which offsets count"));
+        } else {
+            report.invalid(PATH, text, format!("must be \"{network}\", from which offsets count: "));
+            report.lists(canonical_offsets(range, &entries));
         }
     }),
 };
+
+/// The entries that are not stored, under the same key and the same in every field.
+fn entries_brought_in<'a>(pool: &'a Pool<'_>, stored: Option<&Pool<'_>>) -> Vec<&'a Allocation<'a>> {
+    let stored = stored.into_iter().flat_map(|stored| &stored.spec.allocations);
+    let stored: HashMap<_, _> = stored.map(|it| (it.key.as_ref(), it)).collect();
+    let is_new = |it: &&Allocation<'_>| stored.get(it.key.as_ref()) != Some(it);
+    let mut entries: Vec<_> = pool.spec.allocations.iter().filter(is_new).collect();
+    entries.sort_by_key(|it| it.offset.ok());
+    entries
+}
+
+/// For each entry inside the range the offset that stands for the same address, counted from the network.
+fn canonical_offsets(range: &Range, entries: &[&Allocation<'_>]) -> List {
+    let canonical = range.canonical();
+    let mut list = List::default();
+    for entry in entries {
+        let address = entry.offset.ok().and_then(|offset| range.address_at(offset));
+        let Some(address) = address.filter(|address| range.contains(*address)) else { continue };
+        let key = Quoted(&entry.key);
+        list.push(|| match canonical.offset_of(address) {
+            Some(offset) => format!("{key} becomes \"{offset}\" ({address})"),
+            None => format!("{key} ({address}) is past the last offset that whereabouts reads"),
+        });
+    }
+    list
+}
 
 /// Whereabouts creates such a pool and then cannot allocate from it.
 pub static RANGE_WITHOUT_USABLE_ADDRESS: PoolRule = PoolRule {
@@ -113,9 +140,8 @@ pub static RANGE_WITHOUT_USABLE_ADDRESS: PoolRule = PoolRule {
         name: "range-without-usable-address",
         summary: "a /31, /32, /127 or /128: whereabouts cannot allocate from it",
         on: &[Operation::Create],
-        severity: Severity::Warn,
-        normalized: false,
         page: include_str!("IPP105-range-without-usable-address.md"),
+        ..Rule::WARN_ON_WRITE
     },
     check: Check::Pool(|pool, report| {
         let Some((text, range)) = readable(pool) else { return };
@@ -136,10 +162,8 @@ pub static RANGE_MAPPED_TOO_WIDE: PoolRule = PoolRule {
         id: "IPP106",
         name: "range-mapped-too-wide",
         summary: "an IPv4-mapped address with a prefix shorter than /96: no address is inside",
-        on: WRITES,
-        severity: Severity::Deny,
-        normalized: false,
         page: include_str!("IPP106-range-mapped-too-wide.md"),
+        ..Rule::DENY_ON_WRITE
     },
     check: Check::Pool(|pool, report| {
         let Some((text, range)) = readable(pool) else { return };
@@ -158,9 +182,8 @@ pub static RANGE_WIDER_THAN_OFFSETS: PoolRule = PoolRule {
         name: "range-wider-than-offsets",
         summary: "IPv6 shorter than /64: whereabouts keeps only 64 bits of an offset",
         on: &[Operation::Create],
-        severity: Severity::Warn,
-        normalized: false,
         page: include_str!("IPP107-range-wider-than-offsets.md"),
+        ..Rule::WARN_ON_WRITE
     },
     check: Check::Pool(|pool, report| {
         let Some((text, range)) = readable(pool) else { return };
