@@ -1,5 +1,5 @@
 // As ../kubernetes, an older release of Kubernetes that the webhook is tested on as well.
-module ippool-webhook.test/tools/kubernetes-1.33
+module ippool-webhook.test/tools/kubernetes-1.33.13
 
 go 1.26.0
 
