@@ -16,6 +16,8 @@ mod pki;
 mod registration;
 #[path = "deploy/trial.rs"]
 mod trial;
+#[path = "deploy/versions.rs"]
+mod versions;
 
 use std::path::{Path, PathBuf};
 

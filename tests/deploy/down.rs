@@ -79,7 +79,7 @@ fn writes() -> Vec<Write> {
         anyone("removes a finalizer", pods(), with_metadata(pods(), "finalizers", json!([]))),
         anyone("deletes an empty pool", empty(), none()),
         anyone("deletes a pool in use", pods(), none()),
-        controller("deletes a namespace with its pools", pods(), none()),
+        controller("deletes each pool in use of a namespace that is deleted", pods(), none()),
     ]
 }
 
