@@ -4,10 +4,10 @@ CARGO ?= cargo
 TARGET ?= $(shell uname -m)-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help ci fmt lint core test cluster demo image bench count load footprint compare soak deny docs outcomes
+.PHONY: help ci fmt lint core test cluster cluster-versions demo image bench count load footprint compare soak deny docs outcomes
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ci: fmt lint core docs test cluster count ## everything CI asks for
 	SOAK_SECONDS=120 $(MAKE) soak
@@ -33,6 +33,9 @@ cluster: ## against kube-apiserver, etcd, kubectl and whereabouts (needs Go, or 
 		CLUSTER_NUMBERS=$$numbers $(CARGO) test --locked --features cluster --test cluster \
 		&& awk -F ': ' '!($$1 in sum) { name[++n] = $$1 } { sum[$$1] += $$2 } \
 			END { for (i = 1; i <= n; i++) print name[i] ": " sum[name[i]] }' "$$numbers" | sort
+
+cluster-versions: ## parts of it on older releases of Kubernetes and whereabouts; prints a table (needs Go; half an hour); ARGS=--write puts it into docs
+	@tests/cluster/versions $(ARGS)
 
 demo: ## a tour with kubectl through a control plane: what the CRD lets through, what the webhook says
 	$(CARGO) build --locked

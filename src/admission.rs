@@ -64,6 +64,8 @@ pub struct Summary {
     pub findings: Vec<(&'static Rule, Severity)>,
     /// How many findings would have refused, had trust or enforcement not lowered them.
     pub spared: usize,
+    /// Whether a service account that is not trusted wrote as the CNI plugin does.
+    pub untrusted_plugin_write: bool,
 }
 
 /// How a review ended.
@@ -150,7 +152,11 @@ pub fn answer(endpoint: Endpoint, body: &[u8], policy: &Policy) -> Result<Answer
     let username = question.user_info.username.as_ref();
     let request = Request { operation: question.operation, username, new, old };
     Ok(match endpoint {
-        Endpoint::Validate => reply::judged(&question, &review::review(&request, policy), policy),
+        Endpoint::Validate => {
+            let mut answer = reply::judged(&question, &review::review(&request, policy), policy);
+            answer.summary.untrusted_plugin_write = review::is_untrusted_plugin_write(&request, policy);
+            answer
+        }
         Endpoint::Mutate => match (review::normalize(&request, policy), &request.new) {
             (Some(range), Some(pool)) => reply::patched(&question, pool, &range, policy),
             _ => reply::untouched(&question, policy),

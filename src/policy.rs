@@ -1,17 +1,20 @@
 //! What an administrator may set: the weight of each rule, who is trusted, whether to normalize.
 
+mod user_pattern;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use wildmatch::WildMatch;
+
+pub use user_pattern::UserPattern;
 
 use crate::report::{Denial, Rule, Severity};
 use crate::rules;
 
-/// Who writes pools in the stock installations: upstream's manifests and charts (only administrators make
-/// service accounts in kube-system), and OpenShift's.
+/// Who writes pools in the usual installations: upstream's manifests and charts, operators and other charts, each in
+/// a namespace of its own, and OpenShift's.
 pub const TRUSTED_WRITERS: [&str; 2] = [
-    "system:serviceaccount:kube-system:*whereabouts*",
+    "system:serviceaccount:*:*whereabouts*",
     "system:serviceaccount:openshift-multus:multus-ancillary-tools",
 ];
 
@@ -22,9 +25,9 @@ pub struct Policy {
     /// The weight of rules by id or name, where it is not the rule's own.
     #[serde(rename = "rules", deserialize_with = "known_rules")]
     severities: BTreeMap<&'static str, Severity>,
-    /// Patterns of user names, `*` for any stretch; an UPDATE of theirs is never refused.
+    /// Whose UPDATE is never denied.
     #[serde(deserialize_with = "patterns")]
-    trusted_writers: Vec<WildMatch>,
+    trusted_writers: Vec<UserPattern>,
     /// Whether the mutating webhook repairs what can be repaired without moving an address.
     pub normalize: bool,
     /// Whether anything is refused at all.
@@ -58,7 +61,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             severities: BTreeMap::new(),
-            trusted_writers: TRUSTED_WRITERS.iter().map(|pattern| WildMatch::new(pattern)).collect(),
+            trusted_writers: TRUSTED_WRITERS.map(UserPattern::known).to_vec(),
             normalize: true,
             enforcement: Enforcement::default(),
             limits: Limits::default(),
@@ -104,11 +107,7 @@ fn known_rules<'de, D: serde::Deserializer<'de>>(
     Ok(by_id)
 }
 
-fn patterns<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<WildMatch>, D::Error> {
+fn patterns<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<UserPattern>, D::Error> {
     let patterns = Vec::<String>::deserialize(deserializer)?;
-    if patterns.iter().any(|pattern| pattern.trim_matches('*').is_empty()) {
-        let message = "trustedWriters: an empty pattern or a bare * would trust everyone";
-        return Err(serde::de::Error::custom(message));
-    }
-    Ok(patterns.iter().map(|pattern| WildMatch::new(pattern)).collect())
+    patterns.iter().map(|pattern| UserPattern::parse(pattern).map_err(serde::de::Error::custom)).collect()
 }

@@ -6,12 +6,14 @@
 mod allocations;
 mod field;
 mod landmark;
+mod plugin_write;
 mod read;
 mod usual;
 mod walk;
 
 pub use allocations::Allocations;
 pub use field::{Claim, Field, JsonType, Shape, Unknown};
+pub use plugin_write::is_plugin_write;
 pub(crate) use read::Text;
 pub(crate) use usual::Usual;
 pub(crate) use walk::{Members, Walk};

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::normalize::canonical_range;
 use crate::policy::{Enforcement, Policy};
-use crate::pool::{Pool, Spec};
+use crate::pool::{Pool, Spec, is_plugin_write};
 use crate::report::{Denial, Finding, Operation, Rule, Severity};
 use crate::rules::{self, Change};
 
@@ -88,6 +88,16 @@ pub fn normalize(request: &Request<'_>, policy: &Policy) -> Option<String> {
         // Without the stored object nobody can say from where its offsets count.
         _ => None,
     }
+}
+
+/// Whether a service account that is not trusted writes as the CNI plugin does: then whereabouts runs under a name
+/// that nobody has told the webhook, and its pods wait for it.
+pub fn is_untrusted_plugin_write(request: &Request<'_>, policy: &Policy) -> bool {
+    let Request { operation: Operation::Update, username, new: Some(new), old: Some(old) } = request else {
+        return false;
+    };
+    let untrusted = username.starts_with("system:serviceaccount:") && !policy.trusts(username);
+    untrusted && is_plugin_write(&old.spec, &new.spec)
 }
 
 impl Refusal {

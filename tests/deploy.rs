@@ -5,20 +5,24 @@
 
 #[path = "deploy/cel.rs"]
 mod cel;
+#[path = "deploy/down.rs"]
+mod down;
 #[path = "deploy/issued.rs"]
 mod issued;
 #[path = "common/pki.rs"]
 #[allow(dead_code, reason = "made for the tests of the server")]
 mod pki;
+#[path = "deploy/registration.rs"]
+mod registration;
 #[path = "deploy/trial.rs"]
 mod trial;
+#[path = "deploy/versions.rs"]
+mod versions;
 
 use std::path::{Path, PathBuf};
 
-use ippool_webhook::ippool::IPPool;
 use ippool_webhook::policy::{Enforcement, Policy, TRUSTED_WRITERS};
 use ippool_webhook::server::Limits;
-use kube::Resource;
 use serde_json::{Value, json};
 
 /// What every object of the base and every label selector carries.
@@ -41,16 +45,6 @@ fn object(path: &str) -> Value {
     let [object] = documents(path).try_into().unwrap_or_else(|it| panic!("deploy/{path}: {it:?}"));
     object
 }
-
-/// The three webhooks by name.
-fn webhook(name: &str) -> Value {
-    let files = ["base/mutating.yaml", "base/validating.yaml", "components/observe-cni/validating.yaml"];
-    let named = |hook: &Value| hook["name"] == format!("{name}.ippools.whereabouts.cni.cncf.io");
-    let hooks = files.iter().flat_map(|file| object(file)["webhooks"].as_array().unwrap().clone());
-    hooks.into_iter().find(named).unwrap_or_else(|| panic!("no webhook is called {name}"))
-}
-
-const WEBHOOKS: [&str; 3] = ["normalize", "validate", "observe"];
 
 fn pod() -> Value {
     object("base/deployment.yaml")["spec"]["template"].clone()
@@ -79,35 +73,8 @@ fn the_policy_trusts_whom_the_program_trusts_by_itself() {
 }
 
 #[test]
-fn the_match_conditions_are_the_trusted_writers_of_the_policy() {
-    let policy: Policy = serde_saphyr::from_str(&text("base/policy.yaml")).unwrap();
-    let trusted = cel::any_of(&policy.trusted_writers().collect::<Vec<_>>());
-    let wanted = [
-        ("normalize", format!("request.operation == 'CREATE' || !( {trusted} )")),
-        ("validate", format!("!( {trusted} )")),
-        ("observe", trusted),
-    ];
-    for (name, expression) in wanted {
-        let webhook = webhook(name);
-        let [condition] = webhook["matchConditions"].as_array().unwrap().as_slice() else {
-            panic!("{name}: one condition")
-        };
-        assert_eq!(
-            condition["expression"], expression,
-            "{name}: what belongs to trustedWriters is on the right"
-        );
-    }
-}
-
-#[test]
-fn the_webhooks_are_called_at_what_the_program_serves() {
+fn the_service_leads_to_what_the_program_listens_on() {
     let service = object("base/service.yaml");
-    for (name, path) in [("normalize", "/mutate"), ("validate", "/validate"), ("observe", "/validate")] {
-        let called = &webhook(name)["clientConfig"]["service"];
-        let metadata = &service["metadata"];
-        let wanted = json!({ "name": metadata["name"], "namespace": metadata["namespace"], "path": path, "port": 443 });
-        assert_eq!(*called, wanted, "{name}");
-    }
     for (name, port, flag) in [("https", 443, "listen"), ("admin", 8080, "admin-listen")] {
         let ports = service["spec"]["ports"].as_array().unwrap();
         let offered = ports.iter().find(|it| it["name"] == name).unwrap();
@@ -116,40 +83,6 @@ fn the_webhooks_are_called_at_what_the_program_serves() {
         let open = ports.as_array().unwrap().iter().find(|it| it["name"] == name).unwrap();
         assert_eq!(format!("0.0.0.0:{}", open["containerPort"]), argument(flag));
     }
-}
-
-#[test]
-fn the_webhooks_are_asked_about_pools_and_nothing_else() {
-    for name in WEBHOOKS {
-        let webhook = webhook(name);
-        let mut operations = vec!["CREATE", "UPDATE", "DELETE"];
-        operations.truncate(if name == "normalize" { 2 } else { 3 });
-        let rule = json!({
-            "apiGroups": [IPPool::group(&())],
-            "apiVersions": [IPPool::version(&())],
-            "resources": [IPPool::plural(&())],
-            "operations": operations,
-            "scope": "Namespaced",
-        });
-        assert_eq!(webhook["rules"], json!([rule]), "{name}");
-        // Where whereabouts lives, every usual exclusion would exclude every pool.
-        assert_eq!((&webhook["namespaceSelector"], &webhook["objectSelector"]), (&json!({}), &json!({})));
-        assert_eq!(webhook["matchPolicy"], "Equivalent");
-        assert_eq!(webhook["sideEffects"], "None");
-        assert_eq!(webhook["admissionReviewVersions"], json!(["v1"]));
-    }
-}
-
-#[test]
-fn only_people_wait_for_a_webhook_that_is_down() {
-    let stated = WEBHOOKS.map(|name| {
-        let webhook = webhook(name);
-        let policy = webhook["failurePolicy"].as_str().unwrap().to_owned();
-        (name, policy, webhook["timeoutSeconds"].as_u64().unwrap())
-    });
-    let wanted = [("normalize", "Ignore", 2), ("validate", "Fail", 5), ("observe", "Ignore", 1)];
-    assert_eq!(stated, wanted.map(|(name, policy, seconds)| (name, policy.to_owned(), seconds)));
-    assert_eq!(webhook("normalize")["reinvocationPolicy"], "IfNeeded");
 }
 
 #[test]

@@ -55,6 +55,12 @@ impl Serving {
         Caller(soon(connect(self.address, client(&self.ca, None))).await.unwrap())
     }
 
+    async fn metrics(&self) -> String {
+        let mut admin = Caller(tokio::net::TcpStream::connect(self.admin).await.unwrap());
+        admin.send("GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        admin.answer().await.text
+    }
+
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
@@ -183,13 +189,30 @@ async fn enforcement_warn_refuses_nothing_and_counts_what_it_would_have() {
     let answer = serving.caller().await.post("/validate", DENIED).await.json();
     assert_eq!(answer["response"]["allowed"], true);
     assert!(answer["response"]["warnings"][0].as_str().unwrap().contains("IPP102"), "{answer}");
-    let mut admin = Caller(tokio::net::TcpStream::connect(serving.admin).await.unwrap());
-    admin.send("GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
-    let metrics = admin.answer().await.text;
+    let metrics = serving.metrics().await;
     assert!(
         metrics.contains("ippool_webhook_reviews_would_deny_total{endpoint=\"validate\"} 1\n"),
         "{metrics}"
     );
+}
+
+#[tokio::test]
+async fn a_write_as_of_the_plugin_by_an_untrusted_account_is_logged_and_counted() {
+    const ALLOCATES: &str = include_str!("fixtures/reviews/whereabouts-third-allocation.json");
+    let mut serving = Serving::start(&[]);
+    let mut caller = serving.caller().await;
+    for user in ["system:serviceaccount:kube-system:whereabouts", "alice", "system:serviceaccount:ipam:agent"]
+    {
+        let review = ALLOCATES.replace("system:serviceaccount:kube-system:whereabouts", user);
+        assert_eq!(caller.post("/validate", &review).await.json()["response"]["allowed"], true);
+    }
+    let message = "a service account that is not trusted writes as the CNI plugin does; if it is that of whereabouts, \
+                   add the user to trustedWriters of the policy and to the matchConditions of the webhooks";
+    let event = until_logged(&mut serving.log, message);
+    let fields = ["level", "user", "namespace", "name"].map(|name| event[name].as_str().unwrap());
+    assert_eq!(fields, ["WARN", "system:serviceaccount:ipam:agent", "kube-system", "10.100.0.0-24"]);
+    let metrics = serving.metrics().await;
+    assert!(metrics.contains("ippool_webhook_untrusted_plugin_writes_total 1\n"), "{metrics}");
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ pub fn webhook(contender: &str, hook: &str) -> String {
 /// The registration of `deploy/`, for the server at `address` and one namespace.
 fn register(plane: &Plane, namespace: &str, address: &str) {
     for hook in HOOKS {
-        let mut configuration = registration(hook);
+        let mut configuration = registration(&[hook]);
         configuration["metadata"]["name"] = json!(format!("{namespace}-{hook}"));
         for webhook in configuration["webhooks"].as_array_mut().unwrap() {
             webhook["name"] = json!(self::webhook(namespace, hook));

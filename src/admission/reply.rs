@@ -149,6 +149,7 @@ fn written(
         outcome,
         findings,
         spared,
+        untrusted_plugin_write: false,
     };
     Answer { body, summary }
 }

@@ -41,6 +41,18 @@ pub fn reviewed(endpoint: Endpoint, summary: &Summary, took: Duration) {
     }
 }
 
+/// A service account that is not trusted wrote as the CNI plugin does: both places that have to know it.
+pub fn untrusted_plugin_write(summary: &Summary) {
+    warn!(
+        uid = clipped(&summary.uid),
+        user = clipped(&summary.username),
+        namespace = clipped(&summary.namespace),
+        name = clipped(&summary.name),
+        "a service account that is not trusted writes as the CNI plugin does; if it is that of whereabouts, add the user \
+         to trustedWriters of the policy and to the matchConditions of the webhooks"
+    );
+}
+
 /// A request that was turned away.
 pub fn rejected(rejection: &Rejection, head: &Parts) {
     warn!(

@@ -57,6 +57,7 @@ pub struct Metrics {
     registry: Registry,
     reviews: Family<Reviewed, Counter>,
     would_deny: Family<ByEndpoint, Counter>,
+    untrusted_plugin_writes: Counter,
     durations: Durations,
     findings: Family<Found, Counter>,
     request_bytes: Histogram,
@@ -78,6 +79,7 @@ impl Default for Metrics {
             registry: Registry::with_prefix("ippool_webhook"),
             reviews: Family::default(),
             would_deny: Family::default(),
+            untrusted_plugin_writes: Counter::default(),
             durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
             findings: Family::default(),
             request_bytes: Histogram::new(BYTES_BUCKETS),
@@ -102,6 +104,8 @@ impl Metrics {
         r.register("reviews", "Reviews answered, or turned away with an error", self.reviews.clone());
         let help = "Reviews that would have been denied had they been enforced and their writer not trusted";
         r.register("reviews_would_deny", help, self.would_deny.clone());
+        let help = "Updates by service accounts that are not trusted and write as the CNI plugin does";
+        r.register("untrusted_plugin_writes", help, self.untrusted_plugin_writes.clone());
         let help = "Time from the end of a request's header to its answer, or to giving up";
         r.register("review_duration_seconds", help, self.durations.clone());
         r.register("findings", "What the rules found, as it was reported", self.findings.clone());
@@ -164,6 +168,7 @@ impl Metrics {
         for (rule, severity) in &summary.findings {
             self.findings.get_or_create(&Found { rule: rule.id, severity: severity.as_str() }).inc();
         }
+        self.untrusted_plugin_writes.inc_by(summary.untrusted_plugin_write.into());
         if summary.spared > 0 {
             self.would_deny.get_or_create(&ByEndpoint { endpoint: endpoint.as_str() }).inc();
         }

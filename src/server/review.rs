@@ -47,6 +47,9 @@ impl App {
             Ok(answer) => {
                 self.metrics.reviewed(endpoint, &answer.summary);
                 log::reviewed(endpoint, &answer.summary, took);
+                if answer.summary.untrusted_plugin_write {
+                    log::untrusted_plugin_write(&answer.summary);
+                }
                 json_response(StatusCode::OK, answer.body.into())
             }
             Err(rejection) => self.reject(Some(endpoint), rejection, &head, body).await,

@@ -3,10 +3,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::guarded;
 use super::plane::Identity;
+use super::pools::{JSON, JSON_PATCH, MERGE_PATCH, pool};
 
 mod delete;
 mod options;
@@ -15,9 +16,6 @@ mod refuse;
 mod write;
 
 const GROUP: &str = "/apis/whereabouts.cni.cncf.io/v1alpha1";
-const JSON: &str = "application/json";
-const JSON_PATCH: &str = "application/json-patch+json";
-const MERGE_PATCH: &str = "application/merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
 /// A namespace of its own, and the requests a test makes in it.
@@ -65,23 +63,6 @@ impl Api {
         assert_eq!(code, 201, "{stored}");
         stored
     }
-}
-
-/// A pool of `range` with an allocation at each of `offsets`.
-fn pool(range: &str, offsets: &[&str]) -> Value {
-    let owner =
-        |offset: &str| json!({ "id": format!("c{offset}"), "ifname": "net1", "podref": "default/web-0" });
-    let mut allocations = json!({});
-    for (number, offset) in offsets.iter().enumerate() {
-        allocations[*offset] = owner(offset);
-        allocations[*offset]["podref"] = json!(format!("default/web-{number}"));
-    }
-    json!({
-        "apiVersion": "whereabouts.cni.cncf.io/v1alpha1",
-        "kind": "IPPool",
-        "metadata": { "name": range.replace(['/', ':'], "-") },
-        "spec": { "range": range, "allocations": allocations },
-    })
 }
 
 fn names(list: &Value) -> Vec<&str> {

@@ -4,14 +4,11 @@ use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ippool_webhook::policy::Policy;
 use serde_json::{Value, json};
 
 use super::plane::Plane;
-use super::process::{Ran, awaited};
-use super::rendered::{
-    OVERLAYS, folder, of_kind, registration, rendered, rendered_beside, rendered_webhooks,
-};
+use super::process::Ran;
+use super::rendered::{OVERLAYS, folder, of_kind, rendered, rendered_beside, rendered_webhooks};
 
 /// A control plane with the namespace of the webhook and nothing that runs in it. Nobody writes a pool there.
 pub fn plane() -> &'static Plane {
@@ -168,61 +165,4 @@ fn the_example_of_client_certificates_renders() {
     assert_eq!(arguments, ["--client-name=kube-apiserver-kubelet-client", "--client-ca=/client-ca/ca.crt"]);
     let ran = tried(plane(), deployment);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-}
-
-/// Users, and what each of them may be taken for.
-const USERS: [&str; 9] = [
-    "alice",
-    "system:serviceaccount:kube-system:whereabouts",
-    "system:serviceaccount:kube-system:harvester-whereabouts-controller",
-    "system:serviceaccount:openshift-multus:multus-ancillary-tools",
-    "system:serviceaccount:kube-system:namespace-controller",
-    "system:serviceaccount:openshift-multus:whereabouts",
-    "system:serviceaccount:openshift-multus:multus-ancillary-tools-2",
-    "system:serviceaccount:kube-system-2:whereabouts",
-    "x-system:serviceaccount:kube-system:whereabouts",
-];
-
-const POOL: &str = r#"{"apiVersion":"whereabouts.cni.cncf.io/v1alpha1","kind":"IPPool",
-    "metadata":{"name":"10.9.0.0-24","namespace":"kube-system"},"spec":{"range":"10.9.0.0/24","allocations":{}}}"#;
-
-/// Whether the apiserver calls `webhook` when `user` does this. The Service is not there, so a call fails, and
-/// under failurePolicy Fail it shows.
-fn calls(plane: &Plane, webhook: &str, user: &str, operation: &str) -> bool {
-    let mut arguments = match operation {
-        "CREATE" => vec!["create", "-f", "-"],
-        "UPDATE" => vec!["label", "ippool", "stored", "tried=yes"],
-        _ => vec!["delete", "ippool", "stored"],
-    };
-    arguments.extend(["--dry-run=server", "--as", user, "--as-group", "system:masters"]);
-    let ran = plane.kubectl_with(&arguments, POOL, &[]);
-    let failed = format!("failed calling webhook \"{webhook}.ippools.whereabouts.cni.cncf.io\"");
-    assert!(ran.code == 0 || ran.stderr.contains(&failed), "{user} {operation}: {}", ran.stderr);
-    ran.code != 0
-}
-
-#[test]
-fn the_apiserver_decides_who_is_sent_to_the_webhook_as_the_policy_does() {
-    let (plane, policy) = (Plane::start("conditions"), Policy::default());
-    plane.kubectl_with(&["create", "-f", "-"], &POOL.replace("10.9.0.0-24", "stored"), &[]).ok();
-    for webhook in ["normalize", "validate", "observe"] {
-        let mut configuration = registration(webhook);
-        configuration["webhooks"][0]["failurePolicy"] = json!("Fail");
-        plane.kubectl_with(&["create", "-f", "-"], &configuration.to_string(), &[]).ok();
-        // Whom it certainly applies to.
-        let user = if webhook == "observe" { USERS[1] } else { USERS[0] };
-        awaited("the webhook to be called", || calls(&plane, webhook, user, "CREATE").then_some(()));
-        for user in USERS {
-            for operation in ["CREATE", "UPDATE", "DELETE"] {
-                let wanted = match webhook {
-                    "normalize" => operation == "CREATE" || operation == "UPDATE" && !policy.trusts(user),
-                    "validate" => !policy.trusts(user),
-                    _ => policy.trusts(user),
-                };
-                assert_eq!(calls(&plane, webhook, user, operation), wanted, "{webhook} {user} {operation}");
-            }
-        }
-        plane.kubectl_with(&["delete", "-f", "-"], &configuration.to_string(), &[]).ok();
-        awaited("the webhook to be forgotten", || (!calls(&plane, webhook, user, "CREATE")).then_some(()));
-    }
 }

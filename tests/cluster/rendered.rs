@@ -54,16 +54,17 @@ pub fn rendered_webhooks(overlay: &str) -> Vec<Value> {
     rendered(overlay).into_iter().filter(|object| kinds.iter().any(|kind| object["kind"] == *kind)).collect()
 }
 
-/// A configuration of nothing but the webhook `normalize`, `validate` or `observe`, under a name of its own.
-pub fn registration(webhook: &str) -> Value {
-    let name = format!("{webhook}.ippools.whereabouts.cni.cncf.io");
+/// A configuration of nothing but these webhooks, under a name of its own: `normalize`, `observe`, or some of
+/// `validate` and `deletion`.
+pub fn registration(webhooks: &[&str]) -> Value {
+    let names: Vec<_> = webhooks.iter().map(|it| format!("{it}.ippools.whereabouts.cni.cncf.io")).collect();
     for mut configuration in rendered_webhooks("observe-cni") {
-        let webhooks = configuration["webhooks"].as_array_mut().unwrap();
-        webhooks.retain(|it| it["name"] == name);
-        if !webhooks.is_empty() {
-            configuration["metadata"] = json!({ "name": format!("ippool-webhook-{webhook}") });
+        let all = configuration["webhooks"].as_array_mut().unwrap();
+        all.retain(|it| names.iter().any(|name| it["name"] == *name));
+        if all.len() == names.len() {
+            configuration["metadata"] = json!({ "name": format!("ippool-webhook-{}", webhooks[0]) });
             return configuration;
         }
     }
-    panic!("deploy/ renders no webhook {name}")
+    panic!("deploy/ renders no webhooks {names:?}")
 }

@@ -15,6 +15,13 @@ pub struct Tools {
     pub whereabouts_dir: PathBuf,
 }
 
+impl Tools {
+    /// Whether this release of whereabouts knows pools of nodes, which came with 0.9.0.
+    pub fn has_node_slices(&self) -> bool {
+        self.whereabouts_dir.join("doc/crds/whereabouts.cni.cncf.io_nodeslicepools.yaml").exists()
+    }
+}
+
 /// A file of `tests/cluster/tools`.
 pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/tools").join(name)

@@ -18,7 +18,8 @@ use super::rendered::registration;
 pub enum Hook {
     /// The mutating one, whose failures are ignored.
     Normalize,
-    /// The validating one, which trusted writers do not pass through.
+    /// The validating ones of the base: trusted writers do not pass through the one for writes, everyone through
+    /// the one for deletions.
     Validate,
     /// The validating one of the overlay observe-cni, which only trusted writers pass through.
     ObserveCni,
@@ -28,12 +29,12 @@ impl Hook {
     /// With all of them every write of everyone is seen.
     pub const ALL: [Self; 3] = [Self::Normalize, Self::Validate, Self::ObserveCni];
 
-    /// What it is called in `deploy/`.
-    fn name(self) -> &'static str {
+    /// What is called in `deploy/`; all of it is in force at the same moment.
+    fn names(self) -> &'static [&'static str] {
         match self {
-            Self::Normalize => "normalize",
-            Self::Validate => "validate",
-            Self::ObserveCni => "observe",
+            Self::Normalize => &["normalize"],
+            Self::Validate => &["validate", "deletion"],
+            Self::ObserveCni => &["observe"],
         }
     }
 }
@@ -73,9 +74,7 @@ impl Webhook {
     /// Registers `hooks` and waits until the apiserver calls them. What was registered before is replaced.
     pub fn register(&self, plane: &Plane, hooks: &[Hook]) {
         self.unregister(plane);
-        let items: Vec<_> = hooks.iter().map(|hook| self.here(registration(hook.name()))).collect();
-        let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
-        plane.kubectl_with(&["create", "-f", "-"], &list.to_string(), &[]).ok();
+        register_at(plane, self.address, &self.ca, hooks);
         for hook in hooks {
             let what = format!("the apiserver to call {hook:?}");
             awaited(&what, || self.is_in_force(plane, *hook).then_some(()));
@@ -118,7 +117,7 @@ impl Webhook {
     }
 
     /// The number of reviews with all of these labels.
-    fn reviews(&self, labels: &[&str]) -> usize {
+    pub fn reviews(&self, labels: &[&str]) -> usize {
         let counted = |name: &str| {
             name.starts_with("ippool_webhook_reviews_total{")
                 && labels.iter().all(|label| name.contains(label))
@@ -151,16 +150,6 @@ impl Webhook {
         series.filter(|(name, _)| wanted(name)).map(|(_, value)| value.parse::<f64>().unwrap()).sum()
     }
 
-    /// A configuration of `deploy/` with this server in the place of the Service.
-    fn here(&self, mut configuration: Value) -> Value {
-        for webhook in configuration["webhooks"].as_array_mut().unwrap() {
-            let path = webhook["clientConfig"]["service"]["path"].as_str().unwrap();
-            let url = format!("https://{}{path}", self.address);
-            webhook["clientConfig"] = json!({ "url": url, "caBundle": BASE64.encode(&self.ca) });
-        }
-        configuration
-    }
-
     /// Whether the apiserver calls it, which it begins and ends to do some time after it was told.
     fn is_in_force(&self, plane: &Plane, hook: Hook) -> bool {
         match hook {
@@ -180,6 +169,23 @@ impl Webhook {
             }
         }
     }
+}
+
+/// Registers `hooks` as served at `address` with a certificate of `ca`, and does not wait.
+pub fn register_at(plane: &Plane, address: SocketAddr, ca: &str, hooks: &[Hook]) {
+    let items: Vec<_> = hooks.iter().map(|hook| served_at(address, ca, registration(hook.names()))).collect();
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
+    plane.kubectl_with(&["create", "-f", "-"], &list.to_string(), &[]).ok();
+}
+
+/// A configuration of `deploy/` with a server in the place of the Service.
+fn served_at(address: SocketAddr, ca: &str, mut configuration: Value) -> Value {
+    for webhook in configuration["webhooks"].as_array_mut().unwrap() {
+        let path = webhook["clientConfig"]["service"]["path"].as_str().unwrap();
+        let url = format!("https://{address}{path}");
+        webhook["clientConfig"] = json!({ "url": url, "caBundle": BASE64.encode(ca) });
+    }
+    configuration
 }
 
 /// The event of `message` in a log, where it is there.

@@ -1,83 +1,63 @@
-//! Patterns of user names as CEL, the language of `matchConditions`.
+//! Patterns of user names as CEL, the language of `matchConditions`, and what a condition says of a request.
 
-use std::fmt;
-
+use cel::{Context, Program};
 use ippool_webhook::policy::Policy;
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
-/// What a condition may ask of a user name.
-enum Test {
-    Is(String),
-    StartsWith(String),
-    EndsWith(String),
-    Contains(String),
-}
-
-impl fmt::Display for Test {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAME: &str = "request.userInfo.username";
-        match self {
-            Self::Is(text) => write!(out, "{NAME} == '{text}'"),
-            Self::StartsWith(text) => write!(out, "{NAME}.startsWith('{text}')"),
-            Self::EndsWith(text) => write!(out, "{NAME}.endsWith('{text}')"),
-            Self::Contains(text) => write!(out, "{NAME}.contains('{text}')"),
-        }
-    }
-}
-
-impl Test {
-    fn holds(&self, name: &str) -> bool {
-        match self {
-            Self::Is(text) => name == text,
-            Self::StartsWith(text) => name.starts_with(text),
-            Self::EndsWith(text) => name.ends_with(text),
-            Self::Contains(text) => name.contains(text),
-        }
-    }
-}
-
-/// All of these hold for a name exactly when `pattern` matches it. Of what stands between the stars of a pattern
-/// only one part may be looked for anywhere, and it must be unable to begin in the part before the first star or
-/// to reach into the part after the last; patterns for which that is not so are refused, as CEL without
-/// regular expressions cannot say them.
-fn tests(pattern: &str) -> Vec<Test> {
-    assert!(!pattern.contains(['\'', '\\', '?']), "{pattern}: cannot be written between quotes");
-    let parts: Vec<_> = pattern.split('*').collect();
-    let [first, between @ .., last] = parts.as_slice() else {
-        return vec![Test::Is(pattern.to_owned())];
-    };
-    let between: Vec<_> = between.iter().filter(|part| !part.is_empty()).collect();
-    assert!(between.len() <= 1, "{pattern}: two parts between stars have an order, which CEL cannot say");
-    for part in &between {
-        assert!(!overlap(first, part) && !overlap(part, last), "{pattern}: the parts could share letters");
-    }
-    assert!(!overlap(first, last), "{pattern}: the parts could share letters");
-    let mut tests = Vec::new();
-    tests.extend((!first.is_empty()).then(|| Test::StartsWith((*first).to_owned())));
-    tests.extend(between.iter().map(|part| Test::Contains((**part).to_owned())));
-    tests.extend((!last.is_empty()).then(|| Test::EndsWith((*last).to_owned())));
-    tests
-}
-
-/// Whether `left` contains `right`, or `right` can begin inside `left` and end behind it.
-fn overlap(left: &str, right: &str) -> bool {
-    !right.is_empty()
-        && (left.contains(right) || (1..right.len()).any(|length| left.ends_with(&right[..length])))
-}
+const USERNAME: &str = "request.userInfo.username";
 
 /// The condition that a user name matches one of these patterns.
 pub fn any_of(patterns: &[String]) -> String {
-    let one = |pattern: &String| {
-        let tests: Vec<_> = tests(pattern).iter().map(ToString::to_string).collect();
-        if tests.len() == 1 { tests.concat() } else { format!("({})", tests.join(" && ")) }
-    };
-    patterns.iter().map(one).collect::<Vec<_>>().join(" || ")
+    patterns.iter().map(|pattern| condition(pattern)).collect::<Vec<_>>().join(" || ")
+}
+
+fn condition(pattern: &str) -> String {
+    let plain = |it: char| it.is_ascii_alphanumeric() || "-_.:/@#=+*".contains(it);
+    assert!(pattern.chars().all(plain), "{pattern}: write the CEL by hand");
+    if !pattern.contains('*') {
+        return format!("{USERNAME} == '{pattern}'");
+    }
+    let parts: Vec<_> = pattern.split(':').map(expression).collect();
+    format!("{USERNAME}.matches('^{}$')", parts.join(":"))
+}
+
+/// The regular expression of what a pattern has between two colons.
+fn expression(part: &str) -> String {
+    if !part.is_empty() && part.trim_matches('*').is_empty() {
+        return "[^:]+".to_owned();
+    }
+    part.replace('.', "[.]").replace('+', "[+]").replace('*', "[^:]*")
+}
+
+/// Whether `expression` holds for `request`, which has what a condition may read: `request`, `object` and
+/// `oldObject`.
+pub fn holds(expression: &str, request: &Value) -> Result<bool, String> {
+    let program = Program::compile(expression).map_err(|error| error.to_string())?;
+    let mut context = Context::default();
+    for name in ["request", "object", "oldObject"] {
+        context.add_variable(name, &request[name]).map_err(|error| error.to_string())?;
+    }
+    match program.execute(&context) {
+        Ok(cel::Value::Bool(holds)) => Ok(holds),
+        Ok(other) => Err(format!("{other:?} is not a bool")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn is_trusted(patterns: &[String], username: &str) -> bool {
+    let request = json!({ "request": { "userInfo": { "username": username } } });
+    holds(&any_of(patterns), &request).unwrap()
 }
 
 /// Pieces that user names like the trusted ones are made of, and pieces of those.
 fn piece() -> impl Strategy<Value = String> {
-    let whole =
-        ["system:serviceaccount:kube-system:", "whereabouts", "openshift-multus:multus-ancillary-tools"];
+    let whole = [
+        "system:serviceaccount:kube-system:",
+        "whereabouts",
+        "openshift-multus:multus-ancillary-tools",
+        "system:serviceaccount:nvidia.network+operator:",
+    ];
     let part = (prop::sample::select(whole.to_vec()), any::<prop::sample::Index>(), any::<bool>());
     let part = part.prop_map(|(text, at, front)| {
         let (head, tail) = text.split_at(at.index(text.len()));
@@ -87,24 +67,60 @@ fn piece() -> impl Strategy<Value = String> {
         prop::sample::select(whole.to_vec()).prop_map(str::to_owned),
         Just("system:serviceaccount:".to_owned()),
         part,
-        "[a-z:-]{0,3}",
+        "[a-z:.+-]{0,3}",
     ]
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop::collection::vec(piece(), 0..5).prop_map(|pieces| pieces.concat())
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    let pieces = prop_oneof![2 => Just("*".to_owned()), 3 => piece()];
+    prop::collection::vec(pieces, 1..6).prop_map(|pieces| pieces.concat())
 }
 
 proptest! {
     #[test]
-    fn the_condition_of_a_pattern_holds_for_the_names_that_the_program_trusts(
-        pieces in prop::collection::vec(piece(), 0..5),
+    fn the_condition_of_the_default_patterns_holds_for_whom_the_program_trusts(name in name()) {
+        let policy = Policy::default();
+        let patterns: Vec<_> = policy.trusted_writers().collect();
+        prop_assert_eq!(is_trusted(&patterns, &name), policy.trusts(&name), "{}", name);
+    }
+
+    #[test]
+    fn the_condition_of_any_pattern_holds_for_whom_the_program_trusts(
+        pattern in pattern(), name in name(), filling in name(),
     ) {
-        let (name, policy) = (pieces.concat(), Policy::default());
-        let held = policy.trusted_writers().any(|pattern| tests(&pattern).iter().all(|test| test.holds(&name)));
-        prop_assert_eq!(held, policy.trusts(&name), "{}", name);
+        let policy = serde_json::from_value::<Policy>(json!({ "trustedWriters": [pattern] }));
+        prop_assume!(policy.is_ok());
+        let (policy, patterns) = (policy.unwrap(), [pattern.clone()]);
+        // A name made of the pattern matches more often than any other.
+        for name in [name, pattern.replace('*', &filling), pattern.replace('*', "a"), pattern.replace('*', "")] {
+            prop_assert_eq!(is_trusted(&patterns, &name), policy.trusts(&name), "{} {}", pattern, name);
+        }
     }
 }
 
 #[test]
-fn a_pattern_that_cel_cannot_say_exactly_is_refused() {
-    for pattern in ["a*b*c*d", "whereabouts*abouts*", "aba*ba", "it's"] {
-        assert!(std::panic::catch_unwind(|| tests(pattern)).is_err(), "{pattern}");
+fn a_pattern_that_cannot_be_put_between_quotes_is_refused() {
+    for pattern in ["it's*", "a\\*", "a?", "[a]*", "a^*"] {
+        assert!(std::panic::catch_unwind(|| any_of(&[pattern.to_owned()])).is_err(), "{pattern}");
+    }
+}
+
+#[test]
+fn whereabouts_is_trusted_by_the_name_of_its_account_not_of_its_namespace() {
+    let policy = Policy::default();
+    let patterns: Vec<_> = policy.trusted_writers().collect();
+    for (account, wanted) in [
+        ("kube-system:whereabouts", true),
+        ("nvidia-network-operator:nvidia-whereabouts-sa", true),
+        ("openshift-multus:multus-ancillary-tools", true),
+        ("whereabouts:default", false),
+        ("kube-system:multus-ancillary-tools", false),
+    ] {
+        let name = format!("system:serviceaccount:{account}");
+        assert_eq!((policy.trusts(&name), is_trusted(&patterns, &name)), (wanted, wanted), "{name}");
     }
 }

@@ -1,0 +1,138 @@
+//! Patterns of user names, as the list of trusted writers has them.
+
+use std::fmt;
+
+/// What begins the user name of every service account; its namespace and its name follow.
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+
+/// A pattern of user names. `*` is any text without a colon, and where it is all there is between two colons it is
+/// not empty: so it never reaches from the namespace of a service account into its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPattern(Box<str>);
+
+impl UserPattern {
+    /// The pattern written as `text`.
+    ///
+    /// # Errors
+    /// Where it is empty, or so wide that it would trust everyone; the message says what to name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let pattern = Self(text.into());
+        match pattern.breadth() {
+            None => Ok(pattern),
+            Some(whom) => Err(format!(
+                "trustedWriters: {text:?} would trust {whom}; name a service account, or its namespace"
+            )),
+        }
+    }
+
+    /// A pattern that is known to be narrow enough.
+    pub(super) fn known(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether this user name is one of them.
+    pub fn matches(&self, username: &str) -> bool {
+        let (patterns, parts) = (self.0.split(':'), username.split(':'));
+        patterns.clone().count() == parts.clone().count()
+            && patterns.zip(parts).all(|(it, part)| is_match(it, part))
+    }
+
+    /// Whom it would trust, where that is too many.
+    fn breadth(&self) -> Option<&'static str> {
+        // No literal text matches a control character, so only stars can.
+        let any_account = format!("{SERVICE_ACCOUNT}\0:\0");
+        if self.0.trim_matches(['*', ':']).is_empty() {
+            Some("everyone")
+        } else if self.matches(&any_account) {
+            Some("every service account")
+        } else if self.matches("system:anonymous") {
+            Some("requests without a user")
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for UserPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether `part`, which holds no colon, matches this part of a pattern.
+fn is_match(pattern: &str, part: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == part };
+    if pattern.trim_matches('*').is_empty() {
+        return !part.is_empty();
+    }
+    let (between, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    // The first place where a text is found leaves most to what follows.
+    let left = between
+        .split('*')
+        .try_fold(part.strip_prefix(first), |left, text| left?.split_once(text).map(|(_, left)| Some(left)));
+    left.flatten().is_some_and(|left| left.ends_with(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, username: &str) -> bool {
+        UserPattern::known(pattern).matches(username)
+    }
+
+    #[test]
+    fn a_star_matches_any_text_without_a_colon() {
+        let pattern = "system:serviceaccount:*:*whereabouts*";
+        for name in ["kube-system:whereabouts", "nvidia-network-operator:whereabouts-sa", "a:my-whereabouts"]
+        {
+            assert!(matches(pattern, &format!("system:serviceaccount:{name}")), "{name}");
+        }
+        for name in
+            ["whereabouts:default", "a:where-abouts", ":whereabouts", "a:whereabouts:b", "whereabouts"]
+        {
+            assert!(!matches(pattern, &format!("system:serviceaccount:{name}")), "{name}");
+        }
+        assert!(!matches(pattern, "x-system:serviceaccount:kube-system:whereabouts"));
+    }
+
+    #[test]
+    fn texts_between_stars_are_found_in_their_order() {
+        for name in ["abc", "xaybzc", "aabbcc", "abcbc"] {
+            assert!(matches("*a*b*c", name), "{name}");
+        }
+        for name in ["acb", "abcd", "bc", ""] {
+            assert!(!matches("*a*b*c", name), "{name}");
+        }
+        // No text is counted twice.
+        assert!(!matches("aba*ba", "aba") && matches("aba*ba", "ababa"));
+        assert!(!matches("*ab*b", "ab") && matches("*ab*b", "abb"));
+    }
+
+    #[test]
+    fn a_pattern_that_would_trust_everyone_is_refused() {
+        for (pattern, whom) in [
+            ("", "everyone"),
+            ("*", "everyone"),
+            ("**", "everyone"),
+            ("*:*", "everyone"),
+            ("*:*:*:*", "everyone"),
+            ("system:serviceaccount:*:*", "every service account"),
+            ("system:*:**:*", "every service account"),
+            ("*:serviceaccount:*:*", "every service account"),
+            ("s*:s*:*:*", "every service account"),
+            ("system:*", "requests without a user"),
+            ("system:anonymous", "requests without a user"),
+        ] {
+            let wanted = format!(
+                "trustedWriters: {pattern:?} would trust {whom}; name a service account, or its namespace"
+            );
+            assert_eq!(UserPattern::parse(pattern), Err(wanted));
+        }
+        for pattern in
+            ["alice", "system:serviceaccount:ipam:*", "system:serviceaccount:*:ipam", "system:node:*"]
+        {
+            assert_eq!(UserPattern::parse(pattern).map(|it| it.to_string()), Ok(pattern.to_owned()));
+        }
+    }
+}
