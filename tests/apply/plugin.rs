@@ -66,8 +66,16 @@ impl Plugin {
         self.forget_what_is_gone(store);
     }
 
+    /// Takes the addresses of a range that was repaired as the ones that count from now on.
+    pub fn read_addresses_again(&mut self, store: &Store) {
+        let object = store.object.as_ref().expect("a pool");
+        for held in self.held.values_mut() {
+            held.address = address_in(object, &held.key).unwrap_or(held.address);
+        }
+    }
+
     /// Stops watching the entries that are not stored any more under the key they had.
-    pub fn forget_what_is_gone(&mut self, store: &Store) {
+    fn forget_what_is_gone(&mut self, store: &Store) {
         let stored: BTreeMap<_, _> = store.object.iter().flat_map(entries).collect();
         self.held.retain(|_, held| stored.get(&held.key) == Some(&&held.entry));
     }

@@ -7,12 +7,12 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::clients::Client::{self, ClientSide, Forced, Helm, Replace, ServerSide};
-use crate::manifests::{NETWORKS, Network, Step, any_manifest, any_network, any_policy, any_steps};
+use crate::manifests::{Network, Step, any_manifest, any_network, any_policy, any_steps};
 use crate::session::{Session, Tally};
 use crate::store::Outcome;
 
 /// Sequences tried of each kind, whatever the environment says.
-const SEQUENCES: u32 = 700;
+const SEQUENCES: u32 = 400;
 
 pub fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
@@ -21,8 +21,11 @@ pub fn runner(cases: u32) -> TestRunner {
 /// The network, whether the pool is older than the webhook, and what happens to it.
 type Plan = (&'static Network, bool, Vec<Step>);
 
-fn any_plan(clients: &'static [Client]) -> impl Strategy<Value = Plan> {
-    any_network().prop_flat_map(move |network| (Just(network), prop::bool::weighted(0.2), any_steps(network, clients)))
+fn any_plan(clients: &'static [Client], policy: &Value) -> impl Strategy<Value = Plan> + use<> {
+    let policy = policy.clone();
+    any_network().prop_flat_map(move |network| {
+        (Just(network), prop::bool::weighted(0.2), any_steps(network, clients, &policy))
+    })
 }
 
 fn session(network: &'static Network, old: bool, policy: &Value) -> Session {
@@ -31,9 +34,12 @@ fn session(network: &'static Network, old: bool, policy: &Value) -> Session {
 }
 
 /// Runs sequences, fails at the first loss with the smallest sequence that has it, and returns the counts.
-fn loses_nothing(clients: &'static [Client], policy: &Value, strict: bool) -> Tally {
+///
+/// In deny mode a manifest of one client has to mean the address as well, where that client sends its range each time.
+fn loses_nothing(clients: &'static [Client], policy: &Value) -> Tally {
+    let strict = policy["enforcement"] == "deny" && clients.len() == 1 && clients != [Helm];
     let total = RefCell::new(Tally::default());
-    let tried = runner(SEQUENCES).run(&any_plan(clients), |(network, old, steps)| {
+    let tried = runner(SEQUENCES).run(&any_plan(clients, policy), |(network, old, steps)| {
         let tally = session(network, old, policy).run(&steps);
         prop_assert!(tally.lost.is_empty(), "lost: {:?}", tally.lost);
         prop_assert!(!strict || tally.misread.is_empty(), "misread: {:?}", tally.misread);
@@ -45,10 +51,10 @@ fn loses_nothing(clients: &'static [Client], policy: &Value, strict: bool) -> Ta
 }
 
 /// The same in deny and in warn mode, normalizing and not; the counts show that the sequences say something.
-fn loses_nothing_in_any_mode(clients: &'static [Client], strict: bool) {
+fn loses_nothing_in_any_mode(clients: &'static [Client]) {
     for (enforcement, normalize) in [("deny", true), ("deny", false), ("warn", true), ("warn", false)] {
         let policy = json!({ "enforcement": enforcement, "normalize": normalize });
-        let it = loses_nothing(clients, &policy, strict);
+        let it = loses_nothing(clients, &policy);
         println!(
             "{clients:?}, {policy}: {} applies, {} accepted, {} entries watched, {} named, {} lost, {} misread",
             it.applies, it.accepted, it.watched, it.named, it.lost.len(), it.misread.len()
@@ -60,34 +66,35 @@ fn loses_nothing_in_any_mode(clients: &'static [Client], strict: bool) {
 
 #[test]
 fn client_side_apply_loses_no_entry_of_a_pod_that_it_does_not_name() {
-    loses_nothing_in_any_mode(&[ClientSide], true);
+    loses_nothing_in_any_mode(&[ClientSide]);
 }
 
 #[test]
 fn server_side_apply_loses_no_entry_of_a_pod_that_it_does_not_name() {
-    loses_nothing_in_any_mode(&[ServerSide], true);
+    loses_nothing_in_any_mode(&[ServerSide]);
 }
 
 #[test]
 fn forced_apply_loses_no_entry_of_a_pod_that_it_does_not_name() {
-    loses_nothing_in_any_mode(&[Forced], true);
+    loses_nothing_in_any_mode(&[Forced]);
 }
 
 #[test]
 fn helm_upgrade_loses_no_entry_of_a_pod_that_it_does_not_name() {
-    loses_nothing_in_any_mode(&[Helm], false);
+    loses_nothing_in_any_mode(&[Helm]);
 }
 
 #[test]
 fn clients_in_turn_lose_no_entry_of_a_pod_that_they_do_not_name() {
-    loses_nothing_in_any_mode(&[ClientSide, ServerSide, Forced, Helm], false);
+    loses_nothing_in_any_mode(&[ClientSide, ServerSide, Forced, Helm]);
 }
 
 /// A whole object says by itself which entries go; what stays must stay where it is.
 #[test]
 fn replace_moves_no_entry_that_it_keeps() {
     let plan = (any_network(), any_policy()).prop_flat_map(|(network, policy)| {
-        (Just(network), Just(policy), any::<bool>(), any_manifest(network))
+        let manifest = any_manifest(network, &policy);
+        (Just(network), Just(policy), any::<bool>(), manifest)
     });
     let kept = RefCell::new(0);
     let tried = runner(SEQUENCES).run(&plan, |(network, policy, old, mut manifest)| {
@@ -112,8 +119,9 @@ fn replace_moves_no_entry_that_it_keeps() {
 fn an_accepted_manifest_applied_twice_ends_in_the_same_object() {
     let clients = prop::sample::select(&[ClientSide, ServerSide, Forced, Helm, Replace][..]);
     let plan = (any_network(), any_policy(), clients).prop_flat_map(|(network, policy, client)| {
-        let steps = any_steps(network, &[ClientSide, ServerSide, Forced, Helm]);
-        (Just(network), Just(policy), Just(client), any::<bool>(), steps, any_manifest(network))
+        let steps = any_steps(network, &[ClientSide, ServerSide, Forced, Helm], &policy);
+        let manifest = any_manifest(network, &policy);
+        (Just(network), Just(policy), Just(client), any::<bool>(), steps, manifest)
     });
     let accepted = RefCell::new(0);
     let tried = runner(3 * SEQUENCES).run(&plan, |(network, policy, client, old, steps, manifest)| {
@@ -144,10 +152,14 @@ fn an_accepted_manifest_applied_twice_ends_in_the_same_object() {
 fn an_accepted_manifest_is_accepted_beside_the_pods_that_came_since() {
     let clients = prop::sample::select(&[ClientSide, ServerSide, Forced, Helm][..]);
     let plan = (any_network(), clients, any::<bool>())
-        .prop_flat_map(|(network, client, normalize)| (Just(network), Just(client), Just(normalize), any_manifest(network)));
+        .prop_flat_map(|(network, client, normalize)| {
+            let policy = json!({ "normalize": normalize });
+            let manifest = any_manifest(network, &policy);
+            (Just(network), Just(client), Just(policy), manifest)
+        });
     let accepted = RefCell::new(0);
-    let tried = runner(3 * SEQUENCES).run(&plan, |(network, client, normalize, manifest)| {
-        let mut session = Session::new(network, &json!({ "normalize": normalize }));
+    let tried = runner(3 * SEQUENCES).run(&plan, |(network, client, policy, manifest)| {
+        let mut session = Session::new(network, &policy);
         if session.send(client, &manifest).is_accepted() {
             *accepted.borrow_mut() += 1;
             for _ in 0..3 {
@@ -163,5 +175,4 @@ fn an_accepted_manifest_is_accepted_beside_the_pods_that_came_since() {
     });
     tried.unwrap_or_else(|error| panic!("{error}"));
     assert!(accepted.into_inner() > SEQUENCES / 4);
-    assert_eq!(NETWORKS.len(), 2);
 }

@@ -91,11 +91,13 @@ impl Session {
         let outcome = client.send(&mut self.store, &mut self.release, manifest);
         self.tally.applies += 1;
         self.tally.accepted += u32::from(outcome.is_accepted());
-        if outcome.is_accepted() {
+        // kubectl may send two requests, of which only the first is accepted.
+        if outcome.is_accepted() || self.store.object != before {
             let meant = |(key, _): (&String, &Value)| (key.clone(), address(range_of(manifest).trim(), key));
             self.meant.extend(entries(manifest).map(meant));
-        } else {
-            assert_eq!(self.store.object, before, "what is refused changes nothing");
+        }
+        if before.is_some_and(|before| self.network.is_repaired(&before, self.store.object.as_ref().unwrap())) {
+            self.plugin.read_addresses_again(&self.store);
         }
         self.look_after_entries(&names);
         outcome
