@@ -27,3 +27,5 @@ mod session;
 mod store;
 #[path = "apply/three_way.rs"]
 mod three_way;
+#[path = "apply/warned.rs"]
+mod warned;

@@ -20,7 +20,7 @@ const REPLACE: Writer = Writer { user: PERSON, manager: "kubectl-replace" };
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Client {
     /// `kubectl apply`.
-    ClientSide,
+    Apply,
     /// `kubectl apply --server-side`.
     ServerSide,
     /// `kubectl apply --server-side --force-conflicts`.
@@ -39,7 +39,7 @@ impl Client {
     /// Brings `manifest` to the store.
     pub fn send(self, store: &mut Store, release: &mut Release, manifest: &Value) -> Outcome {
         match self {
-            Self::ClientSide => client_side(store, manifest),
+            Self::Apply => client_side(store, manifest),
             Self::ServerSide => server_side(store, manifest, false),
             Self::Forced => server_side(store, manifest, true),
             Self::Helm => helm(store, release, manifest),
@@ -51,7 +51,7 @@ impl Client {
     pub fn names(self, store: &Store, release: &Release, manifest: &Value) -> BTreeSet<String> {
         let keys = |object: &Value| entries(object).map(|(key, _)| key.clone()).collect::<BTreeSet<_>>();
         let remembered = match self {
-            Self::ClientSide => keys(&last_applied(store)),
+            Self::Apply => keys(&last_applied(store)),
             Self::ServerSide | Self::Forced => owned_keys(store),
             Self::Helm => release.0.as_ref().map(keys).unwrap_or_default(),
             Self::Replace => BTreeSet::new(),
@@ -91,7 +91,8 @@ fn server_side(store: &mut Store, manifest: &Value, force: bool) -> Outcome {
 
 fn server_side_once(store: &mut Store, manifest: &Value, force: bool) -> Outcome {
     let applied = owners::apply(&store.spec(), &manifest["spec"], &store.owners, SERVER_SIDE.manager);
-    let conflicts: owners::Fields = applied.conflicts.difference(&allowed_conflicts(store)).cloned().collect();
+    let conflicts: owners::Fields =
+        applied.conflicts.difference(&allowed_conflicts(store)).cloned().collect();
     if !force && !conflicts.is_empty() {
         return Outcome::Conflict(conflicts);
     }
@@ -108,7 +109,8 @@ fn server_side_once(store: &mut Store, manifest: &Value, force: bool) -> Outcome
 fn allowed_conflicts(store: &Store) -> owners::Fields {
     let last = last_applied(store);
     let difference = owners::difference(&last["spec"], &store.spec());
-    let changed = |path: &owners::Path| difference.brought.contains(path) || difference.removed.contains(path);
+    let changed =
+        |path: &owners::Path| difference.brought.contains(path) || difference.removed.contains(path);
     owners::fields(&last["spec"]).into_iter().filter(|path| !changed(path)).collect()
 }
 

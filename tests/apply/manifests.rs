@@ -26,7 +26,14 @@ pub static NETWORKS: [Network; 2] = [
         canonical: "10.9.8.224/28",
         respelled: &["10.9.8.224/028", "::ffff:10.9.8.224/124"],
         with_host_bits: &["10.9.8.225/28", "10.9.8.226/28", "10.9.8.225/028", "::ffff:10.9.8.225/124"],
-        other: &["10.9.8.224/27", "10.9.8.224/30", "10.9.8.228/30", "10.9.8.0/24", "10.9.8.240/28", "10.9.8.230/24"],
+        other: &[
+            "10.9.8.224/27",
+            "10.9.8.224/30",
+            "10.9.8.228/30",
+            "10.9.8.0/24",
+            "10.9.8.240/28",
+            "10.9.8.230/24",
+        ],
         unreadable: &[" 10.9.8.224/28", " 10.9.8.225/28", "10.9.8.224/33", "10.9.8.224"],
     },
     Network {
@@ -139,7 +146,8 @@ pub fn any_steps(
     clients: &'static [Client],
     policy: &Value,
 ) -> impl Strategy<Value = Vec<Step>> + use<> {
-    let send = (prop::sample::select(clients), any_manifest(network, policy)).prop_map(|(client, it)| Step::Send(client, it));
+    let send = (prop::sample::select(clients), any_manifest(network, policy))
+        .prop_map(|(client, it)| Step::Send(client, it));
     let step = prop_oneof![5 => send, 3 => Just(Step::Add), 1 => (0..8usize).prop_map(Step::Delete)];
     prop::collection::vec(step, 2..14)
 }

@@ -76,7 +76,7 @@ fn server_side_apply_takes_over_from_client_side_apply() {
     let (mut store, mut release) = (store(), Release::default());
     let both = manifest(&json!({ "1": entry("a"), "2": entry("a") }));
     let one = manifest(&json!({ "1": entry("b") }));
-    assert!(Client::ClientSide.send(&mut store, &mut release, &both).is_accepted());
+    assert!(Client::Apply.send(&mut store, &mut release, &both).is_accepted());
     assert!(Client::ServerSide.send(&mut store, &mut release, &one).is_accepted());
     assert_eq!(store.spec()["allocations"], json!({ "1": entry("b") }));
 }
@@ -86,7 +86,7 @@ fn the_schema_asks_for_the_fields_it_requires_and_drops_nulls() {
     let (mut store, mut release) = (store(), Release::default());
     let mut bare = manifest(&json!({ "1": { "id": "a", "podref": null } }));
     bare["spec"]["range"] = Value::Null;
-    let outcome = Client::ClientSide.send(&mut store, &mut release, &bare);
+    let outcome = Client::Apply.send(&mut store, &mut release, &bare);
     let missing = ["spec.range: Required value", "spec.allocations.1.podref: Required value"];
     assert_eq!(outcome, Outcome::Refused(missing.map(str::to_owned).to_vec()));
 }

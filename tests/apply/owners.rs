@@ -50,7 +50,8 @@ pub struct Difference {
 /// Compares two specs path by path.
 pub fn difference(old: &Value, new: &Value) -> Difference {
     let (before, after) = (fields(old), fields(new));
-    let changed = |path: &Path| at(old, path) != at(new, path) && at(new, path).is_some_and(|it| !it.is_object());
+    let changed =
+        |path: &Path| at(old, path) != at(new, path) && at(new, path).is_some_and(|it| !it.is_object());
     // A map that is there before and after is not a difference, whether or not it is empty.
     let kept = |path: &Path| !(is_map(old, path) && is_map(new, path));
     let brought = after.iter().filter(|path| !before.contains(*path) || changed(path));

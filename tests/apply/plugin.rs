@@ -84,7 +84,8 @@ impl Plugin {
 /// whereabouts reads the whole map and writes it back: keys it cannot read are gone, others become numbers.
 fn rewritten(store: &Store) -> Value {
     let mut object = store.object.clone().unwrap_or_default();
-    let canonical = |(key, entry): (&String, &Value)| Some((key.parse::<i64>().ok()?.to_string(), entry.clone()));
+    let canonical =
+        |(key, entry): (&String, &Value)| Some((key.parse::<i64>().ok()?.to_string(), entry.clone()));
     let readable: Map<String, Value> = entries(&object).filter_map(canonical).collect();
     if base(range_of(&object)).is_some() {
         object["spec"]["allocations"] = Value::Object(readable);

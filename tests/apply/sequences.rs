@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use crate::clients::Client::{self, ClientSide, Forced, Helm, Replace, ServerSide};
+use crate::clients::Client::{self, Apply, Forced, Helm, Replace, ServerSide};
 use crate::manifests::{Network, Step, any_manifest, any_network, any_policy, any_steps};
 use crate::session::{Session, Tally};
 use crate::store::Outcome;
@@ -30,7 +30,11 @@ fn any_plan(clients: &'static [Client], policy: &Value) -> impl Strategy<Value =
 
 fn session(network: &'static Network, old: bool, policy: &Value) -> Session {
     let with_host_bits = if network.name.starts_with("10") { "10.9.8.225/28" } else { "fd00:9::2/64" };
-    if old { Session::before_the_webhook(network, policy, with_host_bits) } else { Session::new(network, policy) }
+    if old {
+        Session::before_the_webhook(network, policy, with_host_bits)
+    } else {
+        Session::new(network, policy)
+    }
 }
 
 /// Runs sequences, fails at the first loss with the smallest sequence that has it, and returns the counts.
@@ -57,7 +61,12 @@ fn loses_nothing_in_any_mode(clients: &'static [Client]) {
         let it = loses_nothing(clients, &policy);
         println!(
             "{clients:?}, {policy}: {} applies, {} accepted, {} entries watched, {} named, {} lost, {} misread",
-            it.applies, it.accepted, it.watched, it.named, it.lost.len(), it.misread.len()
+            it.applies,
+            it.accepted,
+            it.watched,
+            it.named,
+            it.lost.len(),
+            it.misread.len()
         );
         assert!(it.accepted > SEQUENCES / 2 && it.watched > SEQUENCES, "too little was tried: {it:?}");
         assert_eq!(it.lost.len(), 0);
@@ -66,7 +75,7 @@ fn loses_nothing_in_any_mode(clients: &'static [Client]) {
 
 #[test]
 fn client_side_apply_loses_no_entry_of_a_pod_that_it_does_not_name() {
-    loses_nothing_in_any_mode(&[ClientSide]);
+    loses_nothing_in_any_mode(&[Apply]);
 }
 
 #[test]
@@ -86,7 +95,7 @@ fn helm_upgrade_loses_no_entry_of_a_pod_that_it_does_not_name() {
 
 #[test]
 fn clients_in_turn_lose_no_entry_of_a_pod_that_they_do_not_name() {
-    loses_nothing_in_any_mode(&[ClientSide, ServerSide, Forced, Helm]);
+    loses_nothing_in_any_mode(&[Apply, ServerSide, Forced, Helm]);
 }
 
 /// A whole object says by itself which entries go; what stays must stay where it is.
@@ -117,9 +126,9 @@ fn replace_moves_no_entry_that_it_keeps() {
 /// What was accepted once is accepted again, changes nothing, and leaves the entries of pods that came since.
 #[test]
 fn an_accepted_manifest_applied_twice_ends_in_the_same_object() {
-    let clients = prop::sample::select(&[ClientSide, ServerSide, Forced, Helm, Replace][..]);
+    let clients = prop::sample::select(&[Apply, ServerSide, Forced, Helm, Replace][..]);
     let plan = (any_network(), any_policy(), clients).prop_flat_map(|(network, policy, client)| {
-        let steps = any_steps(network, &[ClientSide, ServerSide, Forced, Helm], &policy);
+        let steps = any_steps(network, &[Apply, ServerSide, Forced, Helm], &policy);
         let manifest = any_manifest(network, &policy);
         (Just(network), Just(policy), Just(client), any::<bool>(), steps, manifest)
     });
@@ -150,13 +159,12 @@ fn an_accepted_manifest_applied_twice_ends_in_the_same_object() {
 /// The pods that come and go between two applies are no reason to refuse the second.
 #[test]
 fn an_accepted_manifest_is_accepted_beside_the_pods_that_came_since() {
-    let clients = prop::sample::select(&[ClientSide, ServerSide, Forced, Helm][..]);
-    let plan = (any_network(), clients, any::<bool>())
-        .prop_flat_map(|(network, client, normalize)| {
-            let policy = json!({ "normalize": normalize });
-            let manifest = any_manifest(network, &policy);
-            (Just(network), Just(client), Just(policy), manifest)
-        });
+    let clients = prop::sample::select(&[Apply, ServerSide, Forced, Helm][..]);
+    let plan = (any_network(), clients, any::<bool>()).prop_flat_map(|(network, client, normalize)| {
+        let policy = json!({ "normalize": normalize });
+        let manifest = any_manifest(network, &policy);
+        (Just(network), Just(client), Just(policy), manifest)
+    });
     let accepted = RefCell::new(0);
     let tried = runner(3 * SEQUENCES).run(&plan, |(network, client, policy, manifest)| {
         let mut session = Session::new(network, &policy);

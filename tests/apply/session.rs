@@ -96,7 +96,8 @@ impl Session {
             let meant = |(key, _): (&String, &Value)| (key.clone(), address(range_of(manifest).trim(), key));
             self.meant.extend(entries(manifest).map(meant));
         }
-        if before.is_some_and(|before| self.network.is_repaired(&before, self.store.object.as_ref().unwrap())) {
+        if before.is_some_and(|before| self.network.is_repaired(&before, self.store.object.as_ref().unwrap()))
+        {
             self.plugin.read_addresses_again(&self.store);
         }
         self.look_after_entries(&names);

@@ -109,12 +109,14 @@ impl Store {
     /// CREATE by anyone; UPDATE by writers that are not trusted, where the text of the range changes.
     fn mutate(&mut self, writer: Writer, new: &mut Value, old: &Value) -> Vec<String> {
         let range = &new["spec"]["range"];
-        let called = old.is_null() || (writer.user != WHEREABOUTS && !range.is_null() && *range != old["spec"]["range"]);
+        let called = old.is_null()
+            || (writer.user != WHEREABOUTS && !range.is_null() && *range != old["spec"]["range"]);
         if !called {
             return Vec::new();
         }
         *self.calls.entry("mutate").or_default() += 1;
-        let response = ask_under(&self.policy, Endpoint::Mutate, &review(operation(old), writer.user, new, old));
+        let response =
+            ask_under(&self.policy, Endpoint::Mutate, &review(operation(old), writer.user, new, old));
         assert_eq!(response["allowed"], true, "mutate denies nothing");
         if let Some(patch) = patch(&response) {
             json_patch::patch(new, &patch).expect("the patch fits the object");
@@ -129,7 +131,8 @@ impl Store {
             return Ok(Vec::new());
         }
         *self.calls.entry("validate").or_default() += 1;
-        let response = ask_under(&self.policy, Endpoint::Validate, &review(operation(old), writer.user, new, old));
+        let response =
+            ask_under(&self.policy, Endpoint::Validate, &review(operation(old), writer.user, new, old));
         if response["allowed"] == true { Ok(warnings(&response)) } else { Err(causes(&response)) }
     }
 }
