@@ -11,7 +11,7 @@ use crate::manifests::{Network, any_entries, any_network, any_policy, any_range}
 use crate::sequences::runner;
 use crate::store::{Store, Writer};
 
-const CASES: u32 = 2_000;
+const CASES: u32 = 1_000;
 
 /// Two objects of one pool: the second a change of the first, of its range, its entries or both.
 fn any_pair() -> impl Strategy<Value = (&'static Network, Value, Value)> {

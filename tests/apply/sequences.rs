@@ -12,7 +12,7 @@ use crate::session::{Session, Tally};
 use crate::store::Outcome;
 
 /// Sequences tried of each kind, whatever the environment says.
-const SEQUENCES: u32 = 400;
+const SEQUENCES: u32 = 250;
 
 pub fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
