@@ -167,7 +167,7 @@ fn row_4_an_empty_manifest_with_host_bits_applies_beside_pods_every_time() {
 }
 
 #[test]
-fn row_4_an_empty_manifest_with_host_bits_is_applied_to_a_pool_that_was_there() {
+fn row_4_an_empty_manifest_with_host_bits_applies_to_an_existing_pool() {
     for client in [Apply, Forced] {
         let (mut store, mut release, mut plugin) =
             (Store::new(&deny()), Release::default(), Plugin::default());
