@@ -100,7 +100,7 @@ fn the_offline_examples_print_what_the_page_says() {
     assert_eq!(patched.trim_end(), shown(&page, "corrected.yaml"));
 }
 
-/// What kubectl prints of a request, but for its last line where that succeeds. Null is no object.
+/// What kubectl prints of a request, but for its last line where that succeeds. Null means that the object is absent.
 fn printed(policy: &Policy, old: &Value, new: &Value) -> String {
     let operation = match (old.is_null(), new.is_null()) {
         (true, _) => "CREATE",
