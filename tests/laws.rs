@@ -82,6 +82,13 @@ fn host_bits_beside_entries_are_denied_with_the_offsets_to_write() {
 }
 
 #[test]
+fn host_bits_beside_nothing_that_has_an_offset_to_write_name_none() {
+    let response = created("192.168.2.224-28", &holding("192.168.2.225/28", &["99", "one"])).1;
+    let text = "must be \"192.168.2.224/28\", from which offsets count [IPP104]";
+    assert!(causes(&response).last().unwrap().ends_with(text), "{:?}", causes(&response));
+}
+
+#[test]
 fn at_most_twenty_offsets_to_write_are_named_and_five_in_a_warning() {
     let offsets: Vec<_> = (1..=23).map(|n| n.to_string()).collect();
     let offsets: Vec<_> = offsets.iter().map(String::as_str).collect();
