@@ -45,9 +45,15 @@ fn beside_pods(name: &'static str, network: u8, verb: &[&str]) {
         session.changes_nothing(verb);
     }
     session.detach("web-1");
-    for verb in
-        APPLIES.iter().chain([&verb, &DIFF, &["diff", "--server-side", "--force-conflicts"].as_slice()])
-    {
+    if verb == APPLY {
+        session.changes_nothing(DIFF);
+        session
+            .note("# to server-side apply, client-side apply is another owner, until it is overruled once\n");
+        session.refused(SERVER_SIDE);
+    } else {
+        session.changes_nothing(&["diff", "--server-side", "--force-conflicts"]);
+    }
+    for verb in APPLIES.iter().chain([&verb, &DIFF]) {
         session.changes_nothing(verb);
     }
     session.attach("web-3");

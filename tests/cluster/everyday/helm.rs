@@ -50,3 +50,22 @@ fn a_release_with_host_bits_is_refused_and_the_corrected_one_stays() {
     session.shows();
     session.ends();
 }
+
+#[test]
+fn a_release_never_sends_a_range_that_it_repeats() {
+    const NAME: &str = "192.168.7.224-28";
+    let written = |entries: &[(&str, &str)]| manifest(NAME, "192.168.7.225/28", entries);
+    let mut session = Session::new(enforcing(), "01-helm-repeated-range", "192.168.7.224/28");
+    session.write("192.168.7.225/28", &[]);
+    session.accepted(CREATE);
+    session.attach("web-0");
+    session.note("# a release that adds an entry, counted from host bits that Helm does not send again\n");
+    session.would_patch(&upgrade(&written(&[]), &written(&[("1", "router")])));
+    session.note("# a release that corrects the range first, then one that adds the entry\n");
+    let corrected = |entries: &[(&str, &str)]| manifest(NAME, "192.168.7.224/28", entries);
+    session.patches("merge", &upgrade(&written(&[]), &corrected(&[])));
+    session.patches("merge", &upgrade(&corrected(&[]), &corrected(&[("2", "router")])));
+    session.attach("web-1");
+    session.shows();
+    session.ends();
+}

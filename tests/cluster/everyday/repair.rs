@@ -31,7 +31,7 @@ fn moved(from: &str, to: &str) -> (&'static str, String, Value) {
 }
 
 /// Another range, and entries that move from one key to another, in this order.
-fn repaired(range: &str, keys: &[(&str, &str)]) -> Value {
+pub fn repaired(range: &str, keys: &[(&str, &str)]) -> Value {
     let moves: Vec<_> = keys.iter().map(|(from, to)| moved(from, to)).collect();
     let moves = moves.iter().map(|(op, path, from)| (*op, path.as_str(), from.clone()));
     let range = ("replace", "/spec/range", json!(range));

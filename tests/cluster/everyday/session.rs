@@ -20,8 +20,8 @@ pub const SERVER_SIDE: &[&str] = &["apply", "--server-side"];
 pub const FORCED: &[&str] = &["apply", "--server-side", "--force-conflicts"];
 pub const DIFF: &[&str] = &["diff"];
 
-/// The ways to apply a manifest.
-pub const APPLIES: [&[&str]; 3] = [APPLY, SERVER_SIDE, FORCED];
+/// The ways to apply a manifest. The second settles what the third would call a conflict.
+pub const APPLIES: [&[&str]; 3] = [APPLY, FORCED, SERVER_SIDE];
 
 /// A session about one pool.
 pub struct Session<'a> {
@@ -73,6 +73,14 @@ impl<'a> Session<'a> {
         self.runs(&[verb, &["-f", &file]].concat());
     }
 
+    /// Shows the spec that would be stored if the manifest were sent.
+    #[track_caller]
+    pub fn would_store(&mut self, verb: &[&str]) {
+        let file = self.file.clone();
+        self.runs(&[verb, &["--dry-run=server", "-o", "jsonpath={.spec}", "-f", &file]].concat());
+        self.note("\n");
+    }
+
     /// Sends the manifest, which is refused and changes nothing.
     #[track_caller]
     pub fn refused(&mut self, verb: &[&str]) {
@@ -88,11 +96,33 @@ impl<'a> Session<'a> {
         assert_eq!(self.stored(), before, "{}", self.transcript);
     }
 
+    /// Makes the manifest what client-side apply takes for the one before.
+    #[track_caller]
+    pub fn sets_last_applied(&mut self) {
+        let file = self.file.clone();
+        self.runs(&["apply", "set-last-applied", "--create-annotation", "-f", &file]);
+    }
+
+    /// Takes from those who applied server-side what they own of the pool.
+    #[track_caller]
+    pub fn clears_owners(&mut self) {
+        self.patches("json", &json!([{ "op": "replace", "path": "/metadata/managedFields", "value": [{}] }]));
+    }
+
     /// A patch of the pool, which is accepted.
     #[track_caller]
     pub fn patches(&mut self, kind: &str, patch: &Value) {
         let pool = self.pool.clone();
         self.runs(&["patch", "ippool", &pool, &format!("--type={kind}"), "-p", &patch.to_string()]);
+    }
+
+    /// Shows the spec that a merge patch would store.
+    #[track_caller]
+    pub fn would_patch(&mut self, patch: &Value) {
+        let (pool, patch) = (self.pool.clone(), patch.to_string());
+        let tried = ["--dry-run=server", "-o", "jsonpath={.spec}"];
+        self.runs(&[&["patch", "ippool", &pool, "--type=merge", "-p", &patch], tried.as_slice()].concat());
+        self.note("\n");
     }
 
     /// A patch of the pool, which is refused and changes nothing.
