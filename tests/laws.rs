@@ -82,6 +82,26 @@ fn host_bits_beside_entries_are_denied_with_the_offsets_to_write() {
 }
 
 #[test]
+fn host_bits_beside_nothing_that_has_an_offset_to_write_name_none() {
+    let response = created("192.168.2.224-28", &holding("192.168.2.225/28", &["99", "one"])).1;
+    let text = "must be \"192.168.2.224/28\", from which offsets count [IPP104]";
+    assert!(causes(&response).last().unwrap().ends_with(text), "{:?}", causes(&response));
+}
+
+#[test]
+fn a_number_counted_from_host_bits_says_from_where_it_counts() {
+    let causes = causes(&created("10.0.0.0-24", &holding("10.0.0.5/24", &["01", "254", "10.0.0.9"])).1);
+    let said = [
+        ": must be written 1, counted from 10.0.0.5 (10.0.0.6) [IPP203]",
+        ": must be at most 250, the last offset in 10.0.0.0/24, counted from 10.0.0.5 (10.0.1.3) [IPP206]",
+        ": must be an offset: 10.0.0.9 is offset 4, counted from 10.0.0.5 [IPP202]",
+        "\"01\" becomes \"6\" (10.0.0.6) [IPP104]",
+    ];
+    assert_eq!(causes.len(), said.len());
+    assert!(causes.iter().zip(said).all(|(cause, said)| cause.ends_with(said)), "{causes:?}");
+}
+
+#[test]
 fn at_most_twenty_offsets_to_write_are_named_and_five_in_a_warning() {
     let offsets: Vec<_> = (1..=23).map(|n| n.to_string()).collect();
     let offsets: Vec<_> = offsets.iter().map(String::as_str).collect();

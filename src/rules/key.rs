@@ -20,7 +20,10 @@ pub static OFFSET_NOT_A_NUMBER: PoolRule = PoolRule {
     check: Check::Allocation(|pool, allocation, report| {
         if allocation.offset == Err(Unreadable::NotANumber) {
             let detail = match address_as_key(pool, &allocation.key) {
-                Some((address, offset)) => format!("must be an offset: {address} is offset {offset}").into(),
+                Some((address, offset)) => {
+                    let base = other_base(pool);
+                    format!("must be an offset: {address} is offset {offset}{base}").into()
+                }
                 None => Cow::Borrowed("must be a decimal number, counted from the address of spec.range"),
             };
             report.invalid(place(allocation), allocation.key.as_ref(), detail);
@@ -38,11 +41,12 @@ pub static OFFSET_NOT_CANONICAL: PoolRule = PoolRule {
         page: include_str!("IPP203-offset-not-canonical.md"),
         ..Rule::DENY_ON_WRITE
     },
-    check: Check::Allocation(|_, allocation, report| {
+    check: Check::Allocation(|pool, allocation, report| {
         if let Ok(offset) = allocation.offset
             && !allocation.key_is_canonical()
         {
-            report.invalid(place(allocation), allocation.key.as_ref(), format!("must be written {offset}"));
+            let detail = format!("must be written {offset}{}", other_base(pool));
+            report.invalid(place(allocation), allocation.key.as_ref(), detail);
         }
     }),
 };
@@ -79,7 +83,7 @@ pub static OFFSET_OUT_OF_RANGE: PoolRule = PoolRule {
         }
         let network = range.network();
         let detail = match range.last_offset() {
-            Some(last) => format!("must be at most {last}, the last offset in {network}"),
+            Some(last) => format!("must be at most {last}, the last offset in {network}{}", other_base(pool)),
             None => format!("must not be there: no address is inside {network}"),
         };
         report.invalid(place(allocation), offset.to_string(), detail);
@@ -128,6 +132,12 @@ pub static OFFSET_ON_EDGE_ADDRESS: PoolRule = PoolRule {
 /// `spec.allocations[key]`.
 pub(super) fn place<'a>(allocation: &'a Allocation<'a>) -> FieldPath<'a> {
     FieldPath::entry("spec.allocations", &allocation.key, allocation.offset.ok())
+}
+
+/// From where an offset counts, where that is not the network: IPP104 gives the number for the network.
+fn other_base(pool: &Pool<'_>) -> String {
+    let range = pool.range().filter(|range| range.host_bits() != 0);
+    range.map(|range| format!(", counted from {}", range.base())).unwrap_or_default()
 }
 
 /// The address somebody wrote in place of its offset, if it is inside the range.

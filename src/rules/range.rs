@@ -93,16 +93,16 @@ pub static RANGE_HOST_BITS: PoolRule = PoolRule {
             return;
         }
         let network = range.network();
-        let entries = entries_brought_in(pool, stored);
+        let offsets = canonical_offsets(range, &entries_brought_in(pool, stored));
         if stored.is_some_and(|stored| stored.spec.range == pool.spec.range) {
             let detail =
                 format!("must be \"{network}\", with every offset rewritten; `check --diff` shows how");
             report.invalid(PATH, text, detail);
-        } else if entries.is_empty() {
+        } else if offsets.total() == 0 {
             report.invalid(PATH, text, format!("must be \"{network}\", from which offsets count"));
         } else {
             report.invalid(PATH, text, format!("must be \"{network}\", from which offsets count: "));
-            report.lists(canonical_offsets(range, &entries));
+            report.lists(offsets);
         }
     }),
 };

@@ -100,10 +100,12 @@ fn a_pool_with_unreadable_offsets_from_before_is_allocated_from_released_labelle
 
 #[test]
 fn a_pool_with_host_bits_from_before_is_allocated_from_released_labelled_and_deleted() {
-    let warnings =
-        ["Warning: spec.range: must be the network address: 10.0.0.0/24", "[IPP104, stored before]"];
+    let warnings = [
+        "Warning: spec.range: must be \"10.0.0.0/24\", with every offset rewritten",
+        "[IPP104, stored before]",
+    ];
     // The plugin stores the distance of 10.0.0.1 from 10.0.0.5 without its sign, later takes that for 10.0.0.9,
-    // and so never gives the address back. Pools made under the webhook are spared this; here it stays the
+    // and so never gives the address back. No pool made under the webhook has host bits; here it stays the
     // plugin's.
     work_with("10.0.0.0/24", [(1, "4"), (2, "3"), (3, "2")], &warnings);
 }

@@ -23,6 +23,7 @@ mod conditions;
 mod crd_table;
 mod deploy;
 mod down;
+mod everyday;
 mod legacy;
 mod manifest;
 mod manifests;

@@ -1,5 +1,5 @@
-//! The manifests of `manifests/`, tried with kubectl: the bad ones without the webhook and with it, the good and
-//! the sloppy ones with it. `UPDATE_EXPECTED=1` writes what is expected anew.
+//! The manifests of `manifests/`, tried with kubectl: the bad ones without the webhook and with it, the good
+//! ones with it. `UPDATE_EXPECTED=1` writes what is expected anew.
 
 use std::collections::BTreeSet;
 use std::path::Path;

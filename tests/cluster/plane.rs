@@ -128,8 +128,13 @@ impl Plane {
 
     /// Writes a kubeconfig for `user`, the entry's `user` part; relative paths are the scratch directory's.
     pub fn write_kubeconfig(&self, path: &Path, user: &Value) {
+        self.write_kubeconfig_in("kube-system", path, user);
+    }
+
+    /// The same with another namespace.
+    pub fn write_kubeconfig_in(&self, namespace: &str, path: &Path, user: &Value) {
         let cluster = json!({ "server": self.url, "certificate-authority": self.scratch.join("ca.crt") });
-        let context = json!({ "cluster": "test", "user": "user", "namespace": "kube-system" });
+        let context = json!({ "cluster": "test", "user": "user", "namespace": namespace });
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",

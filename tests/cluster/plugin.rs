@@ -26,11 +26,17 @@ pub struct Network<'a> {
 }
 
 impl Plugin {
-    /// Installs it: a kubeconfig with a token of its service account, as its own installer writes it.
+    /// Installs it as upstream's manifests do.
     pub fn new(plane: &Plane) -> Self {
-        let token = plane.token("kube-system", "whereabouts");
-        let kubeconfig = plane.scratch.join("whereabouts.kubeconfig");
-        plane.write_kubeconfig(&kubeconfig, &json!({ "token": token }));
+        Self::of(plane, "kube-system", "whereabouts")
+    }
+
+    /// Installs it in a namespace, with a kubeconfig of a service account as its own installer writes it. What the account
+    /// may do is up to the test, unless it is upstream's.
+    pub fn of(plane: &Plane, namespace: &str, account: &str) -> Self {
+        let token = plane.token(namespace, account);
+        let kubeconfig = plane.scratch.join(format!("{namespace}-{account}.kubeconfig"));
+        plane.write_kubeconfig_in(namespace, &kubeconfig, &json!({ "token": token }));
         // Without a flat file of ours it would look for one of the machine's.
         let flat_file = plane.scratch.join("whereabouts.conf");
         std::fs::write(&flat_file, "{}").unwrap();
