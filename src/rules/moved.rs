@@ -12,10 +12,9 @@ use crate::report::List;
 
 /// The allocations that moved; none where offsets count from the same address as before.
 #[derive(Default)]
-pub(super) struct Moved<'a>(Vec<Move<'a>>);
+pub(super) struct Moved(Vec<Move>);
 
-struct Move<'a> {
-    key: &'a str,
+struct Move {
     from: IpAddr,
     to: IpAddr,
     /// Whether it was found again under its key, not by its container and pod.
@@ -25,10 +24,10 @@ struct Move<'a> {
 /// An address, and the container and pod that hold it.
 type Holder<'a> = (IpAddr, &'a Allocation<'a>);
 
-impl<'a> Moved<'a> {
+impl Moved {
     /// An allocation that is gone from its address is looked for under its key, then by its container and pod.
     /// Those that are where they were before are not what is looked for.
-    pub(super) fn between(old_pool: &'a Pool<'a>, new_pool: &'a Pool<'a>) -> Self {
+    pub(super) fn between(old_pool: &Pool<'_>, new_pool: &Pool<'_>) -> Self {
         if !base_changes(old_pool, new_pool) {
             return Self::default();
         }
@@ -41,7 +40,7 @@ impl<'a> Moved<'a> {
             let (is_under_its_key, to) = (under_its_key.is_some(), *to);
             // IPP206 denies an entry that leaves the range.
             let leaves = is_inside(old_pool, from) && !is_inside(new_pool, to);
-            (!leaves).then_some(Move { key: &old.key, from, to, is_under_its_key })
+            (!leaves).then_some(Move { from, to, is_under_its_key })
         });
         let mut moved: Vec<_> = moved.collect();
         moved.sort_by_key(|it| it.from);
@@ -65,16 +64,19 @@ impl<'a> Moved<'a> {
         }
         list
     }
+}
 
-    /// The keys that keep the addresses, for the canonical form of the old range.
-    pub(super) fn offsets_to_write(&self, canonical: &Range) -> List {
-        let mut list = List::default();
-        for Move { key, from, .. } in &self.0 {
-            let Some(offset) = canonical.offset_of(*from) else { continue };
-            list.push(|| format!("{} becomes \"{offset}\" ({from})", Quoted(key)));
-        }
-        list
+/// The keys that keep the addresses, for the canonical form of the old range: of what moved, and of what another
+/// entry took the key of.
+pub(super) fn offsets_to_write(old_pool: &Pool<'_>, new_pool: &Pool<'_>, canonical: &Range) -> List {
+    let mut gone = gone(old_pool, new_pool);
+    gone.sort_by_key(|(from, _)| *from);
+    let mut list = List::default();
+    for (from, entry) in gone {
+        let Some(offset) = canonical.offset_of(from) else { continue };
+        list.push(|| format!("{} becomes \"{offset}\" ({from})", Quoted(&entry.key)));
     }
+    list
 }
 
 fn is_inside(pool: &Pool<'_>, address: IpAddr) -> bool {
