@@ -34,8 +34,8 @@ impl<'a> Writer<'a> {
         self.written
     }
 
-    /// The next write; what is wrong with its answer. In turn: an allocation that is to be normalized, its release,
-    /// and now and then a range that is to be refused.
+    /// The next write; what is wrong with its answer. In turn: an allocation beside a range that is to be
+    /// normalized, its release, and now and then a range that is to be refused.
     pub fn write(&mut self) -> Result<(), String> {
         let turn = self.written;
         self.written += 1;
@@ -48,10 +48,15 @@ impl<'a> Writer<'a> {
         }
         let adds = self.stored_allocations_are_empty(turn);
         let owner = json!({ "id": "c0ffee", "podref": "default/web-0" });
-        let change = if adds { json!({ "05": owner }) } else { json!({ "5": null }) };
-        let wanted = if adds { json!({ "5": owner }) } else { json!({}) };
-        let (code, answer) = self.patch(&json!({ "allocations": change }));
-        if code == 200 && answer["spec"]["allocations"] == wanted { Ok(()) } else { wrong(code, &answer) }
+        let range = |prefix: &str| format!("10.60.{}.0/{prefix}", self.number);
+        let change = if adds {
+            json!({ "range": range("024"), "allocations": { "5": owner } })
+        } else {
+            json!({ "allocations": { "5": null } })
+        };
+        let wanted = json!({ "range": range("24"), "allocations": if adds { json!({ "5": owner }) } else { json!({}) } });
+        let (code, answer) = self.patch(&change);
+        if code == 200 && answer["spec"] == wanted { Ok(()) } else { wrong(code, &answer) }
     }
 
     /// Refusals change nothing, and there are nine writes between two of them.
