@@ -154,7 +154,8 @@ pub fn answer(endpoint: Endpoint, body: &[u8], policy: &Policy) -> Result<Answer
     Ok(match endpoint {
         Endpoint::Validate => {
             let mut answer = reply::judged(&question, &review::review(&request, policy), policy);
-            answer.summary.untrusted_plugin_write = review::is_untrusted_plugin_write(&request, policy);
+            let trusted = answer.summary.trusted;
+            answer.summary.untrusted_plugin_write = !trusted && review::is_write_of_a_plugin(&request);
             answer
         }
         Endpoint::Mutate => match (review::normalize(&request, policy), &request.new) {

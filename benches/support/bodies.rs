@@ -72,8 +72,8 @@ fn generated(kind: &str, size: usize) -> Vec<u8> {
         "label" => review("UPDATE", PERSON, &pool.object(2), &before),
         "create" => review("CREATE", PERSON, &before, "null"),
         "delete" => review("DELETE", PERSON, "null", &before),
-        // Host bits in the range: every key moves.
-        "patch" => review("CREATE", PERSON, &Pool { range: "10.0.0.5/16", ..pool }.object(1), "null"),
+        // Another spelling of the range, which the patch puts right.
+        "patch" => review("CREATE", PERSON, &Pool { range: "10.0.0.0/016", ..pool }.object(1), "null"),
         // No namespace in any podref.
         "deny" => review("CREATE", PERSON, &Pool { podref: "payments-api", ..pool }.object(1), "null"),
         // Nothing to be found again, and a key that must not be looked at for each entry.

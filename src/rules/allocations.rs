@@ -50,30 +50,33 @@ pub static OFFSET_COLLISION: PoolRule = PoolRule {
         if pool.spec.allocations.are_in_order() {
             return;
         }
-        let stored: HashSet<_> = stored.into_iter().flat_map(keys).collect();
-        // One of two keys keeps its offset: what is stored, then what is spelled as whereabouts does.
-        let rank = |it: &Allocation<'_>| (!stored.contains(it.key.as_ref()), !it.key_is_canonical());
-        let mut keeps = HashMap::new();
-        for allocation in &pool.spec.allocations {
-            let Ok(offset) = allocation.offset else { continue };
-            let ranked = (rank(allocation), allocation);
-            let kept = keeps.entry(offset).or_insert(ranked);
-            if ranked.0 < kept.0 {
-                *kept = ranked;
-            }
+        let mut colliding = colliding(pool);
+        if colliding.is_empty() {
+            return;
         }
-        for allocation in &pool.spec.allocations {
-            let Ok(offset) = allocation.offset else { continue };
-            let (_, kept) = keeps[&offset];
-            if !std::ptr::eq(kept, allocation) {
+        let stored: HashSet<_> = stored.into_iter().flat_map(keys).collect();
+        // The first of two keys keeps its offset: what is stored, then what is spelled as whereabouts does.
+        colliding.sort_by_cached_key(|(_, it)| (!stored.contains(it.key.as_ref()), !it.key_is_canonical()));
+        let mut first_of = HashMap::new();
+        for (offset, allocation) in colliding {
+            let first = *first_of.entry(offset).or_insert(allocation);
+            if !std::ptr::eq(first, allocation) {
                 let before = report.len();
-                let detail = format!("is read as {offset}, like the key {}", Shortened(&kept.key));
+                let detail = format!("is read as {offset}, like the key {}", Shortened(&first.key));
                 report.duplicate(place(allocation), allocation.key.as_ref(), detail);
                 report.locate(before, address_of(pool, allocation));
             }
         }
     }),
 };
+
+/// The allocations that share their offset with another one.
+fn colliding<'a>(pool: &'a Pool<'a>) -> Vec<(i64, &'a Allocation<'a>)> {
+    let readable = || pool.spec.allocations.iter().filter_map(|it| Some((it.offset.ok()?, it)));
+    let mut seen = HashSet::new();
+    let twice: HashSet<_> = readable().map(|it| it.0).filter(|offset| !seen.insert(*offset)).collect();
+    readable().filter(|(offset, _)| twice.contains(offset)).collect()
+}
 
 fn keys<'a>(pool: &'a Pool<'_>) -> impl Iterator<Item = &'a str> {
     pool.spec.allocations.iter().map(|it| it.key.as_ref())
