@@ -30,20 +30,20 @@ pub struct Policy {
     trusted_writers: Vec<UserPattern>,
     /// Whether the mutating webhook repairs what can be repaired without moving an address.
     pub normalize: bool,
-    /// Whether anything is refused at all.
+    /// Whether what a rule denies is denied.
     pub enforcement: Enforcement,
     /// Bounds of the server.
     pub limits: Limits,
 }
 
-/// Whether anything is refused at all.
+/// Whether what a rule denies is denied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Enforcement {
     /// What a rule denies is refused.
     #[default]
     Deny,
-    /// Nothing is refused; what would have been is a warning.
+    /// It is a warning, except for a rule that always denies.
     Warn,
 }
 

@@ -303,6 +303,68 @@ fn enforcement_of_warnings_denies_nothing_but_a_move_of_stored_entries() {
 }
 
 #[test]
+fn a_range_under_allocations_may_not_become_one_that_cannot_be_read() {
+    let warn: Policy = serde_json::from_value(json!({ "enforcement": "warn", "normalize": false })).unwrap();
+    let stored = holding("10.0.0.0/24", &["1"]);
+    for range in ["10.0.0.0/33", " 10.0.0.0/24", ""] {
+        let request = review("UPDATE", PERSON, &changed(&stored, range, &["1"]), &stored);
+        let start =
+            format!("spec.range: Invalid value: \"{range}\": field is immutable: must be \"10.0.0.0/24\"");
+        refused(&ask_under(&warn, Endpoint::Validate, &request), &[("IPP301", &start)]);
+    }
+    let empty = holding("10.0.0.0/24", &[]);
+    let request = review("UPDATE", PERSON, &changed(&empty, "10.0.0.0/33", &[]), &empty);
+    assert_eq!(ask_under(&warn, Endpoint::Validate, &request)["allowed"], true);
+}
+
+#[test]
+fn an_entry_that_moves_out_of_the_range_has_moved() {
+    let warn: Policy = serde_json::from_value(json!({ "enforcement": "warn" })).unwrap();
+    let stored = holding("10.0.0.224/28", &["5"]);
+    let request = review("UPDATE", PERSON, &changed(&stored, "10.0.0.228/30", &["5"]), &stored);
+    let moves = "spec.range: Invalid value: \"10.0.0.228/30\": field is immutable: must be \"10.0.0.224/28\", \
+                 or allocations move: 10.0.0.229 becomes 10.0.0.233";
+    refused(&ask_under(&warn, Endpoint::Validate, &request), &[("IPP301", moves)]);
+}
+
+#[test]
+fn an_entry_replaced_under_its_key_while_the_base_changes_has_moved() {
+    let warn: Policy = serde_json::from_value(json!({ "enforcement": "warn" })).unwrap();
+    let reserved = json!({ "id": "reserved", "podref": "" });
+    let mut stored = holding("10.0.0.224/28", &["1"]);
+    stored["spec"]["allocations"]["2"] = reserved.clone();
+    let mut new = stored.clone();
+    new["spec"] = json!({ "range": "10.0.0.225/28", "allocations": { "1": reserved } });
+    let request = review("UPDATE", PERSON, &new, &stored);
+    let moves = "spec.range: Invalid value: \"10.0.0.225/28\": field is immutable: must be \"10.0.0.224/28\", \
+                 or allocations move: 10.0.0.225 becomes 10.0.0.226";
+    refused(&ask_under(&warn, Endpoint::Validate, &request), &[("IPP301", moves)]);
+}
+
+#[test]
+fn reservations_alike_that_were_left_under_their_keys_have_moved() {
+    let reserved = json!({ "id": "reserved", "podref": "" });
+    let mut stored = holding("10.0.0.225/28", &[]);
+    stored["metadata"]["name"] = json!("10.0.0.224-28");
+    stored["spec"]["allocations"] = json!({ "0": reserved, "1": reserved });
+    let mut new = stored.clone();
+    new["spec"]["range"] = json!("10.0.0.224/28");
+    let start = "spec.range: Invalid value: \"10.0.0.224/28\": field is immutable, unless every offset is rewritten \
+                 in the same request: \"1\" becomes \"2\" (10.0.0.226)";
+    refused(&updated(&stored, &new).1, &[("IPP301", start)]);
+}
+
+#[test]
+fn a_repair_of_host_bits_may_remove_an_entry_on_the_way() {
+    let mut stored = holding("10.53.0.7/24", &["1", "8"]);
+    stored["spec"]["allocations"]["8"]["podref"] = json!("default/b");
+    let mut new = stored.clone();
+    let first = stored["spec"]["allocations"]["1"].clone();
+    new["spec"] = json!({ "range": "10.53.0.0/24", "allocations": { "8": first } });
+    assert_eq!(allowed(&updated(&stored, &new).1), [""; 0]);
+}
+
+#[test]
 fn all_of_several_allocations_or_most_of_many_are_not_dropped_in_silence() {
     let many: Vec<_> = (1..=12).map(|n| n.to_string()).collect();
     let many: Vec<_> = many.iter().map(String::as_str).collect();

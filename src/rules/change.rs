@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::key::place;
-use super::moved::{Moved, offsets_to_write};
+use super::moved::{Moved, loses_host_bits, offsets_to_write};
 use super::owner::is_podref;
 use super::{Change, Check, PoolRule, address_of, name};
 use crate::path::{FieldPath, Quoted};
@@ -35,16 +35,17 @@ pub static RANGE_CHANGED: PoolRule = PoolRule {
         ..Rule::DENY_ON_WRITE
     },
     check: Check::Change(|change, report| {
-        let (Some(old), Some(new)) = (change.old.range(), change.new.range()) else { return };
+        let Some(old) = change.old.range() else { return };
         let moved = Moved::between(change.old, change.new);
-        if moved.is_empty() {
-            return;
-        }
-        if is_repair(change, old, new, &moved) {
-            report.notice(RANGE, "allocations change their address: ");
-            report.lists(moved.list());
-        } else {
-            deny_move(change, old, new, &moved, report);
+        match change.new.range() {
+            None if change.keeps_any() => deny_unreadable(change, report),
+            None => {}
+            Some(_) if moved.is_empty() => {}
+            Some(new) if is_repair(change, old, new, &moved) => {
+                report.notice(RANGE, "allocations change their address: ");
+                report.lists(moved.list());
+            }
+            Some(new) => deny_move(change, new, &moved, report),
         }
     }),
 };
@@ -53,14 +54,19 @@ pub static RANGE_CHANGED: PoolRule = PoolRule {
 /// with every key: then what moves is only reported.
 fn is_repair(change: &Change<'_>, old: &Range, new: &Range, moved: &Moved) -> bool {
     let was_wrong = name::contradicts(change.old, old) && name::agrees(change.new, new);
-    let had_host_bits = old.host_bits() != 0 && *new == old.canonical();
-    was_wrong || had_host_bits && !moved.any_under_its_key()
+    was_wrong || loses_host_bits(change.old, change.new) && !moved.any_under_its_key()
 }
 
-fn deny_move<'a>(change: &Change<'a>, old: &Range, new: &Range, moved: &Moved, report: &mut Report<'a>) {
-    let text = change.new.spec.range.text().unwrap_or_default();
-    let stored = change.old.spec.range.text().unwrap_or_default();
-    if old.host_bits() != 0 && *new == old.canonical() {
+/// Nothing would count from such a range, so the next update could give the pool any other.
+fn deny_unreadable<'a>(change: &Change<'a>, report: &mut Report<'a>) {
+    let (stored, text) = range_texts(change);
+    let detail = format!("field is immutable: must be {}, or allocations lose their address", Quoted(stored));
+    report.invalid(RANGE, text, detail);
+}
+
+fn deny_move<'a>(change: &Change<'a>, new: &Range, moved: &Moved, report: &mut Report<'a>) {
+    let (stored, text) = range_texts(change);
+    if loses_host_bits(change.old, change.new) {
         let detail = "field is immutable, unless every offset is rewritten in the same request: ";
         report.invalid(RANGE, text, detail);
         report.lists(offsets_to_write(change.old, change.new, new));
@@ -69,6 +75,12 @@ fn deny_move<'a>(change: &Change<'a>, old: &Range, new: &Range, moved: &Moved, r
         report.invalid(RANGE, text, detail);
         report.lists(moved.list());
     }
+}
+
+/// `spec.range` as stored, and as it would be.
+fn range_texts<'a>(change: &Change<'a>) -> (&'a str, &'a str) {
+    let text = |pool: &'a Pool<'a>| pool.spec.range.text().unwrap_or_default();
+    (text(change.old), text(change.new))
 }
 
 /// A stale manifest or a slip of an editor frees addresses that are in use.
@@ -120,6 +132,11 @@ pub static OWNER_REPLACED: PoolRule = PoolRule {
 };
 
 impl<'a> Change<'a> {
+    /// Whether any entry stays.
+    fn keeps_any(&self) -> bool {
+        self.unchanged + self.kept.len() > 0
+    }
+
     /// Sets the stored pool beside the new one.
     pub fn between(old: &'a Pool<'a>, new: &'a Pool<'a>) -> Self {
         let (before, after) = (&old.spec.allocations, &new.spec.allocations);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::address_of;
 use super::change::base_changes;
 use crate::path::Quoted;
-use crate::pool::{Allocation, Pool};
+use crate::pool::{Allocation, Pool, Unreadable};
 use crate::range::Range;
 use crate::report::List;
 
@@ -25,22 +25,19 @@ struct Move {
 type Holder<'a> = (IpAddr, &'a Allocation<'a>);
 
 impl Moved {
-    /// An allocation that is gone from its address is looked for under its key, then by its container and pod.
-    /// Those that are where they were before are not what is looked for.
-    pub(super) fn between(old_pool: &Pool<'_>, new_pool: &Pool<'_>) -> Self {
-        if !base_changes(old_pool, new_pool) {
+    /// An allocation that is gone from its address is looked for under its key, then by its container and pod
+    /// among those that were not at their address before.
+    pub(super) fn between(old: &Pool<'_>, new: &Pool<'_>) -> Self {
+        if !base_changes(old, new) {
             return Self::default();
         }
-        let (before, after) = (gone(old_pool, new_pool), gone(new_pool, old_pool));
-        let by_key: HashMap<_, _> = after.iter().map(|it| (it.1.offset, *it)).collect();
-        let by_owner: HashMap<_, _> = after.iter().filter_map(|it| Some((owner(it.1)?, *it))).collect();
-        let moved = before.into_iter().filter_map(|(from, old)| {
-            let under_its_key = by_key.get(&old.offset);
-            let (to, _) = under_its_key.or_else(|| by_owner.get(&owner(old)?))?;
-            let (is_under_its_key, to) = (under_its_key.is_some(), *to);
-            // IPP206 denies an entry that leaves the range.
-            let leaves = is_inside(old_pool, from) && !is_inside(new_pool, to);
-            (!leaves).then_some(Move { from, to, is_under_its_key })
+        let arrived = gone(new, old);
+        let by_key: HashMap<_, _> = left_under_their_keys(old, new, &arrived).collect();
+        let by_owner: HashMap<_, _> = arrived.iter().filter_map(|it| Some((owner(it.1)?, *it))).collect();
+        let moved = gone(old, new).into_iter().filter_map(|(from, old)| {
+            let left = by_key.get(&old.offset);
+            let (to, _) = left.or_else(|| by_owner.get(&owner(old)?))?;
+            Some(Move { from, to: *to, is_under_its_key: left.is_some() })
         });
         let mut moved: Vec<_> = moved.collect();
         moved.sort_by_key(|it| it.from);
@@ -68,8 +65,8 @@ impl Moved {
 
 /// The keys that keep the addresses, for the canonical form of the old range: of what moved, and of what another
 /// entry took the key of.
-pub(super) fn offsets_to_write(old_pool: &Pool<'_>, new_pool: &Pool<'_>, canonical: &Range) -> List {
-    let mut gone = gone(old_pool, new_pool);
+pub(super) fn offsets_to_write(old: &Pool<'_>, new: &Pool<'_>, canonical: &Range) -> List {
+    let mut gone = gone(old, new);
     gone.sort_by_key(|(from, _)| *from);
     let mut list = List::default();
     for (from, entry) in gone {
@@ -79,8 +76,25 @@ pub(super) fn offsets_to_write(old_pool: &Pool<'_>, new_pool: &Pool<'_>, canonic
     list
 }
 
-fn is_inside(pool: &Pool<'_>, address: IpAddr) -> bool {
-    pool.range().is_some_and(|range| range.contains(address))
+/// The allocations of `new` by offset. A repair of host bits may give the key of one allocation to another that
+/// stays at its address: that is not the first one, left under its key.
+fn left_under_their_keys<'a>(
+    old: &'a Pool<'a>,
+    new: &'a Pool<'a>,
+    arrived: &[Holder<'a>],
+) -> impl Iterator<Item = (Result<i64, Unreadable>, Holder<'a>)> {
+    let repairs = loses_host_bits(old, new);
+    let arrived: HashSet<_> = arrived.iter().map(|it| it.1.offset).collect();
+    let before: HashMap<_, _> = holders(old).map(|(_, it)| (it.offset, owner(it))).collect();
+    let left =
+        move |it: &Allocation<'_>| arrived.contains(&it.offset) || before.get(&it.offset) == Some(&owner(it));
+    holders(new).filter(move |(_, it)| !repairs || left(it)).map(|it| (it.1.offset, it))
+}
+
+/// Whether the old range had host bits, and the new one is its network.
+pub(super) fn loses_host_bits(old: &Pool<'_>, new: &Pool<'_>) -> bool {
+    matches!((old.range(), new.range()),
+        (Some(old), Some(new)) if old.host_bits() != 0 && *new == old.canonical())
 }
 
 /// The allocations of `pool` at whose address `other` has not the same container and pod.

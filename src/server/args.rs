@@ -66,7 +66,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", env = "IPPOOL_WEBHOOK_POLICY")]
     pub policy: Option<PathBuf>,
 
-    /// With "warn" nothing is refused: what would have been is a warning, logged and counted
+    /// With "warn", what would be denied is a warning, logged and counted; only an update that would move
+    /// stored allocations (IPP301) is denied all the same
     /// [default: of the policy, else deny]
     #[arg(long, env = "IPPOOL_WEBHOOK_ENFORCEMENT")]
     pub enforcement: Option<EnforcementArg>,
@@ -116,7 +117,7 @@ pub struct ServeArgs {
 pub enum EnforcementArg {
     /// Findings that deny refuse the request.
     Deny,
-    /// Nothing is refused.
+    /// Only an update that would move stored allocations is denied.
     Warn,
 }
 

@@ -8,6 +8,9 @@ use super::webhook::{Hook, Webhook};
 
 const NAME: &str = "10.30.0.0-24";
 
+/// What is done, the request, and the calls it makes of `mutate` and of `validate`.
+type Step<'a> = (&'a str, &'a dyn Fn() -> u16, [usize; 2]);
+
 fn entry() -> Value {
     json!({ "id": "c2", "ifname": "net1", "podref": "default/web-2" })
 }
@@ -29,7 +32,7 @@ fn a_patch_of_an_entry_is_one_call_and_one_of_metadata_none() {
         person.patch(NAME, &json!([{ "op": op, "path": path, "value": value }])).0
     };
     let entries = "/spec/allocations";
-    let steps: [(&str, &dyn Fn() -> u16, [usize; 2]); 11] = [
+    let steps: [Step<'_>; 11] = [
         ("a person creates the pool", &|| person.create(&pool("10.30.0.0/24", &["1"])).0, [1, 1]),
         ("an entry is added", &|| patch("add", &format!("{entries}/2"), entry()), [0, 1]),
         ("an entry is removed", &|| patch("remove", &format!("{entries}/2"), Value::Null), [0, 1]),

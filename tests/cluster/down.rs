@@ -49,8 +49,9 @@ fn is_refused(what: &str, (code, answer): (u16, Value)) {
     assert!(code == 500 && message.contains(FAILED), "{what}: {code} {message}");
 }
 
-fn merged(patch: Value) -> String {
-    json!({ "metadata": patch }).to_string()
+/// A merge patch of `metadata`.
+fn merged(metadata: &Value) -> String {
+    json!({ "metadata": metadata }).to_string()
 }
 
 /// A control plane in which the webhook was in force and has gone.
@@ -70,7 +71,7 @@ fn while_it_is_down_metadata_and_deletions_go_through_at_once() {
         namespace_with(plane, "held", &["10.31.4.0/24"]);
     });
     let (held, going) = (api(&plane, "held", Identity::Admin), api(&plane, "going", Identity::Admin));
-    let patch = |patch: Value| held.send("PATCH", "/10.31.4.0-24", MERGE_PATCH, &merged(patch));
+    let patch = |patch: Value| held.send("PATCH", "/10.31.4.0-24", MERGE_PATCH, &merged(&patch));
     passes("a label", AT_ONCE, || patch(json!({ "labels": { "a": "b" } })));
     passes("an annotation", AT_ONCE, || patch(json!({ "annotations": { "a": "b" } })));
     passes("a finalizer", AT_ONCE, || patch(json!({ "finalizers": ["example.com/held"] })));
@@ -125,7 +126,7 @@ fn a_webhook_that_never_answers_holds_each_deletion_for_a_second() {
         || passes("a dry run", AT_ONCE * 2, || api.send("DELETE", "/10.34.0.0-24?dryRun=All", JSON, ""));
     let second = Duration::from_secs(1);
     awaited("the deletion to wait for the webhook", || (dry_run() >= second).then_some(()));
-    let label = merged(json!({ "labels": { "a": "b" } }));
+    let label = merged(&json!({ "labels": { "a": "b" } }));
     passes("a label", second, || api.send("PATCH", "/10.34.0.0-24", MERGE_PATCH, &label));
     let took = passes("a DELETE", second + AT_ONCE, || api.send("DELETE", "/10.34.0.0-24", JSON, ""));
     assert!(took >= second, "{took:?}");

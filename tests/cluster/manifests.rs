@@ -81,16 +81,16 @@ fn alone(manifest: &Manifest) -> String {
 fn prepare<'a>(plane: &Plane, manifests: impl Iterator<Item = (&'a Manifest, String)>) {
     let (mut namespaces, mut applied, mut created) = (Vec::new(), String::new(), String::new());
     for (manifest, namespace) in manifests {
-        namespaces.push(
-            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }).to_string(),
-        );
+        namespaces
+            .push(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }));
         // As a person would have made it who goes on with the same verb.
         let pools = if manifest.verb == "apply-server-side" { &mut applied } else { &mut created };
         if let Some(start) = manifest.start(&namespace) {
             pools.push_str(&format!("---\n{start}"));
         }
     }
-    plane.kubectl_with(&["create", "-f", "-"], &namespaces.join("\n---\n"), &[]).ok();
+    let namespaces = json!({ "apiVersion": "v1", "kind": "List", "items": namespaces });
+    plane.kubectl_with(&["create", "-f", "-"], &namespaces.to_string(), &[]).ok();
     plane.kubectl_with(&["create", "--save-config", "-f", "-"], &created, &[]).ok();
     if !applied.is_empty() {
         plane.kubectl_with(&["apply", "--server-side", "-f", "-"], &applied, &[]).ok();
