@@ -68,6 +68,29 @@ fn host_bits_without_entries_end_in_the_same_pool_at_every_apply() {
     beside_pods("04-forced", 12, FORCED);
 }
 
+/// Applies in turn in every way, while pods come and go.
+fn between_pods(name: &'static str, range: &str, written: &str, entries: &[(&str, &str)]) {
+    let mut session = Session::new(enforcing(), name, range);
+    session.write(written, entries);
+    session.accepted(FORCED);
+    for round in 0..24 {
+        // Of three pods one leaves when another has come, so that keys are freed and taken again.
+        session.attach(&format!("web-{round}"));
+        if round % 3 != 0 {
+            session.detach(&format!("web-{}", round - 1));
+        }
+        session.changes_nothing(APPLIES[round % APPLIES.len()]);
+        session.changes_nothing(FORCED);
+    }
+    session.counts();
+}
+
+#[test]
+fn a_manifest_applied_between_pods_that_come_and_go_moves_no_entry() {
+    between_pods("04-between-pods", "10.54.0.0/24", "10.54.0.77/24", &[]);
+    between_pods("01-between-pods", "fd00:54::/64", "FD00:54:0::/064", &[("2", "router"), ("5", "printer")]);
+}
+
 #[test]
 fn a_padded_key_is_refused_the_first_time_it_is_applied() {
     let mut session = Session::new(enforcing(), "05-padded-key", "10.55.0.0/24");

@@ -21,7 +21,7 @@ fn difference(old: &Value, new: &Value) -> Option<Value> {
 }
 
 /// What Helm sends for the pool when a release follows another.
-fn upgrade(before: &str, after: &str) -> Value {
+pub fn upgrade(before: &str, after: &str) -> Value {
     let [before, after]: [Value; 2] = [before, after].map(|it| serde_saphyr::from_str(it).unwrap());
     difference(&before, &after).unwrap_or_else(|| json!({}))
 }

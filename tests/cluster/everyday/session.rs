@@ -153,7 +153,7 @@ impl<'a> Session<'a> {
         let typed: Vec<_> = arguments.iter().map(|it| typed(it)).collect();
         let scratch = self.cluster.plane.scratch.join("tmp");
         let printed = ran.stderr.clone() + &ran.stdout;
-        let printed = harmless(&printed, &scratch, self.cluster.port);
+        let printed = alike(&printed, &scratch, self.cluster.port);
         self.note(&format!("$ kubectl {}\n{printed}", typed.join(" ")));
         if ran.code != 0 {
             self.note(&format!("# exit code {}\n", ran.code));
@@ -230,11 +230,16 @@ impl<'a> Session<'a> {
         assert_eq!(lost, 0, "{:?} in {spec}\n{}", self.held, self.transcript);
     }
 
+    /// Adds to the figures. Of a long session nobody reads the transcript.
+    pub fn counts(&self) {
+        numbers::record("applies tried", self.writes);
+        numbers::record("entries that moved or were lost", self.lost);
+    }
+
     /// Compares what was seen with the transcript that is kept.
     #[track_caller]
     pub fn ends(self) {
-        numbers::record("applies tried", self.writes);
-        numbers::record("entries that moved or were lost", self.lost);
+        self.counts();
         let sessions = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/everyday/sessions");
         let difference = difference(&sessions.join(format!("{}.txt", self.name)), &self.transcript);
         assert_eq!(difference.as_deref().unwrap_or_default(), "", "run again with UPDATE_EXPECTED=1");
@@ -265,9 +270,11 @@ fn typed(argument: &str) -> String {
     if argument.chars().all(plain) { argument.to_owned() } else { format!("'{argument}'") }
 }
 
-/// Without what differs from run to run.
-fn harmless(printed: &str, temporary: &Path, port: u16) -> String {
+/// Without what differs from run to run, or from one kubectl to another.
+fn alike(printed: &str, temporary: &Path, port: u16) -> String {
     printed
         .replace(temporary.to_str().unwrap(), "/tmp")
         .replace(&format!("127.0.0.1:{port}"), "127.0.0.1:8443")
+        // Not every release says which namespace it deleted from.
+        .replace(" deleted from kube-system namespace", " deleted")
 }

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::Cluster;
+use super::helm::upgrade;
 use super::repair::repaired;
-use super::session::{APPLIES, APPLY, DIFF, FORCED, SERVER_SIDE, Session};
+use super::session::{APPLIES, APPLY, CREATE, DIFF, FORCED, SERVER_SIDE, Session};
+use super::{Cluster, manifest};
 
 /// A pool whose manifest was accepted with host bits beside an entry, and is repaired.
 fn stored_as_written(cluster: &Cluster, name: &'static str, network: u8, verb: &[&str]) {
@@ -24,9 +25,9 @@ fn stored_as_written(cluster: &Cluster, name: &'static str, network: u8, verb: &
     session.note("# the key that was applied now belongs to a pod, which the next apply would remove\n");
     session.would_store(verb);
     if verb == APPLY {
-        session.sets_last_applied()
+        session.sets_last_applied();
     } else {
-        session.clears_owners()
+        session.clears_owners();
     }
     [verb, verb, DIFF].iter().for_each(|verb| session.changes_nothing(verb));
     session.shows();
@@ -43,9 +44,34 @@ fn stays_where_it_is(cluster: &Cluster, name: &'static str, network: u8, verb: &
     session.attach("web-1");
     session.write(&written, &[("1", "router")]);
     APPLIES.iter().for_each(|verb| session.refused(verb));
-    session.is_denied("merge", &json!({ "spec": { "range": written, "allocations": { "1": null } } }));
+    let [before, after] = [(&range, "2"), (&written, "1")]
+        .map(|(range, key)| manifest(&range.replace('/', "-"), range, &[(key, "router")]));
+    session.note("# the same in a Helm release\n");
+    session.is_denied("merge", &json!({ "spec": upgrade(&before, &after)["spec"] }));
     session.write(&range, &[("2", "router")]);
     APPLIES.iter().for_each(|verb| session.changes_nothing(verb));
+    session.shows();
+    session.ends();
+}
+
+/// A release that was accepted with host bits beside an entry, and is repaired.
+fn released(cluster: &Cluster) {
+    const NAME: &str = "192.168.8.224-28";
+    let written = |entries: &[(&str, &str)]| manifest(NAME, "192.168.8.225/28", entries);
+    let corrected = |entries: &[(&str, &str)]| manifest(NAME, "192.168.8.224/28", entries);
+    let mut session = Session::new(cluster, "02-created-helm", "192.168.8.224/28");
+    session.write("192.168.8.225/28", &[("1", "router")]);
+    session.accepted(CREATE);
+    session.attach("web-0");
+    session.attach("web-1");
+    session.note("# a release without the entry, so that no later one removes its key\n");
+    session.patches("merge", &upgrade(&written(&[("1", "router")]), &written(&[])));
+    session.note("# the repair in one request, with every key, and a release with the corrected range\n");
+    session.patches("json", &repaired("192.168.8.224/28", &[("2", "3"), ("0", "1")]));
+    session.patches("merge", &upgrade(&written(&[]), &corrected(&[])));
+    session.note("# a release that has the entry again\n");
+    session.patches("merge", &upgrade(&corrected(&[]), &corrected(&[("2", "router")])));
+    session.attach("web-2");
     session.shows();
     session.ends();
 }
@@ -56,6 +82,7 @@ fn in_warn_mode_only_an_update_that_moves_entries_is_denied() {
     stored_as_written(&cluster, "02-created-client-side", 2, APPLY);
     stored_as_written(&cluster, "02-created-server-side", 3, SERVER_SIDE);
     stored_as_written(&cluster, "02-created-forced", 7, FORCED);
+    released(&cluster);
     stays_where_it_is(&cluster, "02-updated-client-side", 4, APPLY);
     stays_where_it_is(&cluster, "02-updated-forced", 5, FORCED);
     let mut session = Session::new(&cluster, "02-without-entries", "192.168.6.224/28");
