@@ -12,11 +12,9 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
-use super::connection::Protocol;
 use super::lifecycle::Lifecycle;
 use super::limits::Limits;
 use super::metrics::Metrics;
-use super::tls::H2;
 
 /// After the system would not give a connection (file handles run out), before asking again.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -75,20 +73,17 @@ impl Drop for Counted {
     }
 }
 
-/// The TLS handshake on `stream`, within its bound, and the protocol it settled.
+/// The TLS handshake on `stream`, within its bound.
 pub async fn handshake(
     acceptor: &TlsAcceptor,
     stream: TcpStream,
     limits: &Limits,
     metrics: &Metrics,
-) -> Option<(TlsStream<TcpStream>, Protocol)> {
+) -> Option<TlsStream<TcpStream>> {
     // An answer is one small write; waiting to fill a packet only delays it.
     let _ = stream.set_nodelay(true);
     match tokio::time::timeout(limits.handshake, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => {
-            let http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
-            Some((stream, if http2 { Protocol::Http2 } else { Protocol::Http1 }))
-        }
+        Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {
             handshake_failed(&error, metrics);
             None

@@ -38,8 +38,6 @@ const DRAIN: Duration = Duration::from_secs(15);
 const CONNECTIONS: usize = 512;
 /// Admin connections at once: probes and a scraper or two.
 const ADMIN_CONNECTIONS: usize = 64;
-/// HTTP/2 requests at once on one connection.
-const STREAMS: u32 = 64;
 /// A body up to this size, in bytes, is reviewed where it was read: under a millisecond of work.
 const INLINE_BYTES: usize = 256 * 1024;
 /// Between two looks at the certificate files, should nothing have told of a change. The kubelet itself takes
@@ -77,8 +75,6 @@ pub struct Limits {
     pub connections: usize,
     /// Admin connections at once.
     pub admin_connections: usize,
-    /// HTTP/2 requests at once on a connection.
-    pub streams: u32,
     /// Bodies up to this size, in bytes, are reviewed on the thread that read them.
     pub inline_bytes: usize,
     /// Longer bodies reviewed at once.
@@ -104,7 +100,6 @@ impl Default for Limits {
             drain: DRAIN,
             connections: CONNECTIONS,
             admin_connections: ADMIN_CONNECTIONS,
-            streams: STREAMS,
             inline_bytes: INLINE_BYTES,
             reviews_at_once: reviews_at_once(),
             certificate_poll: CERTIFICATE_POLL,

@@ -10,7 +10,7 @@ use tracing::info;
 
 use super::Server;
 use super::accept::{self, Counted};
-use super::connection::{self, Protocol};
+use super::connection;
 use super::lifecycle::Lifecycle;
 use super::limits::Limits;
 use super::review::App;
@@ -77,12 +77,12 @@ impl Webhook {
         // A handshake that is under way when the server closes has no request to finish.
         let (acceptor, admission) = self.trust.acceptor();
         let handshake = accept::handshake(&acceptor, stream, limits, metrics);
-        let Some(Some((stream, protocol))) = self.life.closing.run_until_cancelled(handshake).await else {
+        let Some(Some(stream)) = self.life.closing.run_until_cancelled(handshake).await else {
             return;
         };
         let caller = admission.caller(stream.get_ref().1.peer_certificates());
         let router = || if caller.is_allowed() { self.allowed.clone() } else { self.forbidden.clone() };
-        connection::serve(stream, protocol, router, limits, &self.life).await;
+        connection::serve(stream, router, limits, &self.life).await;
     }
 }
 
@@ -92,7 +92,7 @@ async fn administer(listener: TcpListener, admin: Admin, limits: &Limits) {
     let _connections_close_with_this = life.closing.clone().drop_guard();
     let serve = |stream| {
         let (router, limits, life) = (router.clone(), limits.clone(), life.clone());
-        async move { connection::serve(stream, Protocol::Http1, || router.clone(), &limits, &life).await }
+        async move { connection::serve(stream, || router.clone(), &limits, &life).await }
     };
     accept::accept(listener, limits.admin_connections, &tasks, &life, serve).await;
 }

@@ -13,10 +13,9 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::certificates::Certificates;
 
-/// The name of HTTP/2 in ALPN.
-pub const H2: &[u8] = b"h2";
-/// The apiserver offers `http/1.1` alone; a list without it would end every one of its handshakes.
-const ALPN: [&[u8]; 2] = [H2, b"http/1.1"];
+/// The only protocol served. The apiserver offers only this to webhooks, so that its calls spread over the
+/// replicas, and HTTP/2 would bring windows, streams and resets that each need a bound.
+const ALPN: &[u8] = b"http/1.1";
 
 /// The oldest TLS that is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +73,7 @@ pub fn server_config(
             without_resumption(builder.with_client_cert_verifier(verifier).with_cert_resolver(certificates))
         }
     };
-    config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
+    config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(config)
 }
 
