@@ -114,6 +114,23 @@ pub fn client_verifier(pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, String
     })
 }
 
+/// Who a client certificate says it is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The common name of its subject, or an alternative name where there is none.
+    pub name: String,
+    /// When the certificate expires, in seconds since 1970.
+    pub not_after: u64,
+}
+
+/// The identity in the certificate a caller showed.
+pub fn identity(shown: &[CertificateDer<'_>]) -> Option<Identity> {
+    let (_, leaf) = X509Certificate::from_der(shown.first()?).ok()?;
+    let name = common_names(&leaf).chain(alternative_names(&leaf)).next().unwrap_or_default().to_owned();
+    let not_after = u64::try_from(leaf.validity().not_after.timestamp()).unwrap_or_default();
+    Some(Identity { name, not_after })
+}
+
 /// Whether the certificate a caller showed has one of `names`: as a DNS name, a URI or an e-mail address
 /// of its subject alternative names, or as the common name of its subject, which is where Kubernetes puts
 /// a user.
