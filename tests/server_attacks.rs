@@ -30,7 +30,7 @@ const IN_FLIGHT: &str = "ippool_webhook_in_flight_bytes";
 /// What a caller that is well may have to wait.
 const PROMPT: Duration = Duration::from_secs(1);
 
-/// A review of exactly `length` bytes: blanks after it change nothing.
+/// A review of exactly `length` bytes: whitespace after it changes nothing.
 fn padded(length: usize) -> String {
     ALLOWED.to_owned() + &" ".repeat(length - ALLOWED.len())
 }
@@ -210,7 +210,7 @@ async fn a_body_past_the_limit_is_413_for_who_writes_before_reading() {
     note(&serving, "a body of 48 MiB from a caller that writes all of it before it reads", took);
 }
 
-/// A creation of so many allocations with three defects each.
+/// A creation of `allocations` entries with three defects each.
 fn defects(allocations: usize) -> String {
     let entry = |n| format!(r#""-{n}":{{"id":"","podref":"a","ifname":"/"}}"#);
     let entries: Vec<_> = (0..allocations).map(entry).collect();
@@ -233,14 +233,14 @@ async fn while_it_hurts(serving: &Serving, body: &str) -> Duration {
 }
 
 #[tokio::test]
-async fn reviews_with_many_findings_leave_the_others_alone() {
+async fn reviews_with_many_findings_do_not_delay_others() {
     let serving = Serving::start(&[]);
     let took = while_it_hurts(&serving, &defects(30_000)).await;
     note(&serving, "4 reviews at once of 30,000 allocations with three defects each", took);
 }
 
 #[tokio::test]
-async fn the_longest_reviews_made_to_hurt_leave_the_others_alone() {
+async fn the_longest_hostile_reviews_do_not_delay_others() {
     let serving = Serving::start(&[]);
     let took = while_it_hurts(&serving, &defects(170_000)).await;
     let resident = format!("{:.0} MiB resident at most", serving.peak() / MIB);

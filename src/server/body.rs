@@ -49,7 +49,7 @@ pub fn is_available(bytes: usize) -> bool {
 
 /// Whether a string or a number of `body` may be longer than a block. Nothing in a pool is, and what reads JSON
 /// repeats what it did not expect. Each block of an honest body has a quote near its start, which is all that is
-/// looked at; blanks may be there at any length.
+/// looked at; whitespace may have any length.
 pub fn has_long_token(body: &[u8]) -> bool {
     let is_quoteless = |block: &[u8]| {
         let mut quotes = memchr::memchr_iter(b'"', block);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn short_strings_and_blanks_of_any_length_are_no_long_token() {
+    fn short_strings_and_whitespace_of_any_length_are_no_long_token() {
         let honest = "{\"a\":\"b\"},".repeat(200_000);
         assert!(!has_long_token(honest.as_bytes()));
         assert!(!has_long_token((honest + &" ".repeat(4 * TOKEN_BLOCK_BYTES)).as_bytes()));

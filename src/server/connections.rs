@@ -1,4 +1,4 @@
-//! The connections of one port: so many at once, and which of them gives way to a new one.
+//! The connections of one port: a bounded number, and which of them gives way to a new one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -52,7 +52,7 @@ const ADMIN_CONNECTIONS: usize = 64;
 /// Since its last review, a connection may carry the next one any moment: the apiserver keeps it for 90 s, and does not
 /// repeat a POST that ends in EOF.
 const RECENT: Duration = Duration::from_secs(90);
-/// A connection that gives way to another says goodbye within this time.
+/// A connection that gives way to another is closed in an orderly way within this time.
 const EVICT: Duration = Duration::from_millis(250);
 /// A body up to this size, in bytes, is reviewed where it was read: under a millisecond, also where it was made to
 /// take long (0.08 ms for each KiB).
@@ -65,9 +65,9 @@ const LARGE_BYTES: usize = 256 * 1024;
 /// What a review takes beside its body, in sizes of the body: half for what whereabouts writes, up to this for what
 /// people do.
 const REVIEW_FACTOR: usize = 2;
-/// What a review takes where the body was made to hurt, in sizes of the body. So much has to be there before it begins.
+/// What a review takes where the body is hostile, in sizes of the body. So much has to be there before it begins.
 const REVIEW_FACTOR_AT_MOST: usize = 40;
-/// What the longest review takes where its body was made to hurt, in bytes: 28 times that. The account does not know it,
+/// What the longest review takes where its body is hostile, in bytes: 28 times that. The account does not know it,
 /// but the memory limit of the pod does.
 pub const REVIEW_BYTES_AT_MOST: usize = 28 * MAX_BODY_BYTES;
 /// Reading a file of certificates; a file system that takes longer hangs.

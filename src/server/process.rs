@@ -76,7 +76,7 @@ fn open_files() -> Option<f64> {
     Some(fs::read_dir("/proc/self/fd").ok()?.count() as f64)
 }
 
-/// The fields of `/proc/self/stat` after the name of the program, which may hold blanks; the first is the third.
+/// The fields of `/proc/self/stat` after the name of the program, which may hold spaces; the first is the third.
 fn stat(number: usize) -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let (_, fields) = stat.rsplit_once(')')?;

@@ -12,7 +12,7 @@ use super::text;
 use crate::admission::Malformed;
 
 /// The longest message, in bytes. In JSON a byte may become two, and the `Status` around it is short: an answer that
-/// is no review stays below 4 KiB, whatever of the request it repeats.
+/// is not a review stays below 4 KiB, whatever of the request it repeats.
 const MAX_MESSAGE_BYTES: usize = 1536;
 
 /// Why a request was turned away, and how.

@@ -20,7 +20,7 @@ pub fn seconds(time: Duration) -> String {
 /// Notes what was measured under `what`, the first cell of a row.
 pub fn figure(what: &str, measured: &str) {
     println!("{what}: {measured}");
-    let _alone = PAGE.lock().unwrap();
+    let _page = PAGE.lock().unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/limits.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let row = |line: &&str| line.starts_with(&format!("| {what} |"));

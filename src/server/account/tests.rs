@@ -51,7 +51,7 @@ async fn waiter(
 }
 
 #[tokio::test]
-async fn a_small_request_never_waits_behind_a_large_one() {
+async fn a_small_request_never_waits_for_a_large_one() {
     let account = account();
     let _busy = holder(&account, 60).await;
     let first = holder(&account, 60).await;
@@ -132,7 +132,7 @@ async fn the_holder_without_progress_for_longest_is_dropped_for_others() {
     tokio::time::timeout(LONG, longest.activity.stalled()).await.unwrap();
     drop(held);
     waiting.await.unwrap().unwrap();
-    assert!(holders[0].0.activity.waits_for_peer().is_some(), "the other one was left alone");
+    assert!(holders[0].0.activity.waits_for_peer().is_some(), "the other one was not dropped");
 }
 
 #[tokio::test]
