@@ -1,10 +1,12 @@
-//! Held under load: mixed reviews at saturation from 64 connections, and among them callers who stall, bodies
-//! that are too long, and certificates that change. `SOAK_SECONDS` says how long.
+//! Held under load: mixed reviews at saturation from 64 connections, and among them callers who stall, bodies that are
+//! too long, attackers who hold what they can, and certificates that change. `SOAK_SECONDS` says how long.
 //!
 //! It fails on any answer that is not the one the caller deserves, and when memory grows: by more than a tenth from the
 //! second third of the time to the last, in the median, since what is in flight varies.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
+#[path = "support/attackers.rs"]
+mod attackers;
 #[path = "support/caller.rs"]
 mod caller;
 #[path = "support/program.rs"]
@@ -45,6 +47,7 @@ struct Soak {
     answered: AtomicU64,
     oversize: AtomicU64,
     stalled: AtomicU64,
+    attacks: AtomicU64,
     /// Latencies in microseconds, by size.
     took: [Mutex<Vec<u32>>; MIX.len()],
 }
@@ -155,6 +158,7 @@ fn report(soak: &Soak, memory: &[f64], length: Duration) -> bool {
         soak.oversize.load(Relaxed),
         soak.stalled.load(Relaxed)
     );
+    println!("{} times attackers held what they could", soak.attacks.load(Relaxed));
     for ((allocations, _), took) in MIX.iter().zip(&soak.took) {
         let mut took = took.lock().unwrap();
         took.sort_unstable();
@@ -194,12 +198,16 @@ fn main() -> ExitCode {
         answered: AtomicU64::new(0),
         oversize: AtomicU64::new(0),
         stalled: AtomicU64::new(0),
+        attacks: AtomicU64::new(0),
         took: Default::default(),
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut callers: Vec<_> =
         (0..CONNECTIONS as u64).map(|number| runtime.spawn(Arc::clone(&soak).review(number))).collect();
     callers.push(runtime.spawn(Arc::clone(&soak).too_long()));
+    callers.push(runtime.spawn(attackers::announce(Arc::clone(&soak))));
+    callers.push(runtime.spawn(attackers::stay_silent(Arc::clone(&soak))));
+    callers.push(runtime.spawn(attackers::read_nothing(Arc::clone(&soak))));
     callers.extend((0..SLOW_CALLERS).map(|number| runtime.spawn(Arc::clone(&soak).stall(number))));
     let (swapping, swaps) = (Arc::clone(&soak), Arc::new(AtomicU64::new(0)));
     let swapped = Arc::clone(&swaps);
@@ -222,10 +230,10 @@ fn main() -> ExitCode {
         serving.metric("ippool_webhook_certificate_reloads_total{outcome=\"success\"}")
     );
     let flat = report(&soak, &memory, length);
-    let faults = ["panic", "overloaded", "deadline"].map(|reason| {
+    let faults = ["panic", "memory", "processors", "allocation", "deadline"].map(|reason| {
         serving.metric(&format!("ippool_webhook_rejected_requests_total{{reason=\"{reason}\"}}"))
     });
-    assert_eq!(faults, [0.0; 3], "panics, overload, deadlines");
+    assert_eq!(faults, [0.0; 5], "panics, memory, processors, allocations, deadlines");
     if !flat {
         println!("memory GREW");
     }

@@ -16,18 +16,24 @@
 //! handshake and wait has a bound, named in [`Limits`].
 
 mod accept;
+mod account;
 mod activity;
 mod args;
 mod body;
-mod budget;
 mod certificates;
 mod connection;
+mod connections;
 mod deadline;
+mod files;
 mod lifecycle;
 mod limits;
 mod log;
+mod log_writer;
 mod metrics;
 mod pair;
+mod phase;
+mod process;
+mod processors;
 mod rejection;
 mod review;
 mod routes;
@@ -35,8 +41,11 @@ mod running;
 mod self_signed;
 mod signals;
 mod start;
+mod stream;
+mod text;
 mod tls;
 mod trust;
+mod waits;
 mod watch;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -46,12 +55,13 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
+use self::account::Account;
 pub use self::args::{EnforcementArg, LogFormat, ServeArgs, TlsVersionArg};
-use self::budget::Budget;
 pub use self::certificates::Certificates;
-pub use self::limits::Limits;
+pub use self::limits::{Limits, REVIEW_BYTES_AT_MOST};
 use self::metrics::Metrics;
 pub use self::pair::CertificateError;
+use self::processors::Processors;
 use self::review::App;
 pub use self::review::Review;
 pub use self::start::serve;
@@ -173,8 +183,9 @@ impl Server {
 
 fn app(policy: Policy, limits: Limits) -> App {
     let metrics = Arc::new(Metrics::default());
-    let budget = Budget::new(&limits, metrics.in_flight_bytes.clone());
-    App { policy, limits, budget, metrics, review: Arc::new(admission::answer) }
+    let account = Account::new(&limits, &metrics);
+    let processors = Processors::new(&limits, &metrics);
+    App { policy, limits, account, processors, metrics, review: Arc::new(admission::answer) }
 }
 
 async fn listen(flag: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {

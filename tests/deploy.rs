@@ -22,7 +22,7 @@ mod versions;
 use std::path::{Path, PathBuf};
 
 use ippool_webhook::policy::{Enforcement, Policy, TRUSTED_WRITERS};
-use ippool_webhook::server::Limits;
+use ippool_webhook::server::{Limits, REVIEW_BYTES_AT_MOST};
 use serde_json::{Value, json};
 
 /// What every object of the base and every label selector carries.
@@ -115,11 +115,12 @@ fn the_pod_asks_for_no_privilege() {
 }
 
 #[test]
-fn memory_is_bounded_above_what_the_program_may_hold_and_the_processor_is_not() {
+fn the_memory_limit_follows_from_the_bounds_of_the_program() {
     let resources = &container()["resources"];
     let mebibytes = resources["limits"]["memory"].as_str().unwrap().strip_suffix("Mi").unwrap();
     let limit = mebibytes.parse::<usize>().unwrap() << 20;
-    assert!(limit >= 3 * Limits::default().max_in_flight_bytes);
+    let attacked = 2 * Limits::default().max_in_flight_bytes + (32 << 20);
+    assert_eq!(limit, attacked + REVIEW_BYTES_AT_MOST);
     assert_eq!(resources["limits"]["cpu"], Value::Null);
     assert!(resources["requests"]["cpu"].is_string() && resources["requests"]["memory"].is_string());
 }

@@ -20,7 +20,7 @@ async fn with_limit(max: usize) -> Running {
     Running::start_with(config, Arc::new(answer)).await
 }
 
-/// A review of exactly `length` bytes: blanks after it change nothing.
+/// A review of exactly `length` bytes: whitespace after it changes nothing.
 fn padded(review: &str, length: usize) -> String {
     format!("{review:<length$}")
 }

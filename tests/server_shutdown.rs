@@ -67,7 +67,7 @@ async fn a_body_that_is_still_coming_is_waited_for() {
     let mut caller = server.caller().await;
     caller.send(&header("/validate", ALLOWED.len())).await;
     caller.send(&ALLOWED[..100]).await;
-    server.until_metric("ippool_webhook_in_flight_bytes", ALLOWED.len() as f64).await;
+    server.until_metric("ippool_webhook_in_flight_bytes", 100.0).await;
     let address = server.address;
     server.leave();
     soon(async { while TcpStream::connect(address).await.is_ok() {} }).await;
@@ -97,7 +97,7 @@ async fn what_does_not_finish_is_dropped_in_the_end() {
 async fn a_handshake_that_stalls_does_not_hold_up_the_end() {
     let server = Running::start().await;
     let stalled = TcpStream::connect(server.address).await.unwrap();
-    server.until_metric("ippool_webhook_connections", 1.0).await;
+    server.until_metric("ippool_webhook_connections{listener=\"webhook\",state=\"handshake\"}", 1.0).await;
     let started = Instant::now();
     server.leave();
     server.left().await;

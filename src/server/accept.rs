@@ -1,94 +1,73 @@
-//! Taking connections: as many as there is room for, and never in a hot loop.
+//! Taking connections: a bounded number, and never in a hot loop.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
-use super::connection::Protocol;
+use super::activity::Activity;
+use super::connections::Connections;
 use super::lifecycle::Lifecycle;
 use super::limits::Limits;
 use super::metrics::Metrics;
-use super::tls::H2;
 
 /// After the system would not give a connection (file handles run out), before asking again.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// Takes the connections of `listener`, `most` at once, and has each served in a task of `tasks`, until
-/// the server closes; then the listener is gone, too. Those past `most` wait in the system's queue.
+/// Takes the connections of `listener`, as many at once as `connections` says, and has each served in a task of
+/// `tasks`, until the server closes; then the listener is gone, too.
 pub async fn accept<F, Served>(
     listener: TcpListener,
-    most: usize,
+    connections: &Arc<Connections>,
     tasks: &TaskTracker,
     life: &Lifecycle,
     serve: F,
 ) where
-    F: Fn(TcpStream) -> Served,
+    F: Fn(TcpStream, Activity) -> Served,
     Served: Future<Output = ()> + Send + 'static,
 {
-    let room = Arc::new(Semaphore::new(most));
-    while let Some(Ok(place)) = life.closing.run_until_cancelled(Arc::clone(&room).acquire_owned()).await {
-        match life.closing.run_until_cancelled(listener.accept()).await {
-            None => return,
-            Some(Err(error)) => back_off(&error).await,
-            Some(Ok((stream, _peer))) => {
-                let serving = serve(stream);
-                tasks.spawn(async move {
-                    serving.await;
-                    drop(place);
-                });
-            }
+    while let Some(accepted) = life.closing.run_until_cancelled(listener.accept()).await {
+        let Ok((stream, _peer)) = accepted.inspect_err(|error| refused(error, connections)) else {
+            tokio::time::sleep(BACK_OFF).await;
+            continue;
+        };
+        if life.closing.run_until_cancelled(connections.vacancy()).await.is_none() {
+            return;
         }
+        let entry = connections.open();
+        let serving = serve(stream, entry.activity.clone());
+        tasks.spawn(async move {
+            serving.await;
+            drop(entry);
+        });
     }
 }
 
-/// A peer that gave up while it waited is its own affair; anything else will not go away by hurrying.
-async fn back_off(error: &io::Error) {
+/// A peer that gave up while it waited is its own affair; else there are no file handles, and one connection less
+/// frees one.
+fn refused(error: &io::Error, connections: &Connections) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         warn!(%error, "no connection can be accepted; is the limit of open files reached?");
-        tokio::time::sleep(BACK_OFF).await;
+        connections.evict();
     }
 }
 
-/// Counts a connection for as long as it lives.
-#[derive(Debug)]
-pub struct Counted(Gauge);
-
-impl Counted {
-    /// Counts one more in `gauge`.
-    pub fn new(gauge: &Gauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
-/// The TLS handshake on `stream`, within its bound, and the protocol it settled.
+/// The TLS handshake on `stream`, within its bound.
 pub async fn handshake(
     acceptor: &TlsAcceptor,
     stream: TcpStream,
     limits: &Limits,
     metrics: &Metrics,
-) -> Option<(TlsStream<TcpStream>, Protocol)> {
+) -> Option<TlsStream<TcpStream>> {
     // An answer is one small write; waiting to fill a packet only delays it.
     let _ = stream.set_nodelay(true);
     match tokio::time::timeout(limits.handshake, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => {
-            let http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
-            Some((stream, if http2 { Protocol::Http2 } else { Protocol::Http1 }))
-        }
+        Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {
             handshake_failed(&error, metrics);
             None

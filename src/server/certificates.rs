@@ -10,6 +10,8 @@ use rustls::sign::CertifiedKey;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::files;
+use super::limits::{FILE, Limits};
 use super::metrics::Metrics;
 use super::pair::{CertificateError, Loaded, Pair, Standing};
 use super::watch::Watch;
@@ -30,6 +32,21 @@ struct Files {
     first: Pair,
 }
 
+impl Files {
+    /// A look at both files, to be done where it may take long; the watch that tells of the next one comes with it.
+    fn look(
+        &self,
+        watch: Option<Watch>,
+        interval: Duration,
+    ) -> impl FnOnce() -> (Watch, Result<Pair, String>) + Send + use<> {
+        let (cert, key) = (self.cert.clone(), self.key.clone());
+        move || {
+            let watch = Watch::armed(watch, &[&cert, &key], interval);
+            (watch, Pair::read(&cert, &key).map_err(|error| error.to_string()))
+        }
+    }
+}
+
 impl Certificates {
     /// The certificate chain of `cert` with the private key of `key` (PKCS#8, PKCS#1 or SEC1), both PEM.
     ///
@@ -38,7 +55,11 @@ impl Certificates {
     /// When a file cannot be read, is not PEM, or the two do not belong together. An expired certificate
     /// is not an error: the server starts and is not ready.
     pub fn from_files(cert: PathBuf, key: PathBuf) -> Result<Self, CertificateError> {
-        let first = Pair::read(&cert, &key)?;
+        let first = {
+            let (cert, key) = (cert.clone(), key.clone());
+            files::within(FILE, move || Ok(Pair::read(&cert, &key)))
+        };
+        let first = first.unwrap_or_else(|source| Err(CertificateError::unreadable(&cert, source)))?;
         let current = ArcSwap::from_pointee(first.load(&cert, &key)?);
         Ok(Self { current, files: Some(Files { cert, key, first }) })
     }
@@ -79,16 +100,21 @@ impl Certificates {
         }
     }
 
-    /// Looks at the files whenever they may have changed, at the latest every `interval`, and swaps in what is
+    /// Looks at the files whenever they may have changed, at the latest every few seconds, and swaps in what is
     /// new and good; never returns. The content is compared, not the time or the inode.
-    pub async fn follow(&self, interval: Duration, metrics: &Metrics) {
+    pub async fn follow(&self, limits: &Limits, metrics: &Metrics) {
         let Some(files) = &self.files else { return std::future::pending().await };
-        let mut watch = Watch::of(&[&files.cert, &files.key], interval);
-        let (mut seen, mut waiting) = (Ok(files.first.clone()), None);
+        let (mut seen, mut waiting, mut watch) = (Ok(files.first.clone()), None, None);
         let mut reported = (self.standing(), Instant::now());
         // First without waiting: something may have changed before the watch began.
         loop {
-            let found = Pair::read(&files.cert, &files.key).map_err(|error| error.to_string());
+            let look = files.look(watch, limits.certificate_poll);
+            let late = || metrics.reloaded(false);
+            let Some((mut armed, found)) =
+                files::elsewhere("--tls-cert or --tls-key", limits.file, look, late).await
+            else {
+                return std::future::pending().await;
+            };
             if found != seen {
                 let loaded = found
                     .clone()
@@ -103,7 +129,8 @@ impl Certificates {
                 self.report(metrics);
                 reported = (self.standing(), Instant::now());
             }
-            watch.look().await;
+            armed.look().await;
+            watch = Some(armed);
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Longest body that is read, in bytes. The apiserver takes objects of up to 3 MiB and sends two of them
 /// in the review of an UPDATE, which makes 7 MiB with the envelope.
 pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
-/// Bodies held at once, in bytes: eight of the longest.
+/// The account of memory, in bytes: bodies as they arrive, what a review of them takes, answers until they are sent.
+/// Eight of the longest bodies.
 pub const MAX_IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
 /// Silence on a kept-alive connection. The apiserver reuses one for 90 s and does not repeat a POST that
 /// ends in EOF, so the server must never be the first to hang up.
@@ -32,16 +33,45 @@ const QUEUE: Duration = Duration::from_secs(2);
 const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 /// How long it is read.
 const DISCARD: Duration = Duration::from_secs(2);
+/// What is read after the last answer of a connection that ends with a body unread, in bytes: a caller who writes all
+/// before it reads has its answer then.
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
+/// How long it is read.
+const LINGER: Duration = Duration::from_secs(2);
+/// Without progress of a body or an answer, before it is dropped for the sake of others that wait for memory. A caller
+/// that is well sends the next packet within milliseconds.
+const STALL: Duration = Duration::from_millis(500);
+/// An answer of which nothing can be written.
+const WRITE: Duration = Duration::from_secs(10);
 /// From telling a connection to end to dropping it: longer than any review may take.
 const DRAIN: Duration = Duration::from_secs(15);
 /// Webhook connections at once. An apiserver pools 25.
 const CONNECTIONS: usize = 512;
 /// Admin connections at once: probes and a scraper or two.
 const ADMIN_CONNECTIONS: usize = 64;
-/// HTTP/2 requests at once on one connection.
-const STREAMS: u32 = 64;
-/// A body up to this size, in bytes, is reviewed where it was read: under a millisecond of work.
-const INLINE_BYTES: usize = 256 * 1024;
+/// Since its last review, a connection may carry the next one any moment: the apiserver keeps it for 90 s, and does not
+/// repeat a POST that ends in EOF.
+const RECENT: Duration = Duration::from_secs(90);
+/// A connection that gives way to another is closed in an orderly way within this time.
+const EVICT: Duration = Duration::from_millis(250);
+/// A body up to this size, in bytes, is reviewed where it was read: under a millisecond, also where it was made to
+/// take long (0.08 ms for each KiB).
+const INLINE_BYTES: usize = 8 * 1024;
+/// A request up to this size, in bytes, may use the part of the account that is kept from larger ones.
+const SMALL_BYTES: usize = 64 * 1024;
+/// From this size on, in bytes, bodies are reviewed one at a time, and the others need not wait for them. One made to
+/// hurt takes 0.8 s and [`REVIEW_BYTES_AT_MOST`].
+const LARGE_BYTES: usize = 256 * 1024;
+/// What a review takes beside its body, in sizes of the body: half for what whereabouts writes, up to this for what
+/// people do.
+const REVIEW_FACTOR: usize = 2;
+/// What a review takes where the body is hostile, in sizes of the body. So much has to be there before it begins.
+const REVIEW_FACTOR_AT_MOST: usize = 40;
+/// What the longest review takes where its body is hostile, in bytes: 28 times that. The account does not know it,
+/// but the memory limit of the pod does.
+pub const REVIEW_BYTES_AT_MOST: usize = 28 * MAX_BODY_BYTES;
+/// Reading a file of certificates; a file system that takes longer hangs.
+pub const FILE: Duration = Duration::from_secs(5);
 /// Between two looks at the certificate files, should nothing have told of a change. The kubelet itself takes
 /// a minute to bring a new Secret.
 const CERTIFICATE_POLL: Duration = Duration::from_secs(5);
@@ -51,7 +81,7 @@ const CERTIFICATE_POLL: Duration = Duration::from_secs(5);
 pub struct Limits {
     /// Longest body, in bytes.
     pub max_body_bytes: usize,
-    /// Bodies held at once, in bytes; not less than `max_body_bytes`.
+    /// The account of memory, in bytes; not less than `max_body_bytes`.
     pub max_in_flight_bytes: usize,
     /// Silence between two requests of a connection.
     pub idle: Duration,
@@ -71,18 +101,38 @@ pub struct Limits {
     pub discard_bytes: usize,
     /// How long a refused body is read.
     pub discard: Duration,
+    /// What is read after the last answer, in bytes, where a body was left unread.
+    pub linger_bytes: usize,
+    /// How long it is read.
+    pub linger: Duration,
+    /// Without progress, while others wait for memory.
+    pub stall: Duration,
+    /// An answer of which nothing can be written.
+    pub write: Duration,
     /// Finishing what is under way on a connection that has to end.
     pub drain: Duration,
     /// Webhook connections at once.
     pub connections: usize,
     /// Admin connections at once.
     pub admin_connections: usize,
-    /// HTTP/2 requests at once on a connection.
-    pub streams: u32,
+    /// Since its last review, a connection gives way last.
+    pub recent: Duration,
+    /// The end of a connection that gives way.
+    pub evict: Duration,
     /// Bodies up to this size, in bytes, are reviewed on the thread that read them.
     pub inline_bytes: usize,
-    /// Longer bodies reviewed at once.
+    /// Requests up to this size, in bytes, may use all of the account.
+    pub small_bytes: usize,
+    /// Bodies from this size on, in bytes, are reviewed one at a time.
+    pub large_bytes: usize,
+    /// What a review takes, in sizes of its body.
+    pub review_factor: usize,
+    /// What it takes at most.
+    pub review_factor_at_most: usize,
+    /// Bodies below that and above `inline_bytes` reviewed at once.
     pub reviews_at_once: usize,
+    /// Reading a file of certificates.
+    pub file: Duration,
     /// Between two looks at the certificate files.
     pub certificate_poll: Duration,
 }
@@ -101,20 +151,29 @@ impl Default for Limits {
             queue: QUEUE,
             discard_bytes: DISCARD_BYTES,
             discard: DISCARD,
+            linger_bytes: LINGER_BYTES,
+            linger: LINGER,
+            stall: STALL,
+            write: WRITE,
             drain: DRAIN,
             connections: CONNECTIONS,
             admin_connections: ADMIN_CONNECTIONS,
-            streams: STREAMS,
+            recent: RECENT,
+            evict: EVICT,
             inline_bytes: INLINE_BYTES,
+            small_bytes: SMALL_BYTES,
+            large_bytes: LARGE_BYTES,
+            review_factor: REVIEW_FACTOR,
+            review_factor_at_most: REVIEW_FACTOR_AT_MOST,
             reviews_at_once: reviews_at_once(),
+            file: FILE,
             certificate_poll: CERTIFICATE_POLL,
         }
     }
 }
 
-/// One for each processor, since they compute and never wait, and at most two: that is hundreds a second,
-/// far more than an apiserver can encode. A body made to hurt takes about 33 times its size while it is
-/// reviewed; two of the longest then stay near 600 MiB.
+/// One for each processor, since they compute and never wait, and at most two: that is thousands a second, far more
+/// than an apiserver can encode.
 fn reviews_at_once() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(2)
 }

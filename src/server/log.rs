@@ -1,20 +1,24 @@
 //! What is logged of a request: one line, once, at the boundary; never an object or a body.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::http::request::Parts;
 use tracing::{debug, info, warn};
 
 use super::rejection::Rejection;
+use super::text;
 use crate::admission::{Endpoint, Outcome, Summary};
 
-/// The longest stretch of a request's own text in a log line, in bytes: names have at most 253.
+/// The longest stretch of a request's own text in a log line, in bytes as it is written: names have at most 253. Five
+/// of them and the rest stay below the 4 KiB of a line, also where JSON needs two bytes for one.
 const MAX_TEXT_BYTES: usize = 256;
 
 /// An answered review. What was allowed without a word is of interest only when somebody looks for it.
 pub fn reviewed(endpoint: Endpoint, summary: &Summary, took: Duration) {
-    let rules: Vec<_> = summary.findings.iter().map(|(rule, _)| rule.id).collect();
-    let rules = rules.join(",");
+    // Each rule once: there may be as many findings as there are allocations.
+    let rules: BTreeSet<_> = summary.findings.iter().map(|(rule, _)| rule.id).collect();
+    let rules = rules.into_iter().collect::<Vec<_>>().join(",");
     macro_rules! line {
         ($level:ident) => {
             $level!(
@@ -28,6 +32,7 @@ pub fn reviewed(endpoint: Endpoint, summary: &Summary, took: Duration) {
                 dry_run = summary.dry_run,
                 outcome = summary.outcome.as_str(),
                 rules,
+                findings = summary.findings.len(),
                 spared = summary.spared,
                 duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
                 "reviewed"
@@ -60,24 +65,11 @@ pub fn rejected(rejection: &Rejection, head: &Parts) {
         path = clipped(head.uri.path()),
         status = rejection.status.as_u16(),
         reason = rejection.reason,
-        why = clipped(&rejection.message),
+        why = rejection.message,
         "rejected"
     );
 }
 
-/// The beginning of `text`.
-fn clipped(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_TEXT_BYTES)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_text_is_clipped_between_characters() {
-        assert_eq!(clipped("short"), "short");
-        assert_eq!(clipped(&"ä".repeat(200)), "ä".repeat(128));
-        assert_eq!(clipped(&format!("x{}", "ä".repeat(200))), format!("x{}", "ä".repeat(127)));
-    }
+fn clipped(text: &str) -> String {
+    text::shortened(text, MAX_TEXT_BYTES)
 }

@@ -10,6 +10,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::activity::{Gauges, Phase};
+use super::log_writer::DROPPED;
+use super::process::Process;
+use super::waits::Waits;
 use crate::admission::{Endpoint, Outcome, Summary};
 use crate::report::{Operation, Severity};
 use crate::rules;
@@ -45,9 +49,23 @@ struct ByReason {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByPermit {
+    permit: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByState {
+    listener: &'static str,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByOutcome {
     outcome: &'static str,
 }
+
+/// What a connection may be doing when it gives way.
+const EVICTABLE: [Phase; 3] = [Phase::Handshake, Phase::Unused, Phase::Idle];
 
 type Durations = Family<ByEndpoint, Histogram, fn() -> Histogram>;
 
@@ -65,10 +83,12 @@ pub struct Metrics {
     handshakes_failed: Family<ByReason, Counter>,
     reloads: Family<ByOutcome, Counter>,
     client_ca_reloads: Family<ByOutcome, Counter>,
-    /// Bytes of bodies held now.
+    /// What the account of memory holds now.
     pub in_flight_bytes: Gauge,
-    /// Webhook connections open now.
-    pub connections: Gauge,
+    connections: Family<ByState, Gauge>,
+    evicted: Family<ByState, Counter>,
+    waiting: Family<ByPermit, Gauge>,
+    waits: Family<ByPermit, Counter>,
     /// When the certificate in use expires, in seconds since 1970.
     pub certificate_expiry: Gauge,
 }
@@ -76,7 +96,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("ippool_webhook"),
+            registry: Registry::default(),
             reviews: Family::default(),
             would_deny: Family::default(),
             untrusted_plugin_writes: Counter::default(),
@@ -88,19 +108,26 @@ impl Default for Metrics {
             reloads: Family::default(),
             client_ca_reloads: Family::default(),
             in_flight_bytes: Gauge::default(),
-            connections: Gauge::default(),
+            connections: Family::default(),
+            evicted: Family::default(),
+            waiting: Family::default(),
+            waits: Family::default(),
             certificate_expiry: Gauge::default(),
         };
-        metrics.register_requests();
-        metrics.register_rest();
+        let mut registry = Registry::default();
+        let prefixed = registry.sub_registry_with_prefix("ippool_webhook");
+        metrics.register_requests(prefixed);
+        metrics.register_bounds(prefixed);
+        metrics.register_rest(prefixed);
+        registry.register_collector(Box::new(Process::default()));
+        metrics.registry = registry;
         metrics.start_at_zero();
         metrics
     }
 }
 
 impl Metrics {
-    fn register_requests(&mut self) {
-        let r = &mut self.registry;
+    fn register_requests(&self, r: &mut Registry) {
         r.register("reviews", "Reviews answered, or turned away with an error", self.reviews.clone());
         let help = "Reviews that would have been denied had they been enforced and their writer not trusted";
         r.register("reviews_would_deny", help, self.would_deny.clone());
@@ -111,12 +138,25 @@ impl Metrics {
         r.register("findings", "What the rules found, as it was reported", self.findings.clone());
         r.register("request_bytes", "Length of the bodies read", self.request_bytes.clone());
         r.register("rejected_requests", "Requests answered with an HTTP error", self.rejected.clone());
-        r.register("in_flight_bytes", "Bytes of bodies held now", self.in_flight_bytes.clone());
     }
 
-    fn register_rest(&mut self) {
-        let r = &mut self.registry;
-        r.register("connections", "Webhook connections open now", self.connections.clone());
+    fn register_bounds(&self, r: &mut Registry) {
+        let help = "Memory held for reviews now, in bytes: bodies, what a review of them takes, answers until they are sent";
+        r.register("in_flight_bytes", help, self.in_flight_bytes.clone());
+        r.register(
+            "permits_waiting",
+            "Requests that wait for memory or a processor now",
+            self.waiting.clone(),
+        );
+        r.register("permit_waits", "Requests that had to wait for memory or a processor", self.waits.clone());
+        r.register("connections", "Connections open now, by what they do", self.connections.clone());
+        let help = "Connections closed for a new one, by what they did";
+        r.register("connections_evicted", help, self.evicted.clone());
+        let help = "Lines of the log that were dropped since nobody read those before them";
+        r.register("log_lines_dropped", help, DROPPED.clone());
+    }
+
+    fn register_rest(&self, r: &mut Registry) {
         let help = "TLS handshakes that failed; \"rejected\": the caller does not trust our CA, or we do not trust its certificate";
         r.register("tls_handshakes_failed", help, self.handshakes_failed.clone());
         let help = "When the certificate in use expires, in seconds since 1970";
@@ -143,8 +183,19 @@ impl Metrics {
             self.reloads.get_or_create(&ByOutcome { outcome }).inc_by(0);
             self.client_ca_reloads.get_or_create(&ByOutcome { outcome }).inc_by(0);
         }
-        for reason in ["panic", "overloaded", "deadline"] {
+        for reason in
+            ["panic", "memory", "processors", "allocation", "body_stalled", "body_timeout", "deadline"]
+        {
             self.rejected.get_or_create(&ByReason { reason }).inc_by(0);
+        }
+        for listener in ["webhook", "admin"] {
+            drop(self.connections(listener));
+            for state in EVICTABLE {
+                self.evicted.get_or_create(&ByState { listener, state: state.as_str() }).inc_by(0);
+            }
+        }
+        for permit in ["memory", "processor"] {
+            drop(self.permits(permit));
         }
     }
 
@@ -185,6 +236,27 @@ impl Metrics {
         if let Some(endpoint) = endpoint {
             self.reviews.get_or_create(&reviewed(endpoint, "unknown", false, "error")).inc();
         }
+    }
+
+    /// The connections of `listener`, by what they do.
+    pub fn connections(&self, listener: &'static str) -> Gauges {
+        let gauge = |phase: Phase| {
+            let labels = ByState { listener, state: phase.as_str() };
+            self.connections.get_or_create(&labels).clone()
+        };
+        let [handshake, unused, idle] = EVICTABLE.map(gauge);
+        Gauges { handshake, unused, idle, busy: gauge(Phase::Reviewing) }
+    }
+
+    /// Counts a connection of `listener` that was closed for a new one.
+    pub fn evicted(&self, listener: &'static str, phase: Phase) {
+        self.evicted.get_or_create(&ByState { listener, state: phase.as_str() }).inc();
+    }
+
+    /// Those who wait for `permit` now, and all who had to.
+    pub fn permits(&self, permit: &'static str) -> Waits {
+        let labels = ByPermit { permit };
+        Waits::new(self.waiting.get_or_create(&labels).clone(), self.waits.get_or_create(&labels).clone())
     }
 
     /// Counts the length of a body.

@@ -11,6 +11,8 @@ use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::files;
+
 /// A certificate that expires sooner than this is warned of: a week is time enough to act.
 const EXPIRES_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Reads of a pair before a change between the two files counts as an error of the pair.
@@ -55,6 +57,13 @@ pub enum CertificateError {
     },
 }
 
+impl CertificateError {
+    /// `cert`, or the key beside it, cannot be read.
+    pub(super) fn unreadable(cert: &Path, source: std::io::Error) -> Self {
+        Self::Unreadable { flag: "--tls-cert", path: cert.into(), source }
+    }
+}
+
 /// A usable certificate and when it is valid, in seconds since 1970.
 #[derive(Debug)]
 pub struct Loaded {
@@ -96,7 +105,7 @@ impl fmt::Debug for Pair {
 
 impl Pair {
     /// Reads both files as of one moment: the certificate is read again after the key, and everything once
-    /// more when it changed in between. Two small files: reading them blocks for no time worth a thread.
+    /// more when it changed in between. It may block for as long as the file system does.
     ///
     /// # Errors
     ///
@@ -162,7 +171,7 @@ impl Loaded {
 }
 
 fn read(flag: &'static str, path: &Path) -> Result<Vec<u8>, CertificateError> {
-    std::fs::read(path).map_err(|source| CertificateError::Unreadable { flag, path: path.into(), source })
+    files::read(path).map_err(|source| CertificateError::Unreadable { flag, path: path.into(), source })
 }
 
 /// Fails where the first certificate of the chain is not for this key.

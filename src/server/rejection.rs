@@ -2,11 +2,18 @@
 //! so that the webhook's `failurePolicy` decides. The apiserver shows the message of a `Status` to the
 //! user and hides plain text.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
+use super::text;
 use crate::admission::Malformed;
+
+/// The longest message, in bytes. In JSON a byte may become two, and the `Status` around it is short: an answer that
+/// is not a review stays below 4 KiB, whatever of the request it repeats.
+const MAX_MESSAGE_BYTES: usize = 1536;
 
 /// Why a request was turned away, and how.
 #[derive(Debug)]
@@ -26,7 +33,8 @@ pub struct Rejection {
 
 impl Rejection {
     fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { status, reason, message: message.into(), body_unread: false, close: false, header: None }
+        let message = text::shortened(&message.into(), MAX_MESSAGE_BYTES);
+        Self { status, reason, message, body_unread: false, close: false, header: None }
     }
 
     fn unread(mut self) -> Self {
@@ -67,6 +75,19 @@ impl Rejection {
         Self::new(StatusCode::FORBIDDEN, "client_name", message).unread().closing()
     }
 
+    /// 401: the certificate was valid when the connection was made.
+    pub fn client_expired() -> Self {
+        let message = "the client certificate has expired since this connection was made: connect again with one \
+                       that is valid";
+        Self::new(StatusCode::UNAUTHORIZED, "client_expired", message).unread().closing()
+    }
+
+    /// 400 (RFC 9112, 3.2).
+    pub fn wrong_host() -> Self {
+        let message = "a request of HTTP/1.1 has one Host header, and this one has none or several";
+        Self::new(StatusCode::BAD_REQUEST, "host", message).unread().closing()
+    }
+
     /// 413.
     pub fn too_large(max_body_bytes: usize) -> Self {
         let message = format!(
@@ -75,24 +96,60 @@ impl Rejection {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).unread()
     }
 
+    /// 400: no field of a review is so long.
+    pub fn long_string() -> Self {
+        let message =
+            "a string in the body is longer than 512 KiB, which nothing in a review of an IPPool is";
+        Self::new(StatusCode::BAD_REQUEST, "long_string", message)
+    }
+
     /// 400: the caller hung up, or sent broken chunks, before the body was whole.
     pub fn body_cut() -> Self {
         let message = "the body ended before it was whole: the connection was cut, or its framing is broken";
         Self::new(StatusCode::BAD_REQUEST, "body_cut", message).closing()
     }
 
-    /// 408.
-    pub fn body_stalled(seconds: f64) -> Self {
-        let message = format!("the body did not arrive within {seconds} s of its header");
+    /// 408: the body is too slow in any case.
+    pub fn body_timed_out(after: Duration) -> Self {
+        let message = format!("the body did not arrive within {} s of its header", after.as_secs_f64());
         Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message).closing()
     }
 
-    /// 503: with a `Retry-After` of zero on a closing connection the apiserver tries another replica
-    /// within the same call.
-    pub fn overloaded(what: &str) -> Self {
-        let message = format!("{what}; try again, another replica may have room");
-        let mut rejection =
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).unread().closing();
+    /// 408: the body stopped while others waited for the memory it holds.
+    pub fn body_stalled(after: Duration) -> Self {
+        let message = format!(
+            "the body made no progress for {} ms while other requests waited for memory",
+            after.as_millis()
+        );
+        Self::new(StatusCode::REQUEST_TIMEOUT, "body_stalled", message).closing()
+    }
+
+    /// 503: no memory within the account.
+    pub fn out_of_memory() -> Self {
+        let what = "the webhook holds as many bytes of reviews as --max-in-flight-bytes allows";
+        Self::overloaded("memory", what)
+    }
+
+    /// 503: no memory of the system.
+    pub fn allocation_failed() -> Self {
+        Self::overloaded("allocation", "the system has no memory left for this review")
+    }
+
+    /// 503: no processor.
+    pub fn busy() -> Self {
+        Self::overloaded("processors", "every processor of the webhook is busy with another review")
+    }
+
+    /// 503: it came too late to be started.
+    pub fn shutting_down() -> Self {
+        Self::overloaded("shutdown", "the webhook is shutting down")
+    }
+
+    /// With a `Retry-After` of zero on a closing connection the apiserver tries another replica within the same
+    /// call.
+    fn overloaded(reason: &'static str, what: &str) -> Self {
+        let message = format!("{what}; try again, another replica may have more");
+        let mut rejection = Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, message).unread().closing();
         rejection.header = Some((header::RETRY_AFTER, "0"));
         rejection
     }
@@ -148,6 +205,7 @@ pub fn json_response(status: StatusCode, body: Body) -> Response<Body> {
 fn kubernetes_reason(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "BadRequest",
+        StatusCode::UNAUTHORIZED => "Unauthorized",
         StatusCode::FORBIDDEN => "Forbidden",
         StatusCode::NOT_FOUND => "NotFound",
         StatusCode::METHOD_NOT_ALLOWED => "MethodNotAllowed",

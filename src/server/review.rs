@@ -1,19 +1,22 @@
 //! The two endpoints: from a request to an answered review, or to the reason why there is none.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, Response, StatusCode, header};
 use bytes::Bytes;
+use hyper::body::Body as _;
 use tokio::time::Instant;
 
-use super::body;
-use super::budget::{Budget, Room};
+use super::account::{Account, Held, Peer};
+use super::body::{self, Arriving};
 use super::deadline::Deadline;
 use super::limits::Limits;
 use super::log;
 use super::metrics::Metrics;
+use super::processors::Processors;
 use super::rejection::{Rejection, json_response};
 use crate::admission::{Answer, Endpoint, Malformed};
 use crate::policy::Policy;
@@ -27,8 +30,10 @@ pub struct App {
     pub policy: Policy,
     /// The bounds.
     pub limits: Limits,
-    /// What is left of memory and processors.
-    pub budget: Budget,
+    /// What is left of memory.
+    pub account: Arc<Account>,
+    /// What is left of the processors.
+    pub processors: Processors,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What answers.
@@ -44,13 +49,14 @@ impl App {
         let took = started.elapsed();
         self.metrics.took(endpoint, took);
         match attempted {
-            Ok(answer) => {
+            Ok((answer, held)) => {
                 self.metrics.reviewed(endpoint, &answer.summary);
                 log::reviewed(endpoint, &answer.summary, took);
                 if answer.summary.untrusted_plugin_write {
                     log::untrusted_plugin_write(&answer.summary);
                 }
-                json_response(StatusCode::OK, answer.body.into())
+                let body = Bytes::from_owner(Sent { body: answer.body, _held: held });
+                json_response(StatusCode::OK, body.into())
             }
             Err(rejection) => self.reject(Some(endpoint), rejection, &head, body).await,
         }
@@ -67,6 +73,9 @@ impl App {
         if rejection.body_unread && !body::discard(&mut body, &head.headers, &self.limits).await {
             rejection.close = true;
         }
+        if let Some(peer) = peer(head).filter(|_| rejection.close && !body.is_end_stream()) {
+            peer.activity.linger();
+        }
         self.metrics.rejected(endpoint, rejection.reason);
         log::rejected(&rejection, head);
         rejection.into_response()
@@ -78,50 +87,94 @@ impl App {
         head: &Parts,
         body: &mut Body,
         started: Instant,
-    ) -> Result<Answer, Rejection> {
+    ) -> Result<(Answer, Held), Rejection> {
         if !is_json(&head.headers) {
             return Err(Rejection::wrong_content_type());
         }
-        let size = body::announced(body, &self.limits)?;
-        let deadline = Deadline::of(head.uri.query(), started, self.limits.review);
+        let limits = &self.limits;
+        let size = body::announced(body, limits)?;
+        let peer = peer(head).ok_or_else(Rejection::panicked)?;
+        let deadline = Deadline::of(head.uri.query(), started, limits.review);
         let reviewing = async {
-            let room = self.budget.room(size, deadline.share(self.limits.queue)).await?;
-            let bytes = body::read(body, size, &self.limits).await?;
+            let (mut held, mut patience) = (self.account.open(peer.clone()), deadline.share(limits.queue));
+            let mut arriving = Arriving { peer, held: &mut held, patience: &mut patience, limits };
+            let bytes = arriving.read(body, size).await?;
+            peer.activity.reviewing();
             self.metrics.received(bytes.len());
-            self.answer(endpoint, bytes, room, &deadline).await
+            let answered = self.answer(endpoint, bytes, held, patience).await?;
+            peer.activity.reviewed();
+            Ok(answered)
         };
         deadline.run(reviewing).await
     }
 
-    /// Has a small body reviewed here, a large one on a thread of its own: other requests of this thread
-    /// would wait for it.
+    /// Has a small body reviewed here, another on a thread of its own: other requests of this thread would wait
+    /// for it.
     async fn answer(
         self: &Arc<Self>,
         endpoint: Endpoint,
         body: Bytes,
-        room: Room,
-        deadline: &Deadline,
-    ) -> Result<Answer, Rejection> {
+        mut held: Held,
+        mut patience: Duration,
+    ) -> Result<(Answer, Held), Rejection> {
         if body.len() <= self.limits.inline_bytes {
-            return Ok((self.review)(endpoint, &body, &self.policy)?);
+            return self.review_now(endpoint, body, held);
         }
-        let processor = self.budget.processor(deadline.share(self.limits.queue)).await?;
+        if body::has_long_token(&body) {
+            return Err(Rejection::long_string());
+        }
+        let takes = body.len().saturating_mul(self.limits.review_factor).min(held.most());
+        held.take(takes, &mut patience).await?;
+        if !body::is_available(body.len().saturating_mul(self.limits.review_factor_at_most)) {
+            return Err(Rejection::allocation_failed());
+        }
+        let turn = self.processors.turn(body.len(), patience).await?;
         let app = Arc::clone(self);
-        // When the deadline passes, nobody waits for the thread any more; room and processor stay taken
-        // until it is done.
+        // When the deadline passes, nobody waits for the thread any more; memory and processor stay taken until it
+        // is done.
         let review = move || {
-            let _held = (room, processor);
-            (app.review)(endpoint, &body, &app.policy)
+            let _turn = turn;
+            app.review_now(endpoint, body, held)
         };
         match tokio::task::spawn_blocking(review).await {
-            Ok(answered) => Ok(answered?),
+            Ok(answered) => answered,
             // One place turns panics into answers, wherever they happen.
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(Rejection::overloaded("the webhook is shutting down")),
+                Err(_) => Err(Rejection::shutting_down()),
             },
         }
     }
+
+    /// What is held from now on is the answer.
+    fn review_now(
+        &self,
+        endpoint: Endpoint,
+        body: Bytes,
+        mut held: Held,
+    ) -> Result<(Answer, Held), Rejection> {
+        let answer = (self.review)(endpoint, &body, &self.policy)?;
+        drop(body);
+        held.set(answer.body.len());
+        Ok((answer, held))
+    }
+}
+
+/// An answer on its way, which is held until its last byte was written.
+struct Sent {
+    body: Vec<u8>,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+/// Who sent it; there for whatever came over a connection.
+fn peer(head: &Parts) -> Option<&Peer> {
+    head.extensions.get()
 }
 
 /// Whether the body is said to be JSON; parameters such as `charset` may follow.

@@ -16,10 +16,14 @@ use super::lifecycle::Lifecycle;
 use super::metrics::Metrics;
 use super::rejection::Rejection;
 use super::review::App;
+use super::text;
 use crate::admission::Endpoint;
 
 /// The OpenMetrics text format.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What is logged of a panic, in bytes: it may repeat what was sent.
+const MAX_PANIC_BYTES: usize = 512;
 
 /// The webhook.
 pub fn webhook(app: Arc<App>) -> Router {
@@ -31,9 +35,16 @@ pub fn webhook(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// The same for a caller that may not call.
-pub fn forbidden(app: Arc<App>) -> Router {
-    Router::new().fallback(wrong_client).with_state(app)
+/// The same for requests that all get this refusal.
+pub fn refusing(app: Arc<App>, rejection: fn() -> Rejection) -> Router {
+    let refuse =
+        move |State(app): State<Arc<App>>, request| async move { reject(&app, rejection(), request).await };
+    Router::new().fallback(refuse).with_state(app)
+}
+
+/// The admin port for requests without a usable `Host`.
+pub fn without_host() -> Router {
+    Router::new().fallback(async || Rejection::wrong_host().into_response())
 }
 
 fn endpoint(app: &Arc<App>, endpoint: Endpoint) -> MethodRouter<Arc<App>> {
@@ -48,10 +59,6 @@ async fn wrong_method(State(app): State<Arc<App>>, request: Request) -> Response
 
 async fn unknown_path(State(app): State<Arc<App>>, request: Request) -> Response<Body> {
     reject(&app, Rejection::unknown_path(), request).await
-}
-
-async fn wrong_client(State(app): State<Arc<App>>, request: Request) -> Response<Body> {
-    reject(&app, Rejection::wrong_client(), request).await
 }
 
 async fn reject(app: &App, rejection: Rejection, request: Request) -> Response<Body> {
@@ -72,6 +79,7 @@ impl ResponseForPanic for Panicked {
     fn response_for_panic(&mut self, panic: Box<dyn Any + Send>) -> Response<Body> {
         let said = panic.downcast_ref::<&str>().copied();
         let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default();
+        let said = text::shortened(said, MAX_PANIC_BYTES);
         error!(endpoint = self.endpoint.as_str(), panic = said, "a review panicked; this is a bug");
         let rejection = Rejection::panicked();
         self.metrics.rejected(Some(self.endpoint), rejection.reason);

@@ -4,18 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
 use super::Server;
-use super::accept::{self, Counted};
-use super::connection::{self, Protocol};
+use super::accept;
+use super::account::Peer;
+use super::activity::Activity;
+use super::connection;
+use super::connections::Connections;
 use super::lifecycle::Lifecycle;
 use super::limits::Limits;
+use super::rejection::Rejection;
 use super::review::App;
 use super::routes::{self, Admin};
-use super::trust::Trust;
+use super::trust::{Caller, Standing, Trust};
 
 /// Serves until `shutdown` ends, and then to the orderly end.
 pub async fn run(server: Server, shutdown: impl Future<Output = ()>) {
@@ -29,8 +35,8 @@ pub async fn run(server: Server, shutdown: impl Future<Output = ()>) {
     let admin =
         Admin { metrics: Arc::clone(&metrics), certificates: Arc::clone(&certificates), life: life.clone() };
     let administering = administer(server.admin_listener, admin, &app.limits);
-    let following = certificates.follow(app.limits.certificate_poll, &metrics);
-    let trusting = server.trust.follow(app.limits.certificate_poll, &metrics);
+    let following = certificates.follow(&app.limits, &metrics);
+    let trusting = server.trust.follow(&app.limits, &metrics);
     let webhook = Webhook::new(Arc::clone(&server.trust), Arc::clone(&app), life.clone());
     let serving = async {
         let tasks = TaskTracker::new();
@@ -53,56 +59,95 @@ pub async fn run(server: Server, shutdown: impl Future<Output = ()>) {
 #[derive(Clone)]
 struct Webhook {
     trust: Arc<Trust>,
-    allowed: Router,
-    forbidden: Router,
+    routes: Arc<Routes>,
     app: Arc<App>,
     life: Lifecycle,
 }
 
+/// What answers, by who asks and how.
+struct Routes {
+    allowed: Router,
+    forbidden: Router,
+    expired: Router,
+    without_host: Router,
+}
+
+impl Routes {
+    fn of(&self, request: &Request<Incoming>, caller: &Caller) -> Router {
+        let router = match caller.standing() {
+            _ if !connection::has_one_host(request) => &self.without_host,
+            Standing::Allowed => &self.allowed,
+            Standing::Forbidden => &self.forbidden,
+            Standing::Expired => &self.expired,
+        };
+        router.clone()
+    }
+}
+
 impl Webhook {
     fn new(trust: Arc<Trust>, app: Arc<App>, life: Lifecycle) -> Self {
-        let allowed = routes::webhook(Arc::clone(&app));
-        let forbidden = routes::forbidden(Arc::clone(&app));
-        Self { trust, allowed, forbidden, app, life }
+        let refusing = |rejection| routes::refusing(Arc::clone(&app), rejection);
+        let routes = Routes {
+            allowed: routes::webhook(Arc::clone(&app)),
+            forbidden: refusing(Rejection::wrong_client),
+            expired: refusing(Rejection::client_expired),
+            without_host: refusing(Rejection::wrong_host),
+        };
+        Self { trust, routes: Arc::new(routes), app, life }
     }
 
     async fn accept(&self, listener: TcpListener, tasks: &TaskTracker) {
-        let serve = |stream| self.clone().serve(stream);
-        accept::accept(listener, self.app.limits.connections, tasks, &self.life, serve).await;
+        let App { limits, metrics, .. } = &*self.app;
+        let connections = Connections::new("webhook", limits.connections, limits.recent, metrics);
+        let serve = |stream, activity| self.clone().serve(stream, activity);
+        accept::accept(listener, &connections, tasks, &self.life, serve).await;
     }
 
-    async fn serve(self, stream: TcpStream) {
-        let App { limits, metrics, .. } = &*self.app;
-        let _counted = Counted::new(&metrics.connections);
+    async fn serve(self, stream: TcpStream, activity: Activity) {
+        let App { limits, metrics, account, .. } = &*self.app;
         // A handshake that is under way when the server closes has no request to finish.
         let (acceptor, admission) = self.trust.acceptor();
         let handshake = accept::handshake(&acceptor, stream, limits, metrics);
-        let Some(Some((stream, protocol))) = self.life.closing.run_until_cancelled(handshake).await else {
-            return;
+        let stream = tokio::select! {
+            stream = handshake => stream,
+            () = self.life.closing.cancelled() => None,
+            () = activity.evicted() => None,
         };
+        let Some(stream) = stream else { return };
         let caller = admission.caller(stream.get_ref().1.peer_certificates());
-        let router = || if caller.is_allowed() { self.allowed.clone() } else { self.forbidden.clone() };
-        connection::serve(stream, protocol, router, limits, &self.life).await;
+        activity.established(caller.name().is_some());
+        let peer = Peer { activity, caller: account.caller(caller.name()) };
+        let router = |request: &Request<Incoming>| self.routes.of(request, &caller);
+        connection::serve(stream, peer, router, limits, &self.life).await;
     }
 }
 
 /// The admin port, until this is dropped: the probes have to see the whole end.
 async fn administer(listener: TcpListener, admin: Admin, limits: &Limits) {
-    let (tasks, life, router) = (TaskTracker::new(), Lifecycle::default(), routes::admin(admin));
+    let (tasks, life) = (TaskTracker::new(), Lifecycle::default());
+    let connections = Connections::new("admin", limits.admin_connections, Duration::ZERO, &admin.metrics);
+    let (router, without_host) = (routes::admin(admin), routes::without_host());
     let _connections_close_with_this = life.closing.clone().drop_guard();
-    let serve = |stream| {
-        let (router, limits, life) = (router.clone(), limits.clone(), life.clone());
-        async move { connection::serve(stream, Protocol::Http1, || router.clone(), &limits, &life).await }
+    let serve = |stream: TcpStream, activity: Activity| {
+        let (router, without_host, limits, life) =
+            (router.clone(), without_host.clone(), limits.clone(), life.clone());
+        activity.established(false);
+        let peer = Peer { activity, caller: Arc::default() };
+        let route = move |request: &Request<Incoming>| match connection::has_one_host(request) {
+            true => router.clone(),
+            false => without_host.clone(),
+        };
+        async move { connection::serve(stream, peer, route, &limits, &life).await }
     };
-    accept::accept(listener, limits.admin_connections, &tasks, &life, serve).await;
+    accept::accept(listener, &connections, &tasks, &life, serve).await;
 }
 
 /// Waits for `shutdown`, says so to everybody who asks, and closes after `delay`: by then the endpoints
 /// of the Service have changed and nobody connects here any more.
 async fn leave(shutdown: impl Future<Output = ()>, delay: Duration, life: &Lifecycle) {
     shutdown.await;
-    info!(delay_seconds = delay.as_secs_f64(), "leaving: not ready any more, still serving");
     life.leaving.cancel();
+    info!(delay_seconds = delay.as_secs_f64(), "leaving: not ready any more, still serving");
     tokio::time::sleep(delay).await;
     life.closing.cancel();
 }

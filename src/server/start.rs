@@ -12,6 +12,7 @@ use tracing_subscriber::prelude::*;
 use super::args::{LogFormat, ServeArgs};
 use super::certificates::Certificates;
 use super::limits::Limits;
+use super::log_writer::{Flush, LogWriter};
 use super::tls::TlsOptions;
 use super::{Config, Server, self_signed, signals};
 use crate::policy::Policy;
@@ -24,7 +25,8 @@ use crate::policy_file;
 /// When the server cannot start; each error names the flag and what would be right. Once it serves, it
 /// ends with the signal and without an error.
 pub fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    start_logging(&args)?;
+    // Dropped last: what was logged is written before the end.
+    let _flush = start_logging(&args)?;
     let policy = policy(&args)?;
     let config = config(&args, &policy)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -120,20 +122,23 @@ fn bytes(set: Option<u64>, default: usize) -> anyhow::Result<usize> {
 }
 
 /// Logs go to stderr; stdout is for what a person asked to see.
-fn start_logging(args: &ServeArgs) -> anyhow::Result<()> {
+fn start_logging(args: &ServeArgs) -> anyhow::Result<Flush> {
     let filter: Targets = directives(&args.log_level).parse().context("--log-level")?;
+    let json = args.log_format == LogFormat::Json;
+    let (writer, flush) = LogWriter::new(std::io::stderr(), json);
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal());
-    let lines = match args.log_format {
-        LogFormat::Text => lines.boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-    };
-    tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .try_init()
-        .map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))
+    let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
+    let started = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    started.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))?;
+    // The usual hook writes to stderr itself, and waits for who reads it. What panicked is logged where it is answered.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a panic; this is a bug");
+    }));
+    Ok(flush)
 }
 
 /// What a bare level means: that level for this program. Its libraries describe every frame at `debug`.

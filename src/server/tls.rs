@@ -13,10 +13,9 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::certificates::Certificates;
 
-/// The name of HTTP/2 in ALPN.
-pub const H2: &[u8] = b"h2";
-/// The apiserver offers `http/1.1` alone; a list without it would end every one of its handshakes.
-const ALPN: [&[u8]; 2] = [H2, b"http/1.1"];
+/// The only protocol served. The apiserver offers only this to webhooks, so that its calls spread over the
+/// replicas, and HTTP/2 would bring windows, streams and resets that each need a bound.
+const ALPN: &[u8] = b"http/1.1";
 
 /// The oldest TLS that is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +73,7 @@ pub fn server_config(
             without_resumption(builder.with_client_cert_verifier(verifier).with_cert_resolver(certificates))
         }
     };
-    config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
+    config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(config)
 }
 
@@ -113,6 +112,23 @@ pub fn client_verifier(pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, String
         VerifierBuilderError::NoRootAnchors => "it holds no certificate".to_owned(),
         other => other.to_string(),
     })
+}
+
+/// Who a client certificate says it is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The common name of its subject, or an alternative name where there is none.
+    pub name: String,
+    /// When the certificate expires, in seconds since 1970.
+    pub not_after: u64,
+}
+
+/// The identity in the certificate a caller showed.
+pub fn identity(shown: &[CertificateDer<'_>]) -> Option<Identity> {
+    let (_, leaf) = X509Certificate::from_der(shown.first()?).ok()?;
+    let name = common_names(&leaf).chain(alternative_names(&leaf)).next().unwrap_or_default().to_owned();
+    let not_after = u64::try_from(leaf.validity().not_after.timestamp()).unwrap_or_default();
+    Some(Identity { name, not_after })
 }
 
 /// Whether the certificate a caller showed has one of `names`: as a DNS name, a URI or an e-mail address

@@ -6,7 +6,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -16,8 +15,10 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{error, info};
 
 use super::certificates::Certificates;
+use super::files;
+use super::limits::{FILE, Limits};
 use super::metrics::Metrics;
-use super::tls::{self, TlsError, TlsOptions, TlsVersion};
+use super::tls::{self, Identity, TlsError, TlsOptions, TlsVersion};
 use super::watch::Watch;
 
 /// Whom the server lets in.
@@ -64,20 +65,29 @@ impl Trust {
         (acceptor, Admission { trust: Arc::clone(self), generation })
     }
 
-    /// Looks at the file of the client CA whenever it may have changed, at the latest every `interval`, and
+    /// Looks at the file of the client CA whenever it may have changed, at the latest every few seconds, and
     /// trusts what is new and good; never returns.
-    pub async fn follow(&self, interval: Duration, metrics: &Metrics) {
+    pub async fn follow(&self, limits: &Limits, metrics: &Metrics) {
         let Some(clients) = &self.clients else { return std::future::pending().await };
-        let mut watch = Watch::of(&[&clients.file], interval);
-        let mut seen = Ok(clients.first.clone());
+        let (mut seen, mut watch) = (Ok(clients.first.clone()), None);
         // First without waiting: something may have changed before the watch began.
         loop {
-            let found = std::fs::read(&clients.file).map_err(|error| error.to_string());
+            let (file, interval) = (clients.file.clone(), limits.certificate_poll);
+            let look = move || {
+                let watch = Watch::armed(watch, &[&file], interval);
+                (watch, files::read(&file).map_err(|error| error.to_string()))
+            };
+            let late = || metrics.client_ca_reloaded(false);
+            let Some((mut armed, found)) = files::elsewhere("--client-ca", limits.file, look, late).await
+            else {
+                return std::future::pending().await;
+            };
             if found != seen {
                 self.replace(found.clone(), metrics);
                 seen = found;
             }
-            watch.look().await;
+            armed.look().await;
+            watch = Some(armed);
         }
     }
 
@@ -100,7 +110,10 @@ impl Trust {
 
 impl Clients {
     fn read(file: PathBuf) -> Result<Self, TlsError> {
-        match std::fs::read(&file) {
+        match files::within(FILE, {
+            let file = file.clone();
+            move || files::read(&file)
+        }) {
             Ok(first) => Ok(Self { file, first }),
             Err(error) => Err(unusable(&file, error.to_string())),
         }
@@ -135,9 +148,10 @@ impl Admission {
     pub fn caller(self, chain: Option<&[CertificateDer<'_>]>) -> Caller {
         let Self { trust, generation } = self;
         let named = tls::has_allowed_name(chain, &trust.names);
+        let identity = trust.clients.as_ref().and(chain).and_then(tls::identity);
         let own = |it: &CertificateDer<'_>| it.clone().into_owned();
         let chain = chain.unwrap_or_default().iter().map(own).collect();
-        Caller { trust, chain, named, verified: Mutex::new((generation, true)) }
+        Caller { trust, chain, named, identity, verified: Mutex::new((generation, true)) }
     }
 }
 
@@ -146,14 +160,39 @@ pub struct Caller {
     trust: Arc<Trust>,
     chain: Vec<CertificateDer<'static>>,
     named: bool,
+    /// Of the certificate, where one is asked for.
+    identity: Option<Identity>,
     /// The generation that has looked at the chain last, and what it found.
     verified: Mutex<(Arc<Generation>, bool)>,
 }
 
+/// What a caller is to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// What it asks.
+    Allowed,
+    /// That it may not ask.
+    Forbidden,
+    /// That its certificate has expired.
+    Expired,
+}
+
 impl Caller {
-    /// Whether the caller is to be answered now.
-    pub fn is_allowed(&self) -> bool {
-        self.named && (self.trust.clients.is_none() || self.is_verified())
+    /// What the caller is to be answered now.
+    pub fn standing(&self) -> Standing {
+        let expired = |identity: &Identity| identity.not_after < UnixTime::now().as_secs();
+        if self.identity.as_ref().is_some_and(expired) {
+            Standing::Expired
+        } else if self.named && (self.trust.clients.is_none() || self.is_verified()) {
+            Standing::Allowed
+        } else {
+            Standing::Forbidden
+        }
+    }
+
+    /// The name in its certificate, where it was asked for one and may call.
+    pub fn name(&self) -> Option<&str> {
+        self.identity.as_ref().filter(|_| self.named).map(|identity| identity.name.as_str())
     }
 
     fn is_verified(&self) -> bool {

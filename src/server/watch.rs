@@ -31,8 +31,15 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches the directories of `files`, and looks every `interval` besides.
-    pub fn of(files: &[&Path], interval: Duration) -> Self {
+    /// `watch` once it watches what has these names now, or a new one of the directories of `files`, with a look every
+    /// `interval` besides. It asks the file system, and may block for as long as that does.
+    pub fn armed(watch: Option<Self>, files: &[&Path], interval: Duration) -> Self {
+        let mut watch = watch.unwrap_or_else(|| Self::of(files, interval));
+        watch.arm();
+        watch
+    }
+
+    fn of(files: &[&Path], interval: Duration) -> Self {
         let directories = files.iter().map(|file| directory(file)).collect();
         let changed = Arc::new(Notify::new());
         let waker = Arc::clone(&changed);
@@ -42,9 +49,7 @@ impl Watch {
             }
         });
         let watcher = watcher.inspect_err(|error| warn!(%error, "{NOT_WATCHED}")).ok();
-        let mut watch = Self { directories, changed, watcher, broken: false, interval };
-        watch.arm();
-        watch
+        Self { directories, changed, watcher, broken: false, interval }
     }
 
     /// Waits until something happens there, or until it is time to look anyway.
@@ -53,7 +58,6 @@ impl Watch {
             () = self.changed.notified() => tokio::time::sleep(CALM).await,
             () = tokio::time::sleep(self.interval) => {}
         }
-        self.arm();
     }
 
     /// Watches what has these names now. A directory that was replaced would not be watched any more; for one
@@ -97,7 +101,12 @@ mod tests {
 
     /// Everything that was still to be told of what happened before is over.
     async fn calm(watch: &mut Watch) {
-        while tokio::time::timeout(CALM * 4, watch.look()).await.is_ok() {}
+        while tokio::time::timeout(CALM * 4, look(watch)).await.is_ok() {}
+    }
+
+    async fn look(watch: &mut Watch) {
+        watch.look().await;
+        watch.arm();
     }
 
     #[tokio::test]
@@ -106,13 +115,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("tls.crt");
         std::fs::write(&file, "first").unwrap();
-        let mut watch = Watch::of(&[&file], NEVER);
+        let mut watch = Watch::armed(None, &[&file], NEVER);
         calm(&mut watch).await;
         std::fs::read(&file).unwrap();
-        let looked = tokio::time::timeout(CALM * 4, watch.look()).await;
+        let looked = tokio::time::timeout(CALM * 4, look(&mut watch)).await;
         assert!(looked.is_err(), "a look would lead to the next one, for ever");
         std::fs::write(&file, "second").unwrap();
-        tokio::time::timeout(PATIENCE, watch.look()).await.unwrap();
+        tokio::time::timeout(PATIENCE, look(&mut watch)).await.unwrap();
     }
 
     #[tokio::test]
@@ -121,18 +130,18 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("tls");
         std::fs::create_dir(&directory).unwrap();
-        let mut watch = Watch::of(&[&directory.join("tls.crt")], NEVER);
+        let mut watch = Watch::armed(None, &[&directory.join("tls.crt")], NEVER);
         std::fs::remove_dir(&directory).unwrap();
-        tokio::time::timeout(PATIENCE, watch.look()).await.unwrap();
+        tokio::time::timeout(PATIENCE, look(&mut watch)).await.unwrap();
         assert!(watch.broken, "there is nothing to watch");
         std::fs::create_dir(&directory).unwrap();
         watch.interval = Duration::ZERO;
         while watch.broken {
-            watch.look().await;
+            look(&mut watch).await;
         }
         watch.interval = NEVER;
         calm(&mut watch).await;
         std::fs::write(directory.join("tls.crt"), "new").unwrap();
-        tokio::time::timeout(PATIENCE, watch.look()).await.unwrap();
+        tokio::time::timeout(PATIENCE, look(&mut watch)).await.unwrap();
     }
 }

@@ -1,0 +1,234 @@
+//! Callers who hold connections, and readers that do not read: whatever they do, a new connection is served within a
+//! second, and probes are answered. The figures go into `docs/limits.md`.
+#![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "common/figures.rs"]
+mod figures;
+#[path = "common/program.rs"]
+mod program;
+#[path = "common/server.rs"]
+mod server;
+
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
+
+use figures::{MIB, figure, seconds};
+use program::{Serving, until_logged};
+use rcgen::ExtendedKeyUsagePurpose;
+use serde_json::Value;
+use server::{ALLOWED, Ca, Caller, DENIED, Running, client, header, quick, soon};
+use tokio::net::TcpStream;
+
+const PROMPT: Duration = Duration::from_secs(1);
+
+fn evicted(listener: &str, state: &str) -> String {
+    format!("ippool_webhook_connections_evicted_total{{listener=\"{listener}\",state=\"{state}\"}}")
+}
+
+async fn prompt_review(serving: &Serving) -> Duration {
+    let started = Instant::now();
+    assert_eq!(serving.caller().await.post("/validate", ALLOWED).await.status, 200);
+    let took = started.elapsed();
+    assert!(took < PROMPT, "a review takes {took:?}");
+    took
+}
+
+async fn prompt_probes(serving: &Serving) -> Duration {
+    let started = Instant::now();
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(serving.admin(path).await, (200, "ok\n".to_owned()));
+    }
+    let took = started.elapsed();
+    assert!(took < PROMPT, "two probes take {took:?}");
+    took
+}
+
+fn note(serving: &Serving, attack: &str, took: Duration) {
+    figure(
+        attack,
+        &format!("a review took {}; {:.0} MiB resident at most", seconds(took), serving.peak() / MIB),
+    );
+}
+
+#[tokio::test]
+async fn idle_connections_give_way_before_one_that_carried_a_review() {
+    let mut serving = Serving::start(&[]);
+    let mut kept = serving.caller().await;
+    assert_eq!(kept.post("/validate", ALLOWED).await.status, 200);
+    let mut idle = Vec::new();
+    for _ in 0..512 {
+        idle.push(serving.caller().await);
+    }
+    let took = prompt_review(&serving).await;
+    assert_eq!(kept.post("/validate", ALLOWED).await.status, 200, "the apiserver's connection was kept");
+    assert!(serving.metric(&evicted("webhook", "unused")).await >= 1.0);
+    let said = until_logged(
+        &mut serving.log,
+        "all connections are taken; those idle longest are closed for new ones",
+    );
+    assert_eq!((&said["listener"], &said["state"]), (&"webhook".into(), &"unused".into()));
+    note(&serving, "512 connections that ask nothing after the TLS handshake", took);
+}
+
+#[tokio::test]
+async fn silent_tcp_connections_give_way() {
+    let serving = Serving::start(&[]);
+    let mut silent = Vec::new();
+    for _ in 0..640 {
+        silent.push(soon(TcpStream::connect(serving.address)).await.unwrap());
+    }
+    let took = prompt_review(&serving).await;
+    assert!(serving.metric(&evicted("webhook", "handshake")).await >= 128.0);
+    note(&serving, "640 TCP connections that never begin the TLS handshake", took);
+}
+
+#[tokio::test]
+async fn idle_connections_to_the_admin_port_give_way_to_probes() {
+    let serving = Serving::start(&[]);
+    let mut idle = Vec::new();
+    for _ in 0..128 {
+        idle.push(soon(TcpStream::connect(serving.admin)).await.unwrap());
+    }
+    let took = prompt_probes(&serving).await;
+    assert!(serving.metric(&evicted("admin", "unused")).await >= 64.0);
+    figure("128 idle connections to the admin port", &format!("two probes took {}", seconds(took)));
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let mut serving = Serving::start(&["--shutdown-delay", "0"]);
+    let mut caller = serving.caller().await;
+    for _ in 0..2_500 {
+        assert_eq!(caller.post("/validate", DENIED).await.status, 200);
+    }
+    let took = prompt_review(&serving).await;
+    prompt_probes(&serving).await;
+    let dropped = serving.metric("ippool_webhook_log_lines_dropped_total").await;
+    assert!(dropped > 0.0);
+    drop(caller);
+    let started = Instant::now();
+    serving.signal("TERM");
+    let code = soon(async {
+        loop {
+            if let Some(status) = serving.child.try_wait().unwrap() {
+                break status.code();
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(code.await, Some(0));
+    assert!(started.elapsed() < 4 * PROMPT, "{:?}", started.elapsed());
+    let measured = format!("a review took {}; {dropped} lines dropped", seconds(took));
+    figure("2,500 denials, and stderr is a pipe that nobody reads", &measured);
+}
+
+#[tokio::test]
+async fn no_line_of_the_log_is_longer_than_4_kib() {
+    let mut serving = Serving::start(&["--shutdown-delay", "0"]);
+    let entries: Vec<_> =
+        (0..30_000).map(|n| format!(r#""-{n}":{{"id":"","podref":"a","ifname":"/"}}"#)).collect();
+    let allocations = format!("\"spec\":{{\"allocations\":{{{}}},", entries.join(","));
+    let long = "\u{7f}\"\\".repeat(2_000);
+    let escaped = serde_json::to_string(&long).unwrap();
+    let mut caller = serving.caller().await;
+    for body in [
+        ALLOWED.replacen("\"spec\":{", &allocations, 1),
+        DENIED
+            .replace("\"bad-cidr\"", &escaped)
+            .replace("\"admin\"", &escaped)
+            .replace("\"kube-system\"", &escaped),
+        format!("{{\"kind\":{escaped}}}"),
+    ] {
+        caller.post("/validate", &body).await;
+    }
+    caller.send(&header(&format!("/{}", "x".repeat(9_000)), 0)).await;
+    assert_eq!(caller.answer().await.status, 404);
+    drop(caller);
+    serving.signal("TERM");
+    let (_, log) = serving.ended();
+    let longest = log.lines().map(str::len).max().unwrap();
+    assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log}");
+    assert!(log.contains("\"findings\":") && longest <= 4096, "{longest}");
+    figure("a review with 30,000 findings, and long names", &format!("the longest line has {longest} bytes"));
+}
+
+#[tokio::test]
+async fn a_certificate_file_that_hangs_stops_nothing() {
+    let mut serving = Serving::start_with_files("exec", &["--shutdown-delay", "0"]);
+    let file = serving.directory.path().join("tls.crt");
+    let pipe = serving.directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::fs::rename(&pipe, &file).unwrap();
+    let failed = "ippool_webhook_certificate_reloads_total{outcome=\"failure\"}";
+    serving.until_metric(failed, |failures| failures >= 1.0).await;
+    let took = prompt_review(&serving).await;
+    prompt_probes(&serving).await;
+    serving.signal("TERM");
+    assert_eq!(serving.ended().0, Some(0));
+    figure("`tls.crt` becomes a pipe that nobody writes to", &format!("a review took {}", seconds(took)));
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_expires_on_a_kept_connection_is_401() {
+    let ca = Ca::new();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("clients.pem");
+    std::fs::write(&file, &ca.pem).unwrap();
+    let mut config = quick();
+    config.tls.client_ca = Some(file);
+    let server = Running::start_with(config, std::sync::Arc::new(ippool_webhook::admission::answer)).await;
+    let identity = ca.pair_with("kube-apiserver", |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_after = (SystemTime::now() + Duration::from_secs(3)).into();
+    });
+    let mut caller = server.caller_with(client(&server.ca, Some(&identity))).await.unwrap();
+    let reply = soon(async {
+        loop {
+            let reply = caller.post("/validate", ALLOWED).await;
+            if reply.status != 200 {
+                break reply;
+            }
+        }
+    });
+    let reply = reply.await;
+    let message = reply.assert_status(401, "Unauthorized");
+    assert!(message.contains("expired"), "{message}");
+    assert!(reply.closes() && caller.is_cut().await);
+    assert_eq!(server.rejected("client_expired").await, 1.0);
+}
+
+#[tokio::test]
+async fn a_request_without_one_host_is_400() {
+    let server = Running::start().await;
+    for (host, status) in [("", 400), ("host: a\r\nhost: a\r\n", 400), ("host: localhost\r\n", 200)] {
+        let head = header("/validate", ALLOWED.len()).replace("host: localhost\r\n", host);
+        let mut caller = server.caller().await;
+        caller.send(&(head + ALLOWED)).await;
+        assert_eq!(caller.answer().await.status, status, "{host:?}");
+        let mut admin = Caller(TcpStream::connect(server.admin).await.unwrap());
+        admin.send(&format!("GET /livez HTTP/1.1\r\n{host}\r\n")).await;
+        assert_eq!(admin.answer().await.status, status, "{host:?}");
+    }
+    assert_eq!(server.rejected("host").await, 2.0);
+}
+
+#[tokio::test]
+async fn a_bare_cr_is_refused_and_a_bare_lf_is_not() {
+    let server = Running::start().await;
+    let head = header("/validate", ALLOWED.len());
+    for wrong in [
+        head.replacen("\r\n", "\r", 1),
+        head.replacen("localhost\r\n", "localhost\r", 1),
+        head.replacen("localhost", "local\rhost", 1),
+        head.replacen("host: ", "x: a\rhost: ", 1),
+    ] {
+        let mut caller = server.caller().await;
+        caller.send(&(wrong.clone() + ALLOWED)).await;
+        let reply = caller.try_answer().await;
+        assert!(reply.is_none_or(|reply| reply.status == 400), "{wrong:?}");
+    }
+    let mut caller = server.caller().await;
+    caller.send(&(head.replace("\r\n", "\n") + ALLOWED)).await;
+    assert_eq!(caller.answer().await.status, 200);
+}
