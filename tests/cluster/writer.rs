@@ -1,0 +1,100 @@
+//! Somebody who writes pools all the time, and knows what every answer has to be.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use super::plane::{Identity, Plane};
+use super::pools::{JSON, MERGE_PATCH};
+
+const POOLS: &str = "/apis/whereabouts.cni.cncf.io/v1alpha1/namespaces/kube-system/ippools";
+
+/// The pool of one writer.
+pub struct Writer<'a> {
+    plane: &'a Plane,
+    number: usize,
+    written: usize,
+    allocated: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// Makes the pool.
+    pub fn begin(plane: &'a Plane, number: usize) -> Self {
+        let pool = json!({
+            "apiVersion": "whereabouts.cni.cncf.io/v1alpha1",
+            "kind": "IPPool",
+            "metadata": { "name": format!("10.60.{number}.0-24") },
+            "spec": { "range": format!("10.60.{number}.0/24"), "allocations": {} },
+        });
+        let (code, answer) = plane.request("POST", POOLS, JSON, &pool.to_string(), Identity::Admin);
+        assert_eq!(code, 201, "{answer}");
+        Self { plane, number, written: 0, allocated: false }
+    }
+
+    /// Requests so far.
+    pub fn written(&self) -> usize {
+        self.written
+    }
+
+    /// The next write; what is wrong with its answer. In turn: an allocation, its release, and now and then a range
+    /// that is to be normalized or to be refused. After a failure it goes on with what was stored before.
+    pub fn write(&mut self) -> Result<(), String> {
+        let turn = self.written;
+        self.written += 1;
+        let (is_right, code, answer) = match turn % 10 {
+            4 => self.respell(),
+            9 => self.spoil(),
+            _ => self.allocate_or_release(),
+        };
+        if is_right { Ok(()) } else { Err(format!("write {turn} of {}: {code} {answer}", self.number)) }
+    }
+
+    /// What is stored has to be what the answers said.
+    pub fn check(&self) {
+        let (code, stored) = self.plane.request("GET", &self.path(), JSON, "", Identity::Admin);
+        assert_eq!((code, &stored["spec"]["allocations"]), (200, &allocations(self.allocated)));
+    }
+
+    fn respell(&self) -> (bool, u16, Value) {
+        let (code, answer) = self.patch(&json!({ "range": format!(" 10.60.{}.0/24", self.number) }));
+        let normalized = answer["spec"]["range"] == format!("10.60.{}.0/24", self.number);
+        (code == 200 && normalized, code, answer)
+    }
+
+    fn spoil(&self) -> (bool, u16, Value) {
+        let (code, answer) = self.patch(&json!({ "range": format!("10.60.{}.0/33", self.number) }));
+        let said = answer["message"].as_str().unwrap_or_default().contains("[IPP102]");
+        (code == 422 && said, code, answer)
+    }
+
+    fn allocate_or_release(&mut self) -> (bool, u16, Value) {
+        let allocated = !self.allocated;
+        let change = if allocated { allocations(true) } else { json!({ "5": null }) };
+        let (code, answer) = self.patch(&json!({ "allocations": change }));
+        let is_right = code == 200 && answer["spec"]["allocations"] == allocations(allocated);
+        self.allocated ^= is_right;
+        (is_right, code, answer)
+    }
+
+    fn patch(&self, spec: &Value) -> (u16, Value) {
+        let body = json!({ "spec": spec }).to_string();
+        self.plane.request("PATCH", &self.path(), MERGE_PATCH, &body, Identity::Admin)
+    }
+
+    fn path(&self) -> String {
+        format!("{POOLS}/10.60.{}.0-24", self.number)
+    }
+}
+
+fn allocations(allocated: bool) -> Value {
+    if allocated { json!({ "5": { "id": "c0ffee", "podref": "default/web-0" } }) } else { json!({}) }
+}
+
+/// Tells writers that it is over when it is dropped, however that comes about.
+pub struct Ends<'a>(pub &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
