@@ -197,6 +197,16 @@ fn a_repair_of_host_bits_without_the_keys_says_which_to_write() {
 }
 
 #[test]
+fn an_entry_whose_key_another_takes_is_among_the_offsets_to_write() {
+    let stored = holding("10.53.0.7/24", &["1", "8"]);
+    let mut new = changed(&stored, "10.53.0.0/24", &["1"]);
+    new["spec"]["allocations"]["8"] = json!({ "id": "b", "podref": "default/b" });
+    let response = updated(&stored, &new).1;
+    let both = "\"1\" becomes \"8\" (10.53.0.8), \"8\" becomes \"15\" (10.53.0.15) [IPP301]";
+    assert!(causes(&response)[0].ends_with(both), "{:?}", causes(&response));
+}
+
+#[test]
 fn a_repair_of_host_bits_with_a_wrong_key_is_allowed_with_the_addresses() {
     let mut stored = holding("10.53.0.7/24", &["1", "8"]);
     stored["spec"]["allocations"]["8"]["podref"] = json!("default/b");

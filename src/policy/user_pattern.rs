@@ -32,9 +32,9 @@ impl UserPattern {
 
     /// Whether this user name is one of them.
     pub fn matches(&self, username: &str) -> bool {
-        let (patterns, parts) = (self.0.split(':'), username.split(':'));
-        patterns.clone().count() == parts.clone().count()
-            && patterns.zip(parts).all(|(it, part)| is_match(it, part))
+        let mut parts = username.split(':');
+        self.0.split(':').all(|it| parts.next().is_some_and(|part| is_match(it, part)))
+            && parts.next().is_none()
     }
 
     /// Whom it would trust, where that is too many.

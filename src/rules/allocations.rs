@@ -51,16 +51,23 @@ pub static OFFSET_COLLISION: PoolRule = PoolRule {
             return;
         }
         let stored: HashSet<_> = stored.into_iter().flat_map(keys).collect();
-        let mut entries: Vec<_> = pool.spec.allocations.iter().collect();
-        // The first of two keys keeps its offset: what is stored, then what is spelled as whereabouts does.
-        entries.sort_by_key(|it| (!stored.contains(it.key.as_ref()), !it.key_is_canonical()));
-        let mut first_of = HashMap::new();
-        for allocation in entries {
+        // One of two keys keeps its offset: what is stored, then what is spelled as whereabouts does.
+        let rank = |it: &Allocation<'_>| (!stored.contains(it.key.as_ref()), !it.key_is_canonical());
+        let mut keeps = HashMap::new();
+        for allocation in &pool.spec.allocations {
             let Ok(offset) = allocation.offset else { continue };
-            let first = *first_of.entry(offset).or_insert(allocation);
-            if !std::ptr::eq(first, allocation) {
+            let ranked = (rank(allocation), allocation);
+            let kept = keeps.entry(offset).or_insert(ranked);
+            if ranked.0 < kept.0 {
+                *kept = ranked;
+            }
+        }
+        for allocation in &pool.spec.allocations {
+            let Ok(offset) = allocation.offset else { continue };
+            let (_, kept) = keeps[&offset];
+            if !std::ptr::eq(kept, allocation) {
                 let before = report.len();
-                let detail = format!("is read as {offset}, like the key {}", Shortened(&first.key));
+                let detail = format!("is read as {offset}, like the key {}", Shortened(&kept.key));
                 report.duplicate(place(allocation), allocation.key.as_ref(), detail);
                 report.locate(before, address_of(pool, allocation));
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::key::place;
-use super::moved::{Moved, loses_host_bits};
+use super::moved::{Moved, loses_host_bits, offsets_to_write};
 use super::owner::is_podref;
 use super::{Change, Check, PoolRule, address_of, name};
 use crate::path::{FieldPath, Quoted};
@@ -52,7 +52,7 @@ pub static RANGE_CHANGED: PoolRule = PoolRule {
 
 /// Whether the pool goes back to the range that its name says, or loses the host bits of its range together
 /// with every key: then what moves is only reported.
-fn is_repair(change: &Change<'_>, old: &Range, new: &Range, moved: &Moved<'_>) -> bool {
+fn is_repair(change: &Change<'_>, old: &Range, new: &Range, moved: &Moved) -> bool {
     let was_wrong = name::contradicts(change.old, old) && name::agrees(change.new, new);
     was_wrong || loses_host_bits(change.old, change.new) && !moved.any_under_its_key()
 }
@@ -64,12 +64,12 @@ fn deny_unreadable<'a>(change: &Change<'a>, report: &mut Report<'a>) {
     report.invalid(RANGE, text, detail);
 }
 
-fn deny_move<'a>(change: &Change<'a>, new: &Range, moved: &Moved<'a>, report: &mut Report<'a>) {
+fn deny_move<'a>(change: &Change<'a>, new: &Range, moved: &Moved, report: &mut Report<'a>) {
     let (stored, text) = range_texts(change);
     if loses_host_bits(change.old, change.new) {
         let detail = "field is immutable, unless every offset is rewritten in the same request: ";
         report.invalid(RANGE, text, detail);
-        report.lists(moved.offsets_to_write(new));
+        report.lists(offsets_to_write(change.old, change.new, new));
     } else {
         let detail = format!("field is immutable: must be {}, or allocations move: ", Quoted(stored));
         report.invalid(RANGE, text, detail);

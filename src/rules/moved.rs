@@ -12,10 +12,9 @@ use crate::report::List;
 
 /// The allocations that moved; none where offsets count from the same address as before.
 #[derive(Default)]
-pub(super) struct Moved<'a>(Vec<Move<'a>>);
+pub(super) struct Moved(Vec<Move>);
 
-struct Move<'a> {
-    key: &'a str,
+struct Move {
     from: IpAddr,
     to: IpAddr,
     /// Whether it was found again under its key, not by its container and pod.
@@ -25,10 +24,10 @@ struct Move<'a> {
 /// An address, and the container and pod that hold it.
 type Holder<'a> = (IpAddr, &'a Allocation<'a>);
 
-impl<'a> Moved<'a> {
+impl Moved {
     /// An allocation that is gone from its address is looked for under its key, then by its container and pod
     /// among those that were not at their address before.
-    pub(super) fn between(old: &'a Pool<'a>, new: &'a Pool<'a>) -> Self {
+    pub(super) fn between(old: &Pool<'_>, new: &Pool<'_>) -> Self {
         if !base_changes(old, new) {
             return Self::default();
         }
@@ -38,7 +37,7 @@ impl<'a> Moved<'a> {
         let moved = gone(old, new).into_iter().filter_map(|(from, old)| {
             let left = by_key.get(&old.offset);
             let (to, _) = left.or_else(|| by_owner.get(&owner(old)?))?;
-            Some(Move { key: &old.key, from, to: *to, is_under_its_key: left.is_some() })
+            Some(Move { from, to: *to, is_under_its_key: left.is_some() })
         });
         let mut moved: Vec<_> = moved.collect();
         moved.sort_by_key(|it| it.from);
@@ -62,16 +61,19 @@ impl<'a> Moved<'a> {
         }
         list
     }
+}
 
-    /// The keys that keep the addresses, for the canonical form of the old range.
-    pub(super) fn offsets_to_write(&self, canonical: &Range) -> List {
-        let mut list = List::default();
-        for Move { key, from, .. } in &self.0 {
-            let Some(offset) = canonical.offset_of(*from) else { continue };
-            list.push(|| format!("{} becomes \"{offset}\" ({from})", Quoted(key)));
-        }
-        list
+/// The keys that keep the addresses, for the canonical form of the old range: of what moved, and of what another
+/// entry took the key of.
+pub(super) fn offsets_to_write(old: &Pool<'_>, new: &Pool<'_>, canonical: &Range) -> List {
+    let mut gone = gone(old, new);
+    gone.sort_by_key(|(from, _)| *from);
+    let mut list = List::default();
+    for (from, entry) in gone {
+        let Some(offset) = canonical.offset_of(from) else { continue };
+        list.push(|| format!("{} becomes \"{offset}\" ({from})", Quoted(&entry.key)));
     }
+    list
 }
 
 /// The allocations of `new` by offset. A repair of host bits may give the key of one allocation to another that

@@ -36,16 +36,13 @@ impl<'a> Writer<'a> {
         self.written
     }
 
-    /// The next write; what is wrong with its answer. In turn: an allocation, its release, and now and then a range
-    /// that is to be normalized or to be refused. After a failure it goes on with what was stored before.
+    /// The next write; what is wrong with its answer. In turn: an allocation beside a range that is to be normalized,
+    /// its release, and now and then a range that is to be refused. After a failure the same is tried again.
     pub fn write(&mut self) -> Result<(), String> {
         let turn = self.written;
         self.written += 1;
-        let (is_right, code, answer) = match turn % 10 {
-            4 => self.respell(),
-            9 => self.spoil(),
-            _ => self.allocate_or_release(),
-        };
+        let refused = turn % 10 == 9;
+        let (is_right, code, answer) = if refused { self.spoil() } else { self.allocate_or_release() };
         if is_right { Ok(()) } else { Err(format!("write {turn} of {}: {code} {answer}", self.number)) }
     }
 
@@ -55,25 +52,25 @@ impl<'a> Writer<'a> {
         assert_eq!((code, &stored["spec"]["allocations"]), (200, &allocations(self.allocated)));
     }
 
-    fn respell(&self) -> (bool, u16, Value) {
-        let (code, answer) = self.patch(&json!({ "range": format!(" 10.60.{}.0/24", self.number) }));
-        let normalized = answer["spec"]["range"] == format!("10.60.{}.0/24", self.number);
-        (code == 200 && normalized, code, answer)
-    }
-
     fn spoil(&self) -> (bool, u16, Value) {
-        let (code, answer) = self.patch(&json!({ "range": format!("10.60.{}.0/33", self.number) }));
+        let (code, answer) = self.patch(&json!({ "range": self.range("33") }));
         let said = answer["message"].as_str().unwrap_or_default().contains("[IPP102]");
         (code == 422 && said, code, answer)
     }
 
     fn allocate_or_release(&mut self) -> (bool, u16, Value) {
-        let allocated = !self.allocated;
-        let change = if allocated { allocations(true) } else { json!({ "5": null }) };
-        let (code, answer) = self.patch(&json!({ "allocations": change }));
-        let is_right = code == 200 && answer["spec"]["allocations"] == allocations(allocated);
-        self.allocated ^= is_right;
-        (is_right, code, answer)
+        let wanted = json!({ "range": self.range("24"), "allocations": allocations(!self.allocated) });
+        let (code, answer) = self.patch(&if self.allocated {
+            json!({ "range": self.range("24"), "allocations": { "5": null } })
+        } else {
+            json!({ "range": self.range("024"), "allocations": allocations(true) })
+        });
+        self.allocated ^= code == 200;
+        (code == 200 && answer["spec"] == wanted, code, answer)
+    }
+
+    fn range(&self, prefix: &str) -> String {
+        format!("10.60.{}.0/{prefix}", self.number)
     }
 
     fn patch(&self, spec: &Value) -> (u16, Value) {

@@ -26,7 +26,7 @@ fn who_deletes_a_pool_in_use_is_told_whose_addresses_they_are() {
     api.made(&pool("10.20.16.0/24", &["5"]));
     let deleted = guarded().0.kubectl(&["delete", "ippool", "10.20.16.0-24", "-n", &api.namespace]);
     assert_eq!(deleted.code, 0, "{}", deleted.stderr);
-    let warning = "Warning: spec.allocations: Forbidden: 1 allocation is in use: default/web-0 at 10.20.16.5 [IPP601]\n";
+    let warning = "Warning: spec.allocations: 1 allocation is in use: default/web-0 at 10.20.16.5 [IPP601]\n";
     assert_eq!(deleted.stderr, warning);
 }
 

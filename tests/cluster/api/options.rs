@@ -7,9 +7,11 @@ use super::{APPLY, Api, JSON, JSON_PATCH, MERGE_PATCH, assert_refused, assert_st
 #[test]
 fn a_dry_run_is_judged_and_stores_nothing() {
     let api = Api::new();
-    let (code, tidy) = api.create("?dryRun=All", &pool("10.20.20.5/24", &["1"]));
-    assert_eq!((code, &tidy["spec"]["range"]), (201, &json!("10.20.20.0/24")));
-    assert_eq!(api.get("/10.20.20.5-24").0, 404);
+    let mut written = pool("10.20.20.5/24", &[]);
+    written["metadata"]["name"] = json!("10.20.20.0-24");
+    let (code, normalized) = api.create("?dryRun=All", &written);
+    assert_eq!((code, &normalized["spec"]["range"]), (201, &json!("10.20.20.0/24")));
+    assert_eq!(api.get("/10.20.20.0-24").0, 404);
     assert_refused(&api.create("?dryRun=All", &pool("10.20.20.0/24", &["-1"])), 422, &["IPP205"]);
     let stored = api.made(&pool("10.20.20.0/24", &["5"]));
     let mut next = stored.clone();
@@ -23,7 +25,7 @@ fn a_dry_run_is_judged_and_stores_nothing() {
         api.send("PATCH", "/10.20.20.0-24?dryRun=All", MERGE_PATCH, &patch)
     };
     assert_eq!(patch("10.20.20.0/024").0, 200);
-    assert_refused(&patch("10.20.0.0/16"), 422, &["IPP301"]);
+    assert_refused(&patch("10.20.0.0/16"), 422, &["IPP401", "IPP301"]);
     assert_eq!(api.delete("/10.20.20.0-24?dryRun=All", &Value::Null).0, 200);
     assert_eq!(api.get("/10.20.20.0-24"), (200, stored));
 }

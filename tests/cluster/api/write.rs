@@ -16,11 +16,14 @@ fn a_pool_is_created_once_and_read_back() {
 }
 
 #[test]
-fn a_sloppy_pool_is_created_tidy() {
-    let stored = Api::new().made(&pool("10.20.6.5/24", &["01"]));
-    assert_eq!(stored["spec"]["range"], "10.20.6.0/24");
-    assert_eq!(stored["spec"]["allocations"]["6"]["podref"], "default/web-0");
-    assert_eq!(stored["spec"]["allocations"].as_object().unwrap().len(), 1);
+fn a_range_with_host_bits_is_normalized_where_nothing_counts_from_it() {
+    let api = Api::new();
+    let mut written = pool("10.20.6.5/24", &["1"]);
+    written["metadata"]["name"] = json!("10.20.6.0-24");
+    assert_refused(&api.create("", &written), 422, &["IPP104"]);
+    written["spec"]["allocations"] = json!({});
+    let stored = api.made(&written);
+    assert_eq!(stored["spec"], json!({ "range": "10.20.6.0/24", "allocations": {} }));
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn a_pool_is_replaced_by_a_good_one_only() {
     assert_status(&replace("", &next), 409, "Conflict", "the object has been modified");
     next["metadata"]["resourceVersion"] = replaced["metadata"]["resourceVersion"].clone();
     next["spec"]["range"] = json!("10.21.9.0/24");
-    assert_refused(&replace("", &next), 422, &["IPP301"]);
+    assert_refused(&replace("", &next), 422, &["IPP401", "IPP301"]);
     // The conflict is looked for first where the request itself comes too late.
     next["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
     assert_status(&replace("", &next), 409, "Conflict", "the object has been modified");
@@ -85,9 +88,10 @@ fn a_json_patch_is_judged_by_what_it_makes() {
     let patch = |operations: Value| api.send("PATCH", "/10.20.11.0-24", JSON_PATCH, &operations.to_string());
     let owner = json!({ "id": "c6", "ifname": "net1", "podref": "default/web-6" });
     let add = |offset: &str| json!([{ "op": "add", "path": format!("/spec/allocations/{offset}"), "value": owner }]);
-    let (code, stored) = patch(add("+6"));
+    let (code, stored) = patch(add("6"));
     assert_eq!((code, &stored["spec"]["allocations"]["6"]), (200, &owner));
     assert_refused(&patch(add("256")), 422, &["IPP206"]);
+    assert_refused(&patch(add("+7")), 422, &["IPP203"]);
     let test = json!([{ "op": "test", "path": "/spec/range", "value": "10.0.0.0/8" }]);
     assert_status(&patch(test), 422, "Invalid", "");
     assert_status(&patch(json!({ "op": "remove" })), 400, "BadRequest", "");
@@ -103,7 +107,7 @@ fn a_merge_patch_is_judged_by_what_it_makes() {
     };
     let (code, stored) = patch("?fieldManager=tester", json!({ "metadata": { "labels": { "a": "b" } } }));
     assert_eq!((code, &stored["metadata"]["labels"]["a"]), (200, &json!("b")));
-    assert_refused(&patch("", json!({ "spec": { "range": "10.20.12.0/25" } })), 422, &["IPP301"]);
+    assert_refused(&patch("", json!({ "spec": { "range": "10.20.12.0/25" } })), 422, &["IPP401"]);
     let stale = json!({ "metadata": { "resourceVersion": "1" }, "spec": { "range": "10.20.12.0/25" } });
     assert_status(&patch("", stale), 409, "Conflict", "the object has been modified");
     let (code, stored) = patch("", json!({ "spec": { "allocations": { "5": null } } }));
