@@ -24,9 +24,9 @@ fn stored_as_written(cluster: &Cluster, name: &'static str, network: u8, verb: &
     session.note("# the key that was applied now belongs to a pod, which the next apply would remove\n");
     session.would_store(verb);
     if verb == APPLY {
-        session.sets_last_applied()
+        session.sets_last_applied();
     } else {
-        session.clears_owners()
+        session.clears_owners();
     }
     [verb, verb, DIFF].iter().for_each(|verb| session.changes_nothing(verb));
     session.shows();
