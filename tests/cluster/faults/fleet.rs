@@ -1,6 +1,6 @@
 //! The replicas of the Deployment behind its Service, in a control plane.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl Fleet {
     /// One more replica.
     pub fn start(&mut self) -> Replica {
         let (program, arguments) = self.stage.container();
-        self.start_as(program, &arguments)
+        self.start_as(&program, &arguments)
     }
 
     /// One more replica, which may have `files` open at most.
@@ -80,12 +80,12 @@ impl Fleet {
         let (program, arguments) = self.stage.container();
         let limited = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
         let shell = ["-c".to_owned(), limited, program.to_str().unwrap().to_owned()];
-        self.start_as("/bin/sh".into(), &[&shell[..], &arguments].concat())
+        self.start_as(Path::new("/bin/sh"), &[&shell[..], &arguments].concat())
     }
 
-    fn start_as(&mut self, program: PathBuf, arguments: &[String]) -> Replica {
+    fn start_as(&mut self, program: &Path, arguments: &[String]) -> Replica {
         self.started += 1;
-        let webhook = self.stage.start(&program, arguments, &format!("webhook-{}.log", self.started));
+        let webhook = self.stage.start(program, arguments, &format!("webhook-{}.log", self.started));
         awaited("a replica to be ready", || is_ready(webhook.admin(), PROBE).then_some(()));
         let endpoint = self.service.add(webhook.address());
         Replica { webhook, endpoint }
