@@ -2,8 +2,8 @@
 //! The registration, the probe and the arguments are those of `deploy/`. `make faults` runs the long form and prints
 //! the figures; `make cluster` runs the short one.
 
+mod deployment;
 mod files;
-mod fleet;
 mod hung;
 mod killed;
 mod kubelet;

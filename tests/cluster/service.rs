@@ -1,5 +1,5 @@
 //! A Service: one address for the servers behind it. It does what kube-proxy does, with one difference: a connection
-//! that one server refuses goes to the next.
+//! that one server refuses goes to the next, as if the endpoint of a dead server were removed at once.
 
 mod endpoint;
 

@@ -42,7 +42,8 @@ impl<'a> Writer<'a> {
         let turn = self.written;
         self.written += 1;
         let refused = turn % 10 == 9;
-        let (is_right, code, answer) = if refused { self.spoil() } else { self.allocate_or_release() };
+        let (is_right, code, answer) =
+            if refused { self.write_invalid_range() } else { self.allocate_or_release() };
         if is_right { Ok(()) } else { Err(format!("write {turn} of {}: {code} {answer}", self.number)) }
     }
 
@@ -52,7 +53,7 @@ impl<'a> Writer<'a> {
         assert_eq!((code, &stored["spec"]["allocations"]), (200, &allocations(self.allocated)));
     }
 
-    fn spoil(&self) -> (bool, u16, Value) {
+    fn write_invalid_range(&self) -> (bool, u16, Value) {
         let (code, answer) = self.patch(&json!({ "range": self.range("33") }));
         let said = answer["message"].as_str().unwrap_or_default().contains("[IPP102]");
         (code == 422 && said, code, answer)

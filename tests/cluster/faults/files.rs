@@ -1,11 +1,11 @@
-//! A replica that may open no more files, because callers who ask nothing hold them all.
+//! A replica that may open no more files, because idle connections hold them all.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::fleet::{Fleet, Replica, fleet};
+use super::deployment::{Deployment, Replica, deployment};
 use super::kubelet::is_ready;
 use crate::certs::NAME;
 use crate::certs::install::try_out;
@@ -14,9 +14,9 @@ use crate::numbers::record;
 use crate::process::awaited;
 use crate::server::client;
 
-/// What it may open; about twenty it has open by itself.
+/// The most files it may have open; about twenty are its own.
 const FILES: usize = 64;
-/// What the machine counts the time of processors in.
+/// The unit of processor time in `/proc`.
 const TICK: Duration = Duration::from_millis(10);
 /// How long it is watched, at least.
 const WATCHED: Duration = Duration::from_secs(2);
@@ -26,33 +26,33 @@ const TIMEOUTS: Duration = Duration::from_secs(7);
 const PROBE: Duration = Duration::from_secs(2);
 
 /// Connections that are made and ask nothing, until it is dropped.
-struct Crowd(#[expect(dead_code, reason = "dropping it is the sign")] oneshot::Sender<()>);
+struct IdleCallers(#[expect(dead_code, reason = "dropping it is the sign")] oneshot::Sender<()>);
 
 /// What a replica did while it had no files.
 #[derive(Debug)]
 struct Watched {
     took: Duration,
     processor: Duration,
-    /// Writes, each over a connection that the apiserver had to make, and those that were answered.
+    /// Writes while the apiserver had no connection to it, and those that succeeded.
     written: usize,
     answered: usize,
-    /// Times it said that it has no files.
+    /// Log lines that say so.
     said: usize,
 }
 
 #[test]
 fn a_replica_out_of_files_neither_spins_nor_dies_and_recovers() {
-    let mut fleet = fleet();
-    let (crowd, watched) = watched_without_files(&mut fleet);
+    let mut deployment = deployment();
+    let (idle, watched) = watched_without_files(&mut deployment);
     assert!(watched.processor * 2 < watched.took, "it spins: {watched:?}");
     let most = 20 * (1 + watched.took.as_secs() as usize);
     assert!((1..=most).contains(&watched.said), "{watched:?}");
-    drop(crowd);
-    let [replica] = &mut fleet.replicas[..] else { panic!("one replica") };
+    drop(idle);
+    let [replica] = &mut deployment.replicas[..] else { panic!("one replica") };
     assert_eq!(replica.webhook.ended(), None);
     let admin = replica.webhook.admin();
     awaited("it to be ready again", || is_ready(admin, PROBE).then_some(()));
-    awaited("it to review again", || (try_out(&fleet.stage, "10.70.0.0/24").0 == 201).then_some(()));
+    awaited("it to review again", || (try_out(&deployment.stage, "10.70.0.0/24").0 == 201).then_some(()));
     record("out of files, milliseconds of a processor in a second", share(&watched));
     record("out of files, lines of the log in ten seconds", per_10_seconds(&watched));
 }
@@ -60,10 +60,10 @@ fn a_replica_out_of_files_neither_spins_nor_dies_and_recovers() {
 #[test]
 #[ignore = "connections do not give way yet where files run out"]
 fn a_replica_out_of_files_still_answers_new_connections() {
-    let mut fleet = fleet();
-    let (_crowd, watched) = watched_without_files(&mut fleet);
+    let mut deployment = deployment();
+    let (_idle, watched) = watched_without_files(&mut deployment);
     assert_eq!(watched.answered, watched.written, "{watched:?}");
-    assert!(is_ready(fleet.replicas[0].webhook.admin(), PROBE), "the kubelet would take it out");
+    assert!(is_ready(deployment.replicas[0].webhook.admin(), PROBE), "the kubelet would take it out");
     record("out of files, writes over new connections", watched.written);
     record("out of files, writes that failed", watched.written - watched.answered);
 }
@@ -71,25 +71,25 @@ fn a_replica_out_of_files_still_answers_new_connections() {
 #[test]
 #[ignore = "it is logged ten times a second"]
 fn a_replica_out_of_files_logs_it_once_in_a_while() {
-    let mut fleet = fleet();
-    let (_crowd, watched) = watched_without_files(&mut fleet);
+    let mut deployment = deployment();
+    let (_idle, watched) = watched_without_files(&mut deployment);
     assert!(watched.said <= 1 + watched.took.as_secs() as usize, "{watched:?}");
 }
 
-/// The only replica, with a crowd on it that holds all its files.
-fn watched_without_files(fleet: &mut Fleet) -> (Crowd, Watched) {
-    let replica = fleet.start_with_files(FILES);
-    let crowd = crowd(fleet, &replica);
+/// The only replica of the Service, with idle connections that hold all its files.
+fn watched_without_files(deployment: &mut Deployment) -> (IdleCallers, Watched) {
+    let replica = deployment.start_with_files(FILES);
+    let idle = idle_callers(deployment, &replica);
     awaited("all files to be open", || (files(&replica) >= FILES - 1).then_some(()));
     // The apiserver has no connection to it yet.
-    fleet.stop();
-    fleet.replicas.push(replica);
-    (crowd, watch(fleet))
+    deployment.stop();
+    deployment.replicas.push(replica);
+    (idle, watch(deployment))
 }
 
-fn crowd(fleet: &Fleet, replica: &Replica) -> Crowd {
+fn idle_callers(deployment: &Deployment, replica: &Replica) -> IdleCallers {
     let (stop, stopped) = oneshot::channel();
-    let (address, tls) = (replica.webhook.address(), client(&fleet.stage.entry("ca.crt"), None));
+    let (address, tls) = (replica.webhook.address(), client(&deployment.stage.entry("ca.crt"), None));
     thread::spawn(move || {
         block_on(async {
             for _ in 0..FILES {
@@ -102,17 +102,17 @@ fn crowd(fleet: &Fleet, replica: &Replica) -> Crowd {
             let _ = stopped.await;
         });
     });
-    Crowd(stop)
+    IdleCallers(stop)
 }
 
-/// Writes for a while, one after the other.
-fn watch(fleet: &Fleet) -> Watched {
-    let (replica, began) = (&fleet.replicas[0], Instant::now());
+/// Writes for [`WATCHED`], one after the other.
+fn watch(deployment: &Deployment) -> Watched {
+    let (replica, began) = (&deployment.replicas[0], Instant::now());
     let (mut written, mut answered) = (0, 0);
     let (processor, said) = (processor(replica), said(replica));
     while began.elapsed() < WATCHED {
         let asked = Instant::now();
-        let (code, _) = try_out(&fleet.stage, "10.70.0.0/24");
+        let (code, _) = try_out(&deployment.stage, "10.70.0.0/24");
         written += 1;
         answered += usize::from(code == 201 && asked.elapsed() < TIMEOUTS);
     }
@@ -129,7 +129,7 @@ fn files(replica: &Replica) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", process(replica))).map_or(0, Iterator::count)
 }
 
-/// The time it took of processors, of its own and of the system for it.
+/// Its processor time so far, in user and in system mode.
 fn processor(replica: &Replica) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", process(replica))).unwrap();
     let fields = stat.rsplit(") ").next().unwrap().split(' ');

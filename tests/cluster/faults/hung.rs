@@ -1,17 +1,18 @@
-//! A replica that stops without ending. Connections to it are made and nothing comes back, so that each takes a write
-//! with it after `timeoutSeconds`; the probe takes it out of the Service.
+//! A process that is stopped: the kernel accepts connections for it, and no response comes. The write that waits on
+//! such a connection fails after `timeoutSeconds`, and the apiserver closes the connection. The probe takes the replica
+//! out of the Service.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::fleet::{Fleet, fleet};
+use super::deployment::{Deployment, deployment};
 use super::kubelet::{Kubelet, Probe};
-use super::load::{Failure, Load, under_load};
+use super::load::{Failure, Load, Outcome, under_load};
 use super::{form, is_long};
 use crate::numbers::record;
 use crate::process::awaited;
 
-/// After it was taken out.
+/// Before the stop, and again after it was taken out.
 const WRITES: usize = 100;
 
 /// A replica that hung.
@@ -19,69 +20,81 @@ const WRITES: usize = 100;
 struct Hang {
     began: Instant,
     taken_out: Duration,
-    /// Nothing waited for it any more.
+    /// When no request waited for it any more.
     over: Instant,
     connections: usize,
-    /// Connections to it that nobody used, and that may still be picked.
+    /// Idle connections to it at that time, which the apiserver may still use.
     unused: usize,
 }
 
 #[test]
 fn a_hung_replica_fails_one_write_a_connection_and_then_none() {
-    let mut fleet = fleet();
-    let plane = Arc::clone(&fleet.stage.plane);
-    let (hangs, outcome) =
-        under_load(&plane, 20, |load| (0..form(1, 4)).map(|_| hang(&mut fleet, load)).collect::<Vec<_>>());
-    let (mut explained, mut last) = (0, Duration::ZERO);
+    let mut deployment = deployment();
+    let plane = Arc::clone(&deployment.stage.plane);
+    let (hangs, outcome) = under_load(&plane, 20, |load| {
+        (0..form(1, 4)).map(|_| hang(&mut deployment, load)).collect::<Vec<_>>()
+    });
+    let mut explained = 0;
     for (number, hang) in hangs.iter().enumerate() {
         let next = hangs.get(number + 1).map(|it| it.began);
-        let during = |it: &&Failure| it.ended > hang.began && next.is_none_or(|next| it.ended < next);
-        let ends = outcome.failures.iter().filter(during).map(|it| it.ended - hang.began);
-        last = ends.fold(last, Duration::max);
-        let (early, late): (Vec<_>, Vec<_>) =
-            outcome.failures.iter().filter(during).partition(|it| it.began < hang.over);
-        assert!(early.len() <= hang.connections, "{hang:?}: {early:#?}");
-        assert!(late.len() <= hang.unused, "{hang:?}: {late:#?}");
-        explained += early.len() + late.len();
+        let failures = outcome.failures.iter();
+        explained += hang.explained(&failures.filter(|it| hang.has(it, next)).collect::<Vec<_>>());
     }
     assert_eq!(explained, outcome.failures.len(), "{:#?}", outcome.failures);
-    report(&hangs, &outcome.failures, outcome.written);
-    record("SIGSTOP, milliseconds until the last write had failed, at most", last.as_millis() as usize);
+    report(&hangs, &outcome);
 }
 
-fn report(hangs: &[Hang], failures: &[Failure], written: usize) {
-    let longest = |durations: &mut dyn Iterator<Item = Duration>| {
-        durations.max().unwrap_or_default().as_millis() as usize
-    };
+impl Hang {
+    /// Whether a write failed during this one, before the next.
+    fn has(&self, failure: &Failure, next: Option<Instant>) -> bool {
+        failure.ended > self.began && next.is_none_or(|next| failure.ended < next)
+    }
+
+    /// Asserts that each failure had a connection to the stopped process; how many there are.
+    fn explained(&self, failures: &[&Failure]) -> usize {
+        let late = failures.iter().filter(|it| it.began >= self.over).count();
+        assert!(failures.len() - late <= self.connections, "{self:?}: {failures:#?}");
+        assert!(late <= self.unused, "{self:?}: {failures:#?}");
+        failures.len()
+    }
+}
+
+fn report(hangs: &[Hang], outcome: &Outcome) {
+    let most =
+        |times: &mut dyn Iterator<Item = Duration>| times.max().unwrap_or_default().as_millis() as usize;
+    let failed = &outcome.failures;
     record("SIGSTOP, replicas", hangs.len());
-    record("SIGSTOP, writes", written);
+    record("SIGSTOP, writes", outcome.written);
     record("SIGSTOP, connections to it until it was taken out", hangs.iter().map(|it| it.connections).sum());
-    record("SIGSTOP, writes that failed", failures.len());
-    let took = longest(&mut hangs.iter().map(|it| it.taken_out));
+    record("SIGSTOP, writes that failed", failed.len());
+    let took = most(&mut hangs.iter().map(|it| it.taken_out));
     record("SIGSTOP, milliseconds until it was taken out, at most", took);
-    let took = longest(&mut failures.iter().map(|it| it.ended - it.began));
+    let took = most(&mut failed.iter().map(|it| it.ended - it.began));
     record("SIGSTOP, milliseconds of a write that failed, at most", took);
+    let last = |hang: &Hang| failed.iter().filter(|it| it.began < hang.over).map(|it| it.ended).max();
+    let took = most(&mut hangs.iter().filter_map(|it| Some(last(it)?.saturating_duration_since(it.began))));
+    record("SIGSTOP, milliseconds until the last write had failed, at most", took);
 }
 
-/// Stops the replica with the most connections, waits until it is out of the way, and has it go on.
-fn hang(fleet: &mut Fleet, load: &Load) -> Hang {
-    let kubelet = Kubelet::watch(&fleet.replicas, probe(fleet));
+/// Stops the replica with the most connections until the Service has taken it out, and continues it.
+fn hang(deployment: &mut Deployment, load: &Load) -> Hang {
+    let kubelet = Kubelet::watch(&deployment.replicas, probe(deployment));
     load.more(WRITES);
-    let number = fleet.busiest();
-    let hang = stop(fleet, number, load);
-    let replica = &fleet.replicas[number];
+    let number = deployment.busiest();
+    let hang = stop(deployment, number, load);
+    let replica = &deployment.replicas[number];
     replica.signal("CONT");
     awaited("it to be ready again", || replica.endpoint.is_ready().then_some(()));
     drop(kubelet);
-    let reviewed = |fleet: &Fleet| fleet.replicas[number].webhook.reviews(&[]);
-    let before = reviewed(fleet);
-    fleet.restart(1 - number, load);
-    awaited("it to review again", || (reviewed(fleet) > before).then_some(()));
+    let reviewed = |deployment: &Deployment| deployment.replicas[number].webhook.reviews(&[]);
+    let before = reviewed(deployment);
+    deployment.restart(1 - number, load);
+    awaited("it to review again", || (reviewed(deployment) > before).then_some(()));
     hang
 }
 
-fn stop(fleet: &Fleet, number: usize, load: &Load) -> Hang {
-    let (replica, began) = (&fleet.replicas[number], Instant::now());
+fn stop(deployment: &Deployment, number: usize, load: &Load) -> Hang {
+    let (replica, began) = (&deployment.replicas[number], Instant::now());
     let endpoint = &replica.endpoint;
     let (open, made) = (endpoint.open(), endpoint.made());
     replica.signal("STOP");
@@ -95,7 +108,7 @@ fn stop(fleet: &Fleet, number: usize, load: &Load) -> Hang {
 }
 
 /// The probe of the Deployment; in the short form it looks more often.
-fn probe(fleet: &Fleet) -> Probe {
-    let shipped = Probe::of(fleet.stage.object("Deployment", "ippool-webhook"));
+fn probe(deployment: &Deployment) -> Probe {
+    let shipped = Probe::of(deployment.stage.object("Deployment", "ippool-webhook"));
     if is_long() { shipped } else { Probe { period: Duration::from_secs(1), ..shipped } }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::fleet::{Fleet, fleet};
+use super::deployment::{Deployment, deployment};
 use super::form;
 use super::load::{Failure, Load, under_load};
 use crate::numbers::record;
@@ -29,10 +29,10 @@ impl Kill {
 
 #[test]
 fn a_killed_replica_fails_no_write_but_those_in_flight_on_it() {
-    let mut fleet = fleet();
-    let plane = Arc::clone(&fleet.stage.plane);
+    let mut deployment = deployment();
+    let plane = Arc::clone(&deployment.stage.plane);
     let (kills, outcome) = under_load(&plane, 0, |load| {
-        let kills: Vec<_> = (0..form(3, 20)).map(|number| kill(&mut fleet, load, number)).collect();
+        let kills: Vec<_> = (0..form(3, 20)).map(|number| kill(&mut deployment, load, number)).collect();
         load.more(WRITES);
         kills
     });
@@ -51,23 +51,23 @@ fn a_killed_replica_fails_no_write_but_those_in_flight_on_it() {
 
 /// Kills the replica that has the most connections, and starts another. Every second one is stopped before, so that
 /// it certainly holds requests.
-fn kill(fleet: &mut Fleet, load: &Load, number: usize) -> Kill {
+fn kill(deployment: &mut Deployment, load: &Load, number: usize) -> Kill {
     load.more(WRITES);
-    let mut victim = fleet.replicas.swap_remove(fleet.busiest());
-    awaited("its connections to be set up", || victim.endpoint.is_settled().then_some(()));
+    let mut replica = deployment.replicas.swap_remove(deployment.busiest());
+    awaited("its connections to be set up", || replica.endpoint.is_settled().then_some(()));
     let stopped = number % 2 == 1;
     if stopped {
-        victim.signal("STOP");
+        replica.signal("STOP");
     }
     let least = if stopped { 2 } else { 1 };
-    awaited("requests to be in flight", || (victim.endpoint.in_flight() >= least).then_some(()));
+    awaited("requests to be in flight", || (replica.endpoint.in_flight() >= least).then_some(()));
     let began = Instant::now();
-    victim.signal("KILL");
-    awaited("it to be gone", || victim.webhook.ended());
-    awaited("its connections to end", || (victim.endpoint.open() == 0).then_some(()));
-    fleet.service.remove(&victim.endpoint);
-    let kill = Kill { began, over: Instant::now(), in_flight: victim.endpoint.lost() };
-    let new = fleet.start();
-    fleet.replicas.push(new);
+    replica.signal("KILL");
+    awaited("it to be gone", || replica.webhook.ended());
+    awaited("its connections to end", || (replica.endpoint.open() == 0).then_some(()));
+    deployment.service.remove(&replica.endpoint);
+    let kill = Kill { began, over: Instant::now(), in_flight: replica.endpoint.lost() };
+    let new = deployment.start();
+    deployment.replicas.push(new);
     kill
 }

@@ -1,4 +1,4 @@
-//! The readiness probe of the kubelet, and what the Service makes of it.
+//! The readiness probe of the kubelet, which decides whether the Service makes connections to a replica.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::fleet::Replica;
+use super::deployment::Replica;
 use crate::service::Endpoint;
 
 /// When a replica counts as not ready.
@@ -38,7 +38,7 @@ impl Probe {
 }
 
 impl Kubelet {
-    /// Makes those ready, for the Service, that answer.
+    /// Sets each endpoint ready or not as its probe says.
     pub fn watch(replicas: &[Replica], probe: Probe) -> Self {
         Self(replicas.iter().map(|it| watch(it.webhook.admin(), Arc::clone(&it.endpoint), probe)).collect())
     }

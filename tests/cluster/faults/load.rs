@@ -1,4 +1,4 @@
-//! Constant writes while something goes wrong, and what became of them.
+//! Constant writes during a fault, and which of them failed.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use crate::plane::Plane;
 use crate::process::awaited;
 use crate::writer::{Ends, Writer};
 
-/// How many write at once; an apiserver has hardly more for pools.
+/// Writers at once.
 pub const WRITERS: usize = 4;
 
 /// Writes under way.
@@ -20,7 +20,7 @@ pub struct Load {
     failures: Mutex<Vec<Failure>>,
 }
 
-/// A write that did not have its result.
+/// A write without the expected result.
 #[derive(Debug)]
 pub struct Failure {
     pub began: Instant,

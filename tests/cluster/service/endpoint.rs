@@ -12,10 +12,10 @@ use tokio::time::timeout;
 
 /// A request is longer than this many bytes; the encrypted alert that ends a TLS connection is not.
 const ALERT_BYTES: usize = 24;
-/// A connection counts as in flight for so long after it was made: the session tickets of TLS look like a response.
+/// A connection counts as in flight until this long after it was made: the session tickets of TLS look like a response.
 const HANDSHAKE: Duration = Duration::from_secs(1);
-/// How long a caller may take to notice that its server has gone.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// The longest a caller may take to notice that its server has gone.
+const CLOSE: Duration = Duration::from_secs(5);
 /// Read at once, in bytes.
 const BUFFER_BYTES: usize = 16 * 1024;
 
@@ -72,7 +72,7 @@ impl Endpoint {
         self.connections().len()
     }
 
-    /// Whether what is in flight can be told exactly.
+    /// Whether every connection is past its handshake, so that [`Self::in_flight`] is exact.
     pub fn is_settled(&self) -> bool {
         self.connections().values().all(Connection::is_settled)
     }
@@ -91,33 +91,28 @@ impl Endpoint {
         self.connections.lock().unwrap()
     }
 
-    /// The caller of this connection has sent so many bytes.
+    /// Notes that `bytes` were sent by the caller of this connection.
     fn sent(&self, number: usize, bytes: usize) {
         if bytes > ALERT_BYTES {
             self.connections().entry(number).and_modify(|it| it.asked = true);
         }
     }
 
-    /// Carries bytes both ways until one side ends the connection.
+    /// Passes a connection on until one side ends it.
     pub async fn relay(&self, mut caller: TcpStream, mut server: TcpStream) {
         let number = self.made.fetch_add(1, Ordering::SeqCst);
         self.connections().insert(number, Connection { since: Instant::now(), asked: true });
-        if self.until_the_end(number, &mut caller, &mut server).await.is_err() {
+        if self.carry(number, &mut caller, &mut server).await.is_err() {
             drop(server);
-            self.bid_farewell(number, &mut caller).await;
+            self.close(number, &mut caller).await;
             let lost = self.connections().get(&number).is_some_and(Connection::is_in_flight);
             self.lost.fetch_add(usize::from(lost), Ordering::SeqCst);
         }
         self.connections().remove(&number);
     }
 
-    /// An error where the server ended it.
-    async fn until_the_end(
-        &self,
-        number: usize,
-        caller: &mut TcpStream,
-        server: &mut TcpStream,
-    ) -> Result<(), ()> {
+    /// Carries bytes both ways; an error where the server ended the connection.
+    async fn carry(&self, number: usize, caller: &mut TcpStream, server: &mut TcpStream) -> Result<(), ()> {
         let (mut up, mut down) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
         loop {
             tokio::select! {
@@ -138,10 +133,10 @@ impl Endpoint {
     }
 
     /// Tells the caller that the server has gone, and counts what it sent before it knew.
-    async fn bid_farewell(&self, number: usize, caller: &mut TcpStream) {
+    async fn close(&self, number: usize, caller: &mut TcpStream) {
         let mut rest = vec![0; BUFFER_BYTES];
         let _ = caller.shutdown().await;
-        while let Ok(Some(bytes)) = timeout(FAREWELL, caller.read(&mut rest)).await.map(some) {
+        while let Ok(Some(bytes)) = timeout(CLOSE, caller.read(&mut rest)).await.map(some) {
             self.sent(number, bytes);
         }
     }

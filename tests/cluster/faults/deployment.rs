@@ -17,8 +17,8 @@ use crate::webhook::Webhook;
 /// What a probe may take where nothing is wrong, on a machine that is busy with other tests.
 const PROBE: Duration = Duration::from_secs(5);
 
-/// All replicas there are.
-pub struct Fleet {
+/// The running replicas, and the Service before them.
+pub struct Deployment {
     pub stage: Stage,
     pub service: Service,
     pub replicas: Vec<Replica>,
@@ -32,16 +32,16 @@ pub struct Replica {
     pub endpoint: Arc<Endpoint>,
 }
 
-/// Two new replicas that are called. Whoever has them may leave them in any state.
-pub fn fleet() -> MutexGuard<'static, Fleet> {
-    static FLEET: OnceLock<Mutex<Fleet>> = OnceLock::new();
-    let fleet = FLEET.get_or_init(|| Mutex::new(Fleet::new()));
-    let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);
-    fleet.renew();
-    fleet
+/// Two new replicas that the apiserver calls. A test may leave them in any state.
+pub fn deployment() -> MutexGuard<'static, Deployment> {
+    static DEPLOYMENT: OnceLock<Mutex<Deployment>> = OnceLock::new();
+    let deployment = DEPLOYMENT.get_or_init(|| Mutex::new(Deployment::new()));
+    let mut deployment = deployment.lock().unwrap_or_else(PoisonError::into_inner);
+    deployment.renew();
+    deployment
 }
 
-impl Fleet {
+impl Deployment {
     fn new() -> Self {
         let stage = Stage::apply(Plane::start("faults"), overlay(&[]), service_port());
         stage.job().ok();
@@ -96,16 +96,16 @@ impl Fleet {
         (0..self.replicas.len()).max_by_key(|it| self.replicas[*it].endpoint.open()).unwrap()
     }
 
-    /// What a Deployment does when it is rolled out: a new replica is ready, then this one is told to leave. The
-    /// Service goes on making connections to it for a while.
+    /// One step of a rollout: a new replica becomes ready, then this one gets SIGTERM. The Service keeps making
+    /// connections to it for a while, as endpoints change later than processes.
     pub fn restart(&mut self, number: usize, load: &Load) {
         let new = self.start();
         let mut old = std::mem::replace(&mut self.replicas[number], new);
         old.signal("TERM");
-        awaited("it to say that it leaves", || (!is_ready(old.webhook.admin(), PROBE)).then_some(()));
+        awaited("it to be unready", || (!is_ready(old.webhook.admin(), PROBE)).then_some(()));
         load.more(WRITERS);
         self.service.remove(&old.endpoint);
-        let ended = awaited("it to leave", || old.webhook.ended());
+        let ended = awaited("it to be drained", || old.webhook.ended());
         assert!(ended.contains("exit status: 0\n"), "{ended}");
     }
 }
