@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET ?= $(shell uname -m)-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help ci fmt lint core test cluster cluster-versions demo image bench count load footprint compare soak deny docs limits outcomes
+.PHONY: help ci fmt lint core test cluster cluster-versions faults demo image bench count load footprint compare soak deny docs limits outcomes
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,12 +27,21 @@ core: ## the core builds and passes its tests without tokio, axum, rustls and ku
 test: ## all tests that need no cluster
 	$(CARGO) test --locked
 
+# Runs the tests of the control plane with these arguments, and prints the numbers they recorded.
+define cluster_tests
+@tests/cluster/tools/build >/dev/null
+@numbers=$$(mktemp); trap 'rm -f "$$numbers"' EXIT; \
+	CLUSTER_NUMBERS=$$numbers $(CARGO) test --locked --features cluster --test cluster $(1) \
+	&& awk -F ': ' '!($$1 in sum) { name[++n] = $$1 } { sum[$$1] += $$2 } \
+		END { for (i = 1; i <= n; i++) print name[i] ": " sum[name[i]] }' "$$numbers" | sort
+endef
+
 cluster: ## against kube-apiserver, etcd, kubectl and whereabouts (needs Go, or the programs; ten minutes the first time)
-	@tests/cluster/tools/build >/dev/null
-	@numbers=$$(mktemp); trap 'rm -f "$$numbers"' EXIT; \
-		CLUSTER_NUMBERS=$$numbers $(CARGO) test --locked --features cluster --test cluster \
-		&& awk -F ': ' '!($$1 in sum) { name[++n] = $$1 } { sum[$$1] += $$2 } \
-			END { for (i = 1; i <= n; i++) print name[i] ": " sum[name[i]] }' "$$numbers" | sort
+	$(call cluster_tests,)
+
+faults: export FAULTS = long
+faults: ## replicas killed, restarted, hung and out of files while pools are written, and the figures of it (five minutes)
+	$(call cluster_tests,faults::)
 
 cluster-versions: ## parts of it on older releases of Kubernetes and whereabouts; prints a table (needs Go; half an hour); ARGS=--write puts it into docs
 	@tests/cluster/versions $(ARGS)

@@ -4,14 +4,12 @@
 mod broken;
 mod caller;
 mod clients;
-mod install;
-mod proxy;
+pub mod install;
 mod refused;
 mod rotation;
 mod set;
-mod stage;
+pub mod stage;
 mod volume;
-mod writer;
 
 /// The name the apiserver calls, and the serving certificate is for.
-const NAME: &str = "ippool-webhook.ippool-webhook.svc";
+pub const NAME: &str = "ippool-webhook.ippool-webhook.svc";

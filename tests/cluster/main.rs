@@ -12,8 +12,10 @@ mod plugin;
 mod pools;
 mod process;
 mod rendered;
+mod service;
 mod tools;
 mod webhook;
+mod writer;
 
 mod api;
 mod calls;
@@ -24,6 +26,7 @@ mod crd_table;
 mod deploy;
 mod down;
 mod everyday;
+mod faults;
 mod legacy;
 mod manifest;
 mod manifests;

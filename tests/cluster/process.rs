@@ -71,6 +71,16 @@ impl Leashed {
         self.child.id()
     }
 
+    /// The process of the program itself, as long as it runs.
+    pub fn process(&self, program: &str) -> Option<u32> {
+        let leash = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{leash}/task/{leash}/children")).ok()?;
+        let is_it = |id: &u32| {
+            std::fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|name| name.trim() == program)
+        };
+        children.split_whitespace().filter_map(|id| id.parse().ok()).find(is_it)
+    }
+
     /// All it has written so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()

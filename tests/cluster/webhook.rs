@@ -62,7 +62,12 @@ impl Webhook {
 
     /// Starts the program with all of these arguments; `ca` has issued what it serves.
     pub fn start<A: AsRef<OsStr>>(arguments: &[A], log: &Path, ca: &str) -> Self {
-        let mut program = Leashed::start(Path::new(env!("CARGO_BIN_EXE_ippool-webhook")), arguments, log);
+        Self::start_as(Path::new(env!("CARGO_BIN_EXE_ippool-webhook")), arguments, log, ca)
+    }
+
+    /// Starts what is the program in the end, with all of these arguments.
+    pub fn start_as<A: AsRef<OsStr>>(program: &Path, arguments: &[A], log: &Path, ca: &str) -> Self {
+        let mut program = Leashed::start(program, arguments, log);
         let serving = awaited("the webhook to serve", || {
             assert_eq!(program.ended(), None, "the webhook");
             logged(&program.log(), "serving")
@@ -128,6 +133,21 @@ impl Webhook {
     /// Where it serves reviews.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it is probed.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The process itself, as long as it runs.
+    pub fn process(&self) -> Option<u32> {
+        self.program.process("ippool-webhook")
+    }
+
+    /// How it ended and what it said last, where it does not run any more.
+    pub fn ended(&mut self) -> Option<String> {
+        self.program.ended()
     }
 
     /// The process of its leash.

@@ -13,11 +13,11 @@ use super::NAME;
 use super::install::try_out;
 use super::stage::{Site, Stage, overlay, service_port};
 use super::volume::Volume;
-use super::writer::{Ends, Writer};
 use crate::http::exchange_with;
 use crate::plane::{Plane, for_client, get};
 use crate::process::awaited;
 use crate::server::{Ca, Pair, client};
+use crate::writer::{Ends, Writer};
 
 /// What kubeadm's apiserver shows, and the component `client-certificates` asks for.
 const CLIENT: &str = "kube-apiserver-kubelet-client";

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::caller::{accepts, first, handshake};
 use super::install::try_out;
 use super::stage::{Site, Stage, configuration_path, overlay, service_port, webhooks_of};
-use super::writer::{Ends, Writer};
 use crate::numbers::record;
 use crate::plane::{Identity, Plane};
 use crate::process::awaited;
+use crate::writer::{Ends, Writer};
 
 /// Every fourth of them is of the CA, and of the certificate with it.
 const ROTATIONS: usize = 52;
@@ -63,7 +63,7 @@ fn no_write_fails_while_certificate_and_ca_are_replaced_again_and_again() {
     record("writes during the rotations", written);
     record("writes that failed during the rotations", 0);
     record("looks at what is served, stored and published, all in keeping", looked);
-    record("connections the apiserver made during the rotations", site.proxy.accepted());
+    record("connections the apiserver made during the rotations", site.service.accepted());
 }
 
 /// Writes until it is over, and long enough.
@@ -105,9 +105,9 @@ fn rotate(stage: &Stage, site: &Site, number: usize) {
     assert_eq!(signing(stage) != ca, of_ca);
     let served = || handshake(site.webhook.address(), &stage.bundle("validating")).unwrap();
     awaited("the new certificate to be served", || (served() == first(&new)).then_some(()));
-    let before = site.proxy.accepted();
+    let before = site.service.accepted();
     forget_connections(stage, if number.is_multiple_of(2) { "mutating" } else { "validating" });
-    awaited("the apiserver to meet it", || (site.proxy.accepted() > before).then_some(()));
+    awaited("the apiserver to meet it", || (site.service.accepted() > before).then_some(()));
 }
 
 /// The CA that signs is the first in its entry.

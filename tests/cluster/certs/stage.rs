@@ -12,11 +12,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use super::proxy::Proxy;
 use super::volume::Volume;
 use crate::plane::{Identity, Plane, free};
 use crate::process::{Ran, awaited, command};
 use crate::rendered::rendered_beside;
+use crate::service::Service;
 use crate::webhook::Webhook;
 
 /// What the Deployment mounts of the Secret.
@@ -36,9 +36,12 @@ pub struct Stage {
 /// A pod that runs, behind the Service.
 pub struct Site {
     pub webhook: Webhook,
-    pub proxy: Proxy,
-    _kubelet: Sender<()>,
+    pub service: Service,
+    _mount: Mount,
 }
+
+/// Keeps a mount as its Secret is until it is dropped.
+pub struct Mount(#[expect(dead_code, reason = "dropping it is the sign")] Sender<()>);
 
 /// The overlay, with these components on it.
 pub fn overlay(components: &[&str]) -> Vec<Value> {
@@ -126,20 +129,34 @@ impl Stage {
 
     /// Mounts the Secret, and starts the Deployment's container with it, where the Service leads.
     pub fn serve(&self) -> Site {
-        let kubelet = self.mount();
-        let last = self.mounts().join("tls").join(MOUNTED[1]);
-        awaited("the Secret to be mounted", || last.exists().then_some(()));
-        let deployment = self.object("Deployment", "ippool-webhook");
-        let arguments = deployment.pointer("/spec/template/spec/containers/0/args").unwrap();
-        let arguments: Vec<_> = arguments.as_array().unwrap().iter().map(|it| self.here(it)).collect();
-        let log = self.plane.scratch.join("webhook.log");
-        let webhook = Webhook::start(&arguments, &log, &self.entry("ca.crt"));
-        let proxy = Proxy::between(self.service, webhook.address());
-        Site { webhook, proxy, _kubelet: kubelet }
+        let mount = self.mount();
+        let (program, arguments) = self.container();
+        let webhook = self.start(&program, &arguments, "webhook.log");
+        let service = self.service();
+        service.add(webhook.address());
+        Site { webhook, service, _mount: mount }
     }
 
-    /// Keeps the mount as the Secret is, a little late, until the sender is dropped.
-    fn mount(&self) -> Sender<()> {
+    /// The Service, which leads nowhere yet.
+    pub fn service(&self) -> Service {
+        Service::at(self.service)
+    }
+
+    /// The program of the Deployment's container, and its arguments.
+    pub fn container(&self) -> (PathBuf, Vec<String>) {
+        let deployment = self.object("Deployment", "ippool-webhook");
+        let arguments = deployment.pointer("/spec/template/spec/containers/0/args").unwrap();
+        let arguments = arguments.as_array().unwrap().iter().map(|it| self.here(it)).collect();
+        (env!("CARGO_BIN_EXE_ippool-webhook").into(), arguments)
+    }
+
+    /// Starts it, and has it log to this file.
+    pub fn start(&self, program: &Path, arguments: &[String], log: &str) -> Webhook {
+        Webhook::start_as(program, arguments, &self.plane.scratch.join(log), &self.entry("ca.crt"))
+    }
+
+    /// Mounts the Secret, and keeps the mount as the Secret is, a little late.
+    pub fn mount(&self) -> Mount {
         let (stop, stopped) = channel::<()>();
         let (plane, mut volume) = (Arc::clone(&self.plane), Volume::new(&self.mounts().join("tls")));
         let path = "/api/v1/namespaces/ippool-webhook/secrets/ippool-webhook-tls";
@@ -149,7 +166,9 @@ impl Stage {
                 volume.sync(&secret, &MOUNTED);
             }
         });
-        stop
+        let last = self.mounts().join("tls").join(MOUNTED[1]);
+        awaited("the Secret to be mounted", || last.exists().then_some(()));
+        Mount(stop)
     }
 
     /// The pod's mounts are below this directory.
