@@ -1,5 +1,6 @@
 #![no_main]
 
+use ippool_webhook_fuzz::manifests::Sequence;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| ippool_webhook_fuzz::apply::check(bytes));
+fuzz_target!(|sequence: Sequence| ippool_webhook_fuzz::apply::check(&sequence));

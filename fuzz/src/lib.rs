@@ -1,6 +1,6 @@
 //! What the fuzz targets hold the core to; a target only hands its bytes over.
 //!
-//! `address` to `three_way` are the model of `tests/apply`: the apiserver, kubectl, Helm and whereabouts.
+//! The modules of `tests/apply` are a model of the apiserver, kubectl, Helm and whereabouts.
 
 // The tests use more of these than the targets do.
 #[allow(dead_code)]
@@ -15,8 +15,8 @@ mod common {
     pub mod review;
 }
 #[allow(dead_code)]
-#[path = "../../tests/apply/manifests.rs"]
-mod manifests;
+#[path = "../../tests/apply/networks.rs"]
+mod networks;
 #[allow(dead_code)]
 #[path = "../../tests/apply/owners.rs"]
 mod owners;
@@ -37,6 +37,7 @@ mod answers;
 pub mod apply;
 mod go;
 mod json;
+pub mod manifests;
 pub mod pair;
 pub mod range;
 pub mod review;
