@@ -36,6 +36,8 @@ mod three_way;
 mod answers;
 pub mod apply;
 mod go;
+#[cfg(feature = "http")]
+pub mod http;
 mod json;
 pub mod manifests;
 pub mod pair;
