@@ -4,16 +4,18 @@ CARGO ?= cargo
 TARGET ?= $(shell uname -m)-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help ci fmt lint core test cluster cluster-versions faults demo image bench count load footprint compare soak deny docs limits outcomes
+.PHONY: help ci fmt lint core test cluster cluster-versions faults fuzz demo image bench count load footprint compare soak deny docs limits outcomes
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ci: fmt lint core docs test cluster count ## everything CI asks for
+	MINUTES=2 $(MAKE) fuzz
 	SOAK_SECONDS=120 $(MAKE) soak
 
 fmt: ## the code is formatted
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 
 lint: ## no warning of the compiler or of clippy
 	$(CARGO) clippy --all-targets --features cluster --locked -- -D warnings
@@ -31,20 +33,23 @@ test: ## all tests that need no cluster
 define cluster_tests
 @tests/cluster/tools/build >/dev/null
 @numbers=$$(mktemp); trap 'rm -f "$$numbers"' EXIT; \
-	CLUSTER_NUMBERS=$$numbers $(CARGO) test --locked --features cluster --test cluster $(1) \
+	CLUSTER_NUMBERS=$$numbers $(CARGO) test --locked --features cluster $(1) \
 	&& awk -F ': ' '!($$1 in sum) { name[++n] = $$1 } { sum[$$1] += $$2 } \
 		END { for (i = 1; i <= n; i++) print name[i] ": " sum[name[i]] }' "$$numbers" | sort
 endef
 
-cluster: ## against kube-apiserver, etcd, kubectl and whereabouts (needs Go, or the programs; ten minutes the first time)
-	$(call cluster_tests,)
+cluster: ## against kube-apiserver, etcd, kubectl and whereabouts, and kubectl's reader of YAML (needs Go; ten minutes the first time)
+	$(call cluster_tests,--test yaml --test cluster)
 
 faults: export FAULTS = long
 faults: ## replicas killed, restarted, hung and out of files while pools are written, and the figures of it (five minutes)
-	$(call cluster_tests,faults::)
+	$(call cluster_tests,--test cluster faults::)
 
 cluster-versions: ## parts of it on older releases of Kubernetes and whereabouts; prints a table (needs Go; half an hour); ARGS=--write puts it into docs
 	@tests/cluster/versions $(ARGS)
+
+fuzz: ## the core against arbitrary input, for MINUTES in all (4); TARGETS=http is the server (needs rustup and a C++ compiler)
+	@fuzz/run $(or $(MINUTES),4) $(TARGETS)
 
 demo: ## a tour with kubectl through a control plane: what the CRD lets through, what the webhook says
 	$(CARGO) build --locked

@@ -25,6 +25,8 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
+#[cfg(feature = "cluster")]
+pub use self::manifest::documents;
 use self::manifest::{Manifests, PoolManifest};
 use self::place::{Places, Snippet};
 use self::source::{Input, Trouble};

@@ -64,4 +64,7 @@ mod policy_file;
 #[cfg(feature = "serve")]
 pub mod server;
 
+#[cfg(feature = "cluster")]
+#[doc(hidden)]
+pub use check::documents;
 pub use review::{examine, review};

@@ -11,6 +11,8 @@ mod common;
 mod manifests;
 #[path = "apply/model.rs"]
 mod model;
+#[path = "apply/networks.rs"]
+mod networks;
 #[path = "apply/owners.rs"]
 mod owners;
 #[path = "apply/plugin.rs"]

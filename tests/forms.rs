@@ -138,3 +138,18 @@ fn members_that_stand_twice_are_read_alike() {
         }
     }
 }
+
+/// Entries that are the stored ones let the stored range be put back.
+#[test]
+fn whitespace_inside_an_unknown_field_is_no_change_of_an_entry() {
+    let entry = |x: &str| format!(r#""7":{{"id":"a","podref":"a/b","ipamclaimref":{x},"x":{x}}}"#);
+    let (compact, spaced) = (r#"{"list":[1,"two words"]}"#, r#"{ "list" : [ 1, "two words" ] }"#);
+    let is_put_back = |new: &str, old: &str| {
+        let body = update(&[entry(new)], &[entry(old)]).replacen("10.0.0.0/8", "10.0.0.1/8", 1);
+        answered(Endpoint::Mutate, &body).unwrap().contains("patch")
+    };
+    for (new, old) in [(compact, spaced), (spaced, compact), (spaced, spaced)] {
+        assert!(is_put_back(new, old), "{new} of {old}");
+    }
+    assert!(!is_put_back(compact, &spaced.replace("two words", "twowords")));
+}

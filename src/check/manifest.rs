@@ -81,6 +81,21 @@ impl Manifests {
     }
 }
 
+/// The documents of a file as JSON up to the first that cannot be read, and why it cannot: what the tests compare
+/// with kubectl's own reader.
+#[cfg(feature = "cluster")]
+pub fn documents(text: &str) -> (Vec<String>, Option<String>) {
+    let (mut documents, mut budget) = (Vec::new(), yaml::Budget::default());
+    for chunk in split(text) {
+        let read =
+            yaml::read(&chunk, &mut budget, |node| documents.extend(serde_json::to_string(&*node).ok()));
+        if let Err(error) = read {
+            return (documents, Some(error.why));
+        }
+    }
+    (documents, None)
+}
+
 /// `apiVersion` and `kind`, either possibly empty.
 #[derive(Clone, Debug, Default)]
 struct Kind {

@@ -80,7 +80,8 @@ impl Unknown {
     /// Adds a field and the text of its value.
     pub(super) fn add(&mut self, key: &str, value: &str) {
         let mut hasher = DefaultHasher::new();
-        (self.0, key, value).hash(&mut hasher);
+        (self.0, key).hash(&mut hasher);
+        hash_tokens(value, &mut hasher);
         self.0 = hasher.finish();
     }
 }
@@ -92,7 +93,7 @@ impl Claim {
             return Self(0);
         }
         let mut hasher = DefaultHasher::new();
-        value.hash(&mut hasher);
+        hash_tokens(value, &mut hasher);
         // The lowest bit marks it as present. Half of the digest fits where an entry would be padded.
         Self(hasher.finish() as u32 | 1)
     }
@@ -100,5 +101,46 @@ impl Claim {
     /// Whether it is there.
     pub fn is_some(self) -> bool {
         self != Self(0)
+    }
+}
+
+/// Adds JSON to a digest less the whitespace between its tokens, which says nothing.
+fn hash_tokens(json: &str, hasher: &mut DefaultHasher) {
+    let (mut quoted, mut escaped) = (false, false);
+    let separates = |c: char| {
+        let separates = !quoted && matches!(c, ' ' | '\t' | '\n' | '\r');
+        quoted ^= c == '"' && !escaped;
+        escaped = quoted && c == '\\' && !escaped;
+        separates
+    };
+    // The hasher takes a stream of bytes; in how many parts makes no difference.
+    json.split(separates).for_each(|tokens| hasher.write(tokens.as_bytes()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown(value: &str) -> Unknown {
+        let mut unknown = Unknown::default();
+        unknown.add("x", value);
+        unknown
+    }
+
+    #[test]
+    fn whitespace_between_tokens_does_not_change_the_digest() {
+        let (compact, spaced) = (r#"{"a b":[1,"\\\" c"]}"#, " {\n\"a b\" :\t[ 1,\r\n\"\\\\\\\" c\" ] } ");
+        assert_eq!(unknown(compact), unknown(spaced));
+        assert_eq!(Claim::of(compact), Claim::of(spaced));
+    }
+
+    #[test]
+    fn whitespace_within_a_string_changes_the_digest() {
+        for (one, other) in
+            [(r#""a b""#, r#""ab""#), (r#""\" b""#, r#""\"b""#), (r#"["a ","b"]"#, r#"["a","b"]"#)]
+        {
+            assert_ne!(unknown(one), unknown(other));
+            assert_ne!(Claim::of(one), Claim::of(other));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::clients::{Client, Release};
-use crate::manifests::NETWORKS;
+use crate::networks::NETWORKS;
 use crate::owners;
 use crate::store::{Outcome, Store};
 use crate::three_way::{three_way, two_way};

@@ -7,7 +7,8 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::clients::Client::{self, Apply, Forced, Helm, Replace, ServerSide};
-use crate::manifests::{Network, Step, any_manifest, any_network, any_policy, any_steps};
+use crate::manifests::{any_manifest, any_network, any_policy, any_steps};
+use crate::networks::{Network, Step};
 use crate::session::{Session, Tally};
 use crate::store::Outcome;
 

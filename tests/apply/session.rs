@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::address::{address, address_in, entries, range_of};
 use crate::clients::{Client, Release};
-use crate::manifests::{Network, Step};
+use crate::networks::{Network, Step};
 use crate::plugin::{Held, Plugin};
 use crate::store::{Outcome, Store};
 

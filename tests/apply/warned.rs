@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::common::review::PERSON;
-use crate::manifests::NETWORKS;
+use crate::networks::NETWORKS;
 use crate::store::{Outcome, Store, Writer};
 
 const EDITOR: Writer = Writer { user: PERSON, manager: "kubectl-edit" };
