@@ -76,9 +76,11 @@ fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
 }
 
 #[test]
-fn a_directive_belongs_to_the_document_behind_it() {
+fn a_directive_is_refused_because_kubectl_cuts_after_it() {
     let run = check(format!("%YAML 1.1\n---\n{}", clean_pool()));
-    assert_eq!(run.stdout, "checked 1 IPPool in 1 file: no findings\n", "{}", run.stderr);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("<stdin>:2: cannot be parsed: "), "{}", run.stderr);
+    assert!(run.stdout.starts_with("checked 1 IPPool in 1 file: no findings"), "{}", run.stdout);
 }
 
 #[test]

@@ -63,29 +63,29 @@ fn parse_ipv4(text: &[u8]) -> Option<u32> {
 fn parse_ipv6(text: &[u8]) -> Option<u128> {
     let (mut bytes, mut ellipsis) = (Vec::new(), None);
     let mut rest = text;
-    if let Some(behind) = rest.strip_prefix(b"::") {
+    if let Some(after) = rest.strip_prefix(b"::") {
         ellipsis = Some(0);
-        rest = behind;
+        rest = after;
     }
     while bytes.len() < 16 && !(rest.is_empty() && ellipsis == Some(bytes.len())) {
         let length = rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let (group, behind) = rest.split_at(length);
-        if behind.first() == Some(&b'.') {
+        let (group, after) = rest.split_at(length);
+        if after.first() == Some(&b'.') {
             bytes.extend(embedded(rest, bytes.len(), ellipsis)?.to_be_bytes());
             rest = b"";
             break;
         }
         bytes.extend(hexadecimal(group)?.to_be_bytes());
-        rest = behind;
+        rest = after;
         if rest.is_empty() {
             break;
         }
-        rest = rest.strip_prefix(b":").filter(|behind| !behind.is_empty())?;
-        if let Some(behind) = rest.strip_prefix(b":") {
+        rest = rest.strip_prefix(b":").filter(|after| !after.is_empty())?;
+        if let Some(after) = rest.strip_prefix(b":") {
             if ellipsis.replace(bytes.len()).is_some() {
                 return None;
             }
-            rest = behind;
+            rest = after;
         }
     }
     rest.is_empty().then(|| expanded(bytes, ellipsis))?
@@ -104,7 +104,7 @@ fn hexadecimal(group: &[u8]) -> Option<u16> {
     value.and_then(|value| u16::try_from(value).ok())
 }
 
-/// `::` stands for one group of zeros or more.
+/// `::` is one group of zeros or more.
 fn expanded(mut bytes: Vec<u8>, ellipsis: Option<usize>) -> Option<u128> {
     match ellipsis {
         Some(at) if bytes.len() < 16 => drop(bytes.splice(at..at, vec![0; 16 - bytes.len()])),

@@ -71,7 +71,7 @@ fn object<'a>(members: impl Iterator<Item = (&'a String, &'a str)>) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// The members of an object, `None` where one of them stands twice.
+/// The members of an object, `None` where one of them occurs twice.
 fn members(text: &str) -> Option<Vec<(String, &RawValue)>> {
     struct Members;
     impl<'de> Visitor<'de> for Members {
@@ -96,7 +96,7 @@ fn members(text: &str) -> Option<Vec<(String, &RawValue)>> {
 enum Token<'t> {
     Structural(char),
     Whitespace,
-    /// A string, or whatever else stands between the others.
+    /// A string, or whatever else is between the others.
     Other(&'t str),
 }
 
@@ -110,8 +110,8 @@ fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
             c if WHITESPACE.contains(&c) => (rest.len() - rest.trim_start_matches(WHITESPACE).len(), true),
             _ => (rest.find(is_delimiter).unwrap_or(rest.len()), false),
         };
-        let (token, behind) = rest.split_at(length);
-        rest = behind;
+        let (token, after) = rest.split_at(length);
+        rest = after;
         Some(match first {
             _ if is_whitespace => Token::Whitespace,
             '{' | '}' | '[' | ']' | ':' | ',' => Token::Structural(first),

@@ -62,7 +62,7 @@ fn manifest(u: &mut Unstructured<'_>, network: &Network, policy: &Value) -> Resu
     Ok(manifest)
 }
 
-/// Unreadable text is left out where the policy lets it in: what it stands for is nobody's address.
+/// Unreadable text is left out where the policy lets it in: there are no addresses in it.
 fn range(u: &mut Unstructured<'_>, network: &Network, policy: &Value) -> Result<&'static str> {
     let denied = if policy["enforcement"] == "warn" { network.respelled } else { network.unreadable };
     let of = match u.int_in_range(0..=20)? {

@@ -216,7 +216,7 @@ fn canonical(object: &Value) -> Value {
     read.map_or(range.clone(), |it| it.network().to_string().into())
 }
 
-/// The same prefix behind another address of the network, or nearly.
+/// The same prefix after another address of the network, or nearly.
 fn host_bits(u: &mut Unstructured<'_>, object: &Value) -> Result<Value> {
     let range = &object["spec"]["range"];
     let Some(range) = range.as_str().and_then(|it| Range::parse(it.trim()).ok()) else {

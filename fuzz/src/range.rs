@@ -1,4 +1,4 @@
-//! A range on the first line, a key of `spec.allocations` behind it: both are read as Go reads them.
+//! A range on the first line, a key of `spec.allocations` after it: both are read as Go reads them.
 
 use ippool_webhook::policy::Policy;
 use ippool_webhook::pool::{Pool, read_offset};

@@ -1,6 +1,6 @@
 //! A list or map while it is being read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::node::{Entry, Node, Span, Value};
@@ -22,17 +22,23 @@ enum Content {
 #[derive(Default)]
 struct Map {
     entries: Vec<Entry>,
-    /// The line of every key so far.
-    lines: HashMap<String, usize>,
+    /// The place of every key so far.
+    places: HashMap<String, Place>,
     /// The key whose value comes next.
     key: Option<Key>,
-    /// What `<<` brings in, in the order of the file.
-    merged: Vec<Rc<Node>>,
 }
 
 enum Key {
     Merge,
-    Named(String, Span),
+    Named(String, Span, usize),
+}
+
+/// Where a key is.
+struct Place {
+    /// Among the entries; one past them while its value is read.
+    index: usize,
+    /// Its line, where the map itself has it.
+    line: Option<usize>,
 }
 
 impl Frame {
@@ -62,6 +68,11 @@ impl Frame {
         }
     }
 
+    /// Whether the value of a merge key comes next.
+    pub fn is_merging(&self) -> bool {
+        matches!(&self.content, Content::Map(Map { key: Some(Key::Merge), .. }))
+    }
+
     /// Takes the next element, key or value.
     pub fn push(&mut self, node: Rc<Node>) -> Result<(), Unreadable> {
         match &mut self.content {
@@ -78,7 +89,7 @@ impl Frame {
         self.span.bytes.end = end.max(self.span.bytes.start);
         let value = match self.content {
             Content::List(nodes) => Value::List(nodes),
-            Content::Map(map) => Value::Map(map.finish()),
+            Content::Map(map) => Value::Map(map.entries),
         };
         (Node::new(value, self.span), self.anchor)
     }
@@ -89,8 +100,8 @@ impl Map {
         match self.key.take() {
             None => self.begin(&node),
             Some(Key::Merge) => self.merge(&node),
-            Some(Key::Named(key, key_span)) => {
-                self.entries.push(Entry { key, key_span, value: node });
+            Some(Key::Named(key, key_span, index)) => {
+                self.set(index, Entry { key, key_span, value: node });
                 Ok(())
             }
         }
@@ -98,38 +109,49 @@ impl Map {
 
     fn begin(&mut self, node: &Node) -> Result<(), Unreadable> {
         let key = key_text(&node.value).map_err(|why| at(&node.span, why))?;
-        if let Some(line) = self.lines.insert(key.clone(), node.span.line) {
+        let place = self.place(&key);
+        if let Some(line) = place.line.replace(node.span.line) {
             let shown = crate::path::Quoted(&key);
             return Err(at(
                 &node.span,
                 format!("the key {shown} already stands on line {line} of the same map"),
             ));
         }
-        self.key = Some(Key::Named(key, node.span.clone()));
+        self.key = Some(Key::Named(key, node.span.clone(), place.index));
         Ok(())
     }
 
-    fn merge(&mut self, node: &Rc<Node>) -> Result<(), Unreadable> {
+    fn merge(&mut self, node: &Node) -> Result<(), Unreadable> {
         match &node.value {
-            Value::Map(_) => self.merged.push(Rc::clone(node)),
+            Value::Map(entries) => self.take_over(entries),
+            // The earlier source wins: kubectl goes through them from the last.
             Value::List(nodes) if nodes.iter().all(|node| matches!(node.value, Value::Map(_))) => {
-                self.merged.extend(nodes.iter().cloned());
+                nodes.iter().rev().for_each(|node| self.take_over(node.entries()));
             }
             _ => return Err(at(&node.span, "`<<` takes a map or a list of maps".to_owned())),
         }
         Ok(())
     }
 
-    /// The entries, with those of `<<` behind them: a key of the map itself wins, then the earlier source.
-    fn finish(self) -> Vec<Entry> {
-        let mut entries = self.entries;
-        let mut known: HashSet<String> = self.lines.into_keys().collect();
-        for entry in self.merged.iter().flat_map(|node| node.entries()) {
-            if known.insert(entry.key.clone()) {
-                entries.push(entry.clone());
-            }
+    /// The entries that `<<` brings in, at the place of `<<`: they win over a key before it, also one of the map
+    /// itself. YAML has that otherwise, kubectl does it.
+    fn take_over(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            let index = self.place(&entry.key).index;
+            self.set(index, entry.clone());
         }
-        entries
+    }
+
+    fn place(&mut self, key: &str) -> &mut Place {
+        let free = Place { index: self.entries.len(), line: None };
+        self.places.entry(key.to_owned()).or_insert(free)
+    }
+
+    fn set(&mut self, index: usize, entry: Entry) {
+        match self.entries.get_mut(index) {
+            Some(place) => *place = entry,
+            None => self.entries.push(entry),
+        }
     }
 }
 

@@ -142,3 +142,71 @@ fn items(node: &Node) -> Option<&[Rc<Node>]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The specs of the pools of a file, which has no troubles.
+    fn specs(spec: &str) -> Vec<String> {
+        let text = format!("apiVersion: {GROUP}/{VERSION}\nkind: {KIND}\nspec:\n{spec}");
+        let manifests = Manifests::read("pool.yaml", &text);
+        assert!(manifests.troubles.is_empty(), "{:?}", manifests.troubles);
+        let spec =
+            |pool: PoolManifest| serde_json::to_string(&*pool.node.entry("spec").unwrap().value).unwrap();
+        manifests.pools.into_iter().map(spec).collect()
+    }
+
+    fn trouble(text: &str) -> String {
+        let manifests = Manifests::read("pool.yaml", text);
+        manifests.troubles.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_merge_key_wins_over_keys_before_it_and_not_over_keys_after_it() {
+        let base = "  x: &x {a: 1, b: 2}\n  y: &y {b: 3}\n";
+        for (map, read) in [
+            ("{a: 0, <<: *x, b: 0}", r#"{"a":1,"b":0}"#),
+            ("{<<: *x, <<: *y}", r#"{"a":1,"b":3}"#),
+            ("{<<: [*x, *y]}", r#"{"b":2,"a":1}"#),
+            ("{!!merge <<: *y}", r#"{"b":3}"#),
+            ("{\"<<\": 1}", r#"{"<<":1}"#),
+        ] {
+            let specs = specs(&format!("{base}  m: {map}\n"));
+            assert!(specs[0].ends_with(&format!(r#""m":{read}}}"#)), "{map}: {specs:?}");
+        }
+    }
+
+    #[test]
+    fn a_merge_key_takes_no_alias_of_a_list() {
+        let why = trouble("x: &x {a: 1}\nz: &z [*x]\nm: {<<: *z}\n");
+        assert!(why.contains("`<<` takes no alias of a list"), "{why}");
+    }
+
+    /// kubectl reads by lines, each with its end.
+    #[test]
+    fn a_block_scalar_at_the_end_of_the_file_ends_its_line() {
+        assert_eq!(specs("  range: |\n    10.0.0.0/24"), [r#"{"range":"10.0.0.0/24\n"}"#]);
+        assert_eq!(specs("  range: |-\n    10.0.0.0/24"), [r#"{"range":"10.0.0.0/24"}"#]);
+    }
+
+    #[test]
+    fn a_line_that_begins_like_a_separator_is_refused_with_its_number() {
+        for line in ["--- {a: 1}", "----", "---a"] {
+            let why = trouble(&format!("a: 1\n{line}\n"));
+            assert!(
+                why.starts_with("pool.yaml:2: cannot be parsed: kubectl takes no more than a comment"),
+                "{why}"
+            );
+        }
+        assert_eq!(trouble("a: 1\n--- # c\nb: 1\n"), "");
+    }
+
+    #[test]
+    fn a_tag_of_no_type_of_json_is_refused() {
+        for tag in ["binary", "timestamp", "set"] {
+            let why = trouble(&format!("a: !!{tag} 2001-12-14\n"));
+            assert!(why.contains(&format!("the tag !!{tag} has no meaning")), "{why}");
+        }
+    }
+}

@@ -22,6 +22,18 @@ pub struct Chunk<'t> {
     pub is_json: bool,
 }
 
+impl Chunk<'_> {
+    /// The first line, from 1, that begins like a separator and is not one; kubectl stops at it wherever it is.
+    pub fn foreign_separator(&self) -> Option<usize> {
+        let is_foreign = |line: &str| {
+            let rest = line.strip_prefix("---").unwrap_or_default().trim();
+            !rest.is_empty() && !rest.starts_with('#')
+        };
+        let line = self.text.lines().position(is_foreign).filter(|_| !self.is_json)?;
+        Some(line + 1)
+    }
+}
+
 /// Cuts a file into the parts that can be read by themselves.
 pub fn split(text: &str) -> Vec<Chunk<'_>> {
     json_values(text).unwrap_or_else(|| yaml_documents(text))
@@ -57,12 +69,11 @@ fn yaml_documents(text: &str) -> Vec<Chunk<'_>> {
     let mut at = text.len() - body.len();
     let mut holds_content = false;
     for line in body.split_inclusive('\n') {
-        // Directives belong to the document that follows them.
         if is_separator(line) && holds_content {
             chunks.push(cuts.up_to(at, text));
             holds_content = false;
         }
-        holds_content |= is_separator(line) || !is_directive_or_blank(line);
+        holds_content |= is_separator(line) || !is_comment_or_blank(line);
         at += line.len();
     }
     chunks.push(cuts.up_to(text.len(), text));
@@ -77,9 +88,9 @@ fn is_separator(line: &str) -> bool {
     })
 }
 
-fn is_directive_or_blank(line: &str) -> bool {
+fn is_comment_or_blank(line: &str) -> bool {
     let line = line.trim_end();
-    line.is_empty() || line.starts_with(['%', '#'])
+    line.is_empty() || line.starts_with('#')
 }
 
 /// Cuts from the front, counting lines.

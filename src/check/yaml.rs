@@ -7,6 +7,7 @@
 //! either; and NaN and infinity are no keys. Where it differs: `{a:}` is the key `a`, as YAML has it, while
 //! kubectl reads `a:`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -65,6 +66,10 @@ pub fn read(
     budget: &mut Budget,
     mut found: impl FnMut(Rc<Node>),
 ) -> Result<(), Unreadable> {
+    if let Some(line) = chunk.foreign_separator() {
+        let why = "kubectl takes no more than a comment on a line that begins with `---`".to_owned();
+        return Err(Unreadable { line: chunk.line + line, why });
+    }
     let mut reader = Reader { chunk, budget, open: Vec::new(), anchors: HashMap::new() };
     for event in Parser::new_from_str_with_options(&chunk.text, options(chunk)) {
         let (event, span) = event.map_err(|error| Unreadable {
@@ -82,8 +87,6 @@ pub fn read(
 fn options(chunk: &Chunk<'_>) -> Options {
     let mut options = Options::default();
     options.set_emit_comments(false);
-    // As libyaml does, from which go-yaml was translated.
-    options.block_scalar_eof_without_line_feed = true;
     if chunk.is_json {
         // The bound is YAML's; JSON has none on the length of a key.
         options.simple_key_max_lookahead = chunk.text.len();
@@ -105,9 +108,7 @@ impl Reader<'_> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 if let Some(frame) = self.open.last_mut()
-                    && tag.is_none()
-                    && style == ScalarStyle::Plain
-                    && text == "<<"
+                    && is_merge(&text, style, tag.as_deref())
                     && frame.begin_merge()
                 {
                     return Ok(None);
@@ -117,6 +118,9 @@ impl Reader<'_> {
             }
             Event::Alias(anchor) => {
                 let node = self.aliased(anchor, &span)?;
+                if matches!(node.value, Value::List(_)) && self.open.last().is_some_and(Frame::is_merging) {
+                    return Err(at(&span, "`<<` takes no alias of a list; write the list out".to_owned()));
+                }
                 return self.complete(node, 0);
             }
             Event::SequenceStart(_, anchor, _) => self.begin(Frame::list(span, anchor))?,
@@ -193,9 +197,19 @@ fn too_deep() -> String {
     format!("more than {MAX_DEPTH} levels of lists and maps; an IPPool has four")
 }
 
+/// Whether this is the merge key; quoted it is only with its tag.
+fn is_merge(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> bool {
+    text == "<<" && tag.map_or(style == ScalarStyle::Plain, |tag| yaml_type(tag).as_deref() == Some("merge"))
+}
+
+/// The name of a type of YAML itself, as in `!!int`.
+fn yaml_type(tag: &Tag) -> Option<Cow<'_, str>> {
+    tag.suffix_in_namespace("tag:yaml.org,2002:")
+}
+
 /// The value of a scalar; `Err` says why JSON has none for it.
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
-    let resolved = match tag.and_then(Tag::core_suffix) {
+    let resolved = match tag.and_then(yaml_type).as_deref() {
         None if tag.is_some() || style != ScalarStyle::Plain => Scalar::Text,
         None => resolve(text),
         Some("str") => Scalar::Text,

@@ -14,7 +14,7 @@ pub struct Network {
     pub canonical: &'static str,
     /// The same range, spelled otherwise.
     pub respelled: &'static [&'static str],
-    /// The same network behind another of its addresses.
+    /// The same network after another of its addresses.
     pub with_host_bits: &'static [&'static str],
     /// Other networks that people take for it.
     pub other: &'static [&'static str],

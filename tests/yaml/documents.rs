@@ -141,7 +141,7 @@ fn values(s: &mut Source) -> String {
         "a: {b: @}\n",
         "a: @ # c\n",
         "a:\n  - b: @\n",
-        "!!str @\n",
+        "a: !!str @\n",
     ]);
     form.replace('@', &scalar(s))
 }
@@ -213,7 +213,7 @@ fn blocks(s: &mut Source) -> String {
         let end = s.pick(&["\n", "\n", "\n", "\n", "\r\n", "\n\n", ""]);
         format!("{indent}{text}{end}")
     });
-    let form = s.pick(&["a: @", "- @", "@", "a:\n - @", "a: &x @b: *x\n", "a: @b: 1\n", "a: !!str @"]);
+    let form = s.pick(&["a: @", "- @", "a: @", "a:\n - @", "a: &x @b: *x\n", "a: @b: 1\n", "a: !!str @"]);
     form.replace('@', &format!("{header}\n{lines}"))
 }
 
@@ -240,8 +240,8 @@ fn merges(s: &mut Source) -> String {
         ]);
         let merge = s.pick(&["<<", "<<", "<<", "\"<<\"", "'<<'", "!!merge <<", "? <<\n  "]);
         let own = [format!("  {}: 9\n", key(s)), String::new()];
-        let (before, behind) = (s.below(2), s.below(2));
-        format!("{}  {merge}: {value}\n{}", own[before], own[behind])
+        let (before, after) = (s.below(2), s.below(2));
+        format!("{}  {merge}: {value}\n{}", own[before], own[after])
     });
     match s.below(4) {
         0 => format!("{bases}m: {{<<: *x, a: 7}}\n"),

@@ -26,7 +26,7 @@ impl Source {
         self.below(n) == 0
     }
 
-    /// Up to `most` of what `part` makes, one behind the other.
+    /// Up to `most` of what `part` makes, one after the other.
     pub fn repeat(&mut self, most: usize, mut part: impl FnMut(&mut Self) -> String) -> String {
         (0..=self.below(most)).map(|_| part(self)).collect()
     }

@@ -1,4 +1,4 @@
-// Reads documents on stdin, each behind its length in 4 bytes, and answers each in the same frame with a JSON object:
+// Reads documents on stdin, each after its length in 4 bytes, and answers each in the same frame with a JSON object:
 // what kubectl makes of it, document by document, and the error at which it stops.
 package main
 
