@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::activity::Activity;
 use super::connections::Connections;
@@ -19,11 +19,17 @@ use super::metrics::Metrics;
 /// After the system would not give a connection (file handles run out), before asking again.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
+/// What the log says then.
+const NO_FILES: &str =
+    "no connection can be accepted, is the limit of open files reached? those idle longest are closed";
+
 /// Takes the connections of `listener`, as many at once as `connections` says, and has each served in a task of
-/// `tasks`, until the server closes; then the listener is gone, too.
+/// `tasks`, until the server closes; then the listener is gone, too. Where no file is left for a connection, one of
+/// `spare` is closed: never the one that was just accepted.
 pub async fn accept<F, Served>(
     listener: TcpListener,
     connections: &Arc<Connections>,
+    spare: &Connections,
     tasks: &TaskTracker,
     life: &Lifecycle,
     serve: F,
@@ -32,7 +38,7 @@ pub async fn accept<F, Served>(
     Served: Future<Output = ()> + Send + 'static,
 {
     while let Some(accepted) = life.closing.run_until_cancelled(listener.accept()).await {
-        let Ok((stream, _peer)) = accepted.inspect_err(|error| refused(error, connections)) else {
+        let Ok((stream, _peer)) = accepted.inspect_err(|error| refused(error, spare)) else {
             tokio::time::sleep(BACK_OFF).await;
             continue;
         };
@@ -50,10 +56,10 @@ pub async fn accept<F, Served>(
 
 /// A peer that gave up while it waited is its own affair; else there are no file handles, and one connection less
 /// frees one.
-fn refused(error: &io::Error, connections: &Connections) {
+fn refused(error: &io::Error, spare: &Connections) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-        warn!(%error, "no connection can be accepted; is the limit of open files reached?");
-        connections.evict();
+        debug!(%error, "no connection can be accepted");
+        spare.evict(NO_FILES);
     }
 }
 

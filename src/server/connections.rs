@@ -13,6 +13,8 @@ use super::metrics::Metrics;
 
 /// Between two attempts to find a connection that gives way, where each has a request under way.
 const RETRY: Duration = Duration::from_millis(50);
+/// What the log says where the cap is reached.
+const ALL_TAKEN: &str = "all connections are taken; those idle longest are closed for new ones";
 /// Between two lines of the log about evictions.
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
@@ -66,7 +68,7 @@ impl Connections {
             if self.table().open.len() < self.most {
                 return;
             }
-            self.evict();
+            self.evict(ALL_TAKEN);
             // The one that gives way is about to close; or each has a request under way, and one will be done.
             let _ = tokio::time::timeout(RETRY, closed).await;
         }
@@ -82,29 +84,30 @@ impl Connections {
         Entry { connections: Arc::clone(self), id, activity }
     }
 
-    /// Closes the connection that is needed least, unless one is closing already.
-    pub fn evict(&self) {
+    /// Closes the connection that is needed least, unless one is closing already; the log says why.
+    pub fn evict(&self, why: &'static str) {
         let mut table = self.table();
         if table.open.values().any(Activity::is_evicted) {
             return;
         }
         let ranked = table.open.values().filter_map(|it| Some((it.rank(self.recent)?, it)));
         let first = ranked.min_by_key(|(rank, _)| *rank).map(|(_, activity)| activity);
-        if let Some(phase) = first.and_then(Activity::evict) {
-            self.count(&mut table, phase);
+        let evicted = first.and_then(Activity::evict);
+        if let Some(phase) = evicted {
+            self.metrics.evicted(self.listener, phase);
+            table.evicted += 1;
         }
+        self.say(why, evicted, &mut table);
     }
 
-    fn count(&self, table: &mut Table, phase: Phase) {
-        self.metrics.evicted(self.listener, phase);
-        table.evicted += 1;
+    fn say(&self, why: &'static str, evicted: Option<Phase>, table: &mut Table) {
         if table.said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
             warn!(
                 listener = self.listener,
-                connections = self.most,
+                connections = table.open.len(),
                 evicted = std::mem::take(&mut table.evicted),
-                state = phase.as_str(),
-                "all connections are taken; those idle longest are closed for new ones"
+                state = evicted.map_or("none", Phase::as_str),
+                "{why}"
             );
             table.said = Some(Instant::now());
         }
@@ -186,8 +189,8 @@ mod tests {
     fn only_one_connection_gives_way_at_a_time() {
         let connections = Connections::new("webhook", 2, LONG, &Arc::default());
         let activities = open(&connections, 2);
-        connections.evict();
-        connections.evict();
+        connections.evict(ALL_TAKEN);
+        connections.evict(ALL_TAKEN);
         assert_eq!(activities.iter().filter(|activity| activity.is_evicted()).count(), 1);
     }
 }

@@ -34,13 +34,15 @@ pub async fn run(server: Server, shutdown: impl Future<Output = ()>) {
 
     let admin =
         Admin { metrics: Arc::clone(&metrics), certificates: Arc::clone(&certificates), life: life.clone() };
-    let administering = administer(server.admin_listener, admin, &app.limits);
+    let recent = app.limits.recent;
+    let connections = Connections::new("webhook", app.limits.connections, recent, &metrics);
+    let administering = administer(server.admin_listener, admin, &app.limits, &connections);
     let following = certificates.follow(&app.limits, &metrics);
     let trusting = server.trust.follow(&app.limits, &metrics);
     let webhook = Webhook::new(Arc::clone(&server.trust), Arc::clone(&app), life.clone());
     let serving = async {
         let tasks = TaskTracker::new();
-        let accepting = webhook.accept(server.listener, &tasks);
+        let accepting = webhook.accept(server.listener, &connections, &tasks);
         tokio::join!(accepting, leave(shutdown, server.shutdown_delay, &life));
         // Each connection bounds what it still has to do.
         tasks.close();
@@ -96,11 +98,9 @@ impl Webhook {
         Self { trust, routes: Arc::new(routes), app, life }
     }
 
-    async fn accept(&self, listener: TcpListener, tasks: &TaskTracker) {
-        let App { limits, metrics, .. } = &*self.app;
-        let connections = Connections::new("webhook", limits.connections, limits.recent, metrics);
+    async fn accept(&self, listener: TcpListener, connections: &Arc<Connections>, tasks: &TaskTracker) {
         let serve = |stream, activity| self.clone().serve(stream, activity);
-        accept::accept(listener, &connections, tasks, &self.life, serve).await;
+        accept::accept(listener, connections, connections, tasks, &self.life, serve).await;
     }
 
     async fn serve(self, stream: TcpStream, activity: Activity) {
@@ -122,8 +122,9 @@ impl Webhook {
     }
 }
 
-/// The admin port, until this is dropped: the probes have to see the whole end.
-async fn administer(listener: TcpListener, admin: Admin, limits: &Limits) {
+/// The admin port, until this is dropped: the probes have to see the whole end. Where no file is left for one, a
+/// connection of the webhook is closed.
+async fn administer(listener: TcpListener, admin: Admin, limits: &Limits, webhook: &Connections) {
     let (tasks, life) = (TaskTracker::new(), Lifecycle::default());
     let connections = Connections::new("admin", limits.admin_connections, Duration::ZERO, &admin.metrics);
     let (router, without_host) = (routes::admin(admin), routes::without_host());
@@ -139,7 +140,7 @@ async fn administer(listener: TcpListener, admin: Admin, limits: &Limits) {
         };
         async move { connection::serve(stream, peer, route, &limits, &life).await }
     };
-    accept::accept(listener, &connections, &tasks, &life, serve).await;
+    accept::accept(listener, &connections, webhook, &tasks, &life, serve).await;
 }
 
 /// Waits for `shutdown`, says so to everybody who asks, and closes after `delay`: by then the endpoints

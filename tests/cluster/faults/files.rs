@@ -68,7 +68,6 @@ fn a_replica_out_of_files_still_answers_new_connections() {
 }
 
 #[test]
-#[ignore = "where files run out, the probe itself may be the connection that gives way"]
 fn a_replica_out_of_files_still_answers_its_probes() {
     let mut deployment = deployment();
     let (_idle, watched) = watched_without_files(&mut deployment);
@@ -78,7 +77,6 @@ fn a_replica_out_of_files_still_answers_its_probes() {
 }
 
 #[test]
-#[ignore = "it is logged ten times a second"]
 fn a_replica_out_of_files_logs_it_once_in_a_while() {
     let mut deployment = deployment();
     let (_idle, watched) = watched_without_files(&mut deployment);
