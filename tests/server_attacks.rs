@@ -268,7 +268,8 @@ async fn without_memory_a_review_is_503_and_the_server_lives() {
         });
         for posted in posting.collect::<Vec<_>>() {
             let Some(reply) = posted.await.unwrap() else { continue };
-            assert!([200, 503].contains(&reply.status), "{}", reply.text);
+            // On a busy machine a body can take longer than the server waits for it.
+            assert!([200, 408, 503].contains(&reply.status), "{}", reply.text);
             refused += usize::from(reply.status == 503);
         }
     }

@@ -20,7 +20,7 @@ pub fn await_all(plane: &Plane) {
                 .then_some(())
         });
         awaited(&format!("{namespace} to repair, or not"), || {
-            let (_, answer) = create(plane, namespace, "10.1.0.1/24", &json!({ "1": allocation(1) }));
+            let (_, answer) = create(plane, namespace, "10.1.0.1/24", &json!({}));
             ((answer["spec"]["range"] == "10.1.0.0/24") == repairs).then_some(())
         });
     }

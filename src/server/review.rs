@@ -115,7 +115,7 @@ impl App {
         endpoint: Endpoint,
         body: Bytes,
         mut held: Held,
-        mut patience: Duration,
+        patience: Duration,
     ) -> Result<(Answer, Held), Rejection> {
         if body.len() <= self.limits.inline_bytes {
             return self.review_now(endpoint, body, held);
@@ -123,12 +123,12 @@ impl App {
         if body::has_long_token(&body) {
             return Err(Rejection::long_string());
         }
-        let takes = body.len().saturating_mul(self.limits.review_factor).min(held.most());
-        held.take(takes, &mut patience).await?;
+        let turn = self.processors.turn(body.len(), patience).await?;
+        // Counted without a wait: those who hold a body and wait for more would wait for each other. Few have a turn.
+        held.set(body.len().saturating_mul(1 + self.limits.review_factor));
         if !body::is_available(body.len().saturating_mul(self.limits.review_factor_at_most)) {
             return Err(Rejection::allocation_failed());
         }
-        let turn = self.processors.turn(body.len(), patience).await?;
         let app = Arc::clone(self);
         // When the deadline passes, nobody waits for the thread any more; memory and processor stay taken until it
         // is done.

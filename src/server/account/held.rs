@@ -54,16 +54,6 @@ impl Held {
         }
     }
 
-    /// What it holds now.
-    pub fn bytes(&self) -> usize {
-        self.account.state().holders.get(&self.id).map_or(0, |holder| holder.bytes)
-    }
-
-    /// How much more a request may take in any case: what the account has beyond this and the reserve.
-    pub fn most(&self) -> usize {
-        self.account.limit.saturating_sub(self.account.reserve + self.bytes())
-    }
-
     /// Holds `bytes` from now on, less than before or more: what is there already is counted without a wait.
     pub fn set(&mut self, bytes: usize) {
         let mut state = self.account.state();
