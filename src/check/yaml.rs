@@ -5,7 +5,7 @@
 //!
 //! Where this is stricter than kubectl: a key stands once, also as `8` and `"8"`, of which kubectl keeps
 //! either; and NaN and infinity are no keys. Where it differs: `{a:}` is the key `a`, as YAML has it, while
-//! kubectl reads `a:`.
+//! kubectl reads `a:`. The whole list is `tests/yaml/exceptions.rs`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
