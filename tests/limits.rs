@@ -82,7 +82,11 @@ fn bounds() -> Vec<(&'static str, String, &'static str)> {
         ("a body, from its header on", time(body), "408"),
         ("an answer of which nothing can be written", time(write), "closed"),
         ("a string in a body of more than 8 KiB", "512 KiB to 1 MiB".to_owned(), "400"),
-        ("a review counts in the account, in sizes of its body", review_factor.to_string(), "others wait"),
+        (
+            "a review counts in the account while that has them, in sizes of its body",
+            review_factor.to_string(),
+            "others wait",
+        ),
         ("a review finds free memory, in sizes of its body", review_factor_at_most.to_string(), "503"),
         ("a review on the thread of its connection", bytes(inline_bytes), "it goes to a thread of its own"),
         (

@@ -124,8 +124,7 @@ impl App {
             return Err(Rejection::long_string());
         }
         let turn = self.processors.turn(body.len(), patience).await?;
-        // Counted without a wait: those who hold a body and wait for more would wait for each other. Few have a turn.
-        held.set(body.len().saturating_mul(1 + self.limits.review_factor));
+        held.take_what_is_free(body.len().saturating_mul(self.limits.review_factor));
         if !body::is_available(body.len().saturating_mul(self.limits.review_factor_at_most)) {
             return Err(Rejection::allocation_failed());
         }

@@ -54,6 +54,14 @@ impl Held {
         }
     }
 
+    /// Up to `bytes` more, without a wait: those who hold a body and wait for more would wait for each other. How
+    /// many reviews run at once bounds what is not counted then.
+    pub fn take_what_is_free(&mut self, bytes: usize) {
+        let mut state = self.account.state();
+        let free = self.account.limit.saturating_sub(state.used + self.account.reserve);
+        self.account.grant(&mut state, self.id, bytes.min(free));
+    }
+
     /// Holds `bytes` from now on, less than before or more: what is there already is counted without a wait.
     pub fn set(&mut self, bytes: usize) {
         let mut state = self.account.state();
