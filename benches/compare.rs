@@ -173,7 +173,7 @@ async fn take_turns(client: &mut Client, allocations: usize) -> [Vec<f64>; 4] {
     took
 }
 
-/// Measures pools of one size, and asserts that both webhooks were called for every PATCH.
+/// Measures pools of one size, and asserts which webhooks were called for every PATCH.
 fn measure(plane: &Plane, rivals: &Rivals, client: &mut Client, runtime: &Runtime, size: usize) -> Measured {
     eprintln!("measuring pools of {size} allocations");
     let processor = || rivals.programs().map(calls::Program::processor);
@@ -185,7 +185,9 @@ fn measure(plane: &Plane, rivals: &Rivals, client: &mut Client, runtime: &Runtim
     for (contender, name) in CONTENDERS.iter().enumerate().skip(2) {
         for hook in HOOKS {
             let webhook = rivals::webhook(name, hook);
-            assert_eq!(calls_after.answered(&webhook) - calls.answered(&webhook), patches, "{webhook}");
+            // A PATCH that leaves the range alone is a call to one of the two.
+            let expected = if hook == "validate" { patches } else { 0.0 };
+            assert_eq!(calls_after.answered(&webhook) - calls.answered(&webhook), expected, "{webhook}");
             let waited = calls_after.waited(&webhook) - calls.waited(&webhook);
             measured.waited[contender] += waited * 1e3 / patches;
         }

@@ -9,8 +9,8 @@ use std::fmt;
 use crate::path::{Quoted, Shortened};
 use crate::policy::Policy;
 use crate::pool::{GROUP, KIND, RESOURCE, VERSION};
-use crate::report::{Operation, Rule, Severity};
-use crate::review::{self, Request};
+use crate::report::Operation;
+use crate::review::{self, Count, Request};
 use envelope::{Envelope, GroupVersionKind, Question};
 
 /// The two doors of the webhook.
@@ -60,10 +60,10 @@ pub struct Summary {
     pub dry_run: bool,
     /// How it ended.
     pub outcome: Outcome,
-    /// The rules that spoke, with the weight they had in this request.
-    pub findings: Vec<(&'static Rule, Severity)>,
-    /// How many findings would have refused, had trust or enforcement not lowered them.
-    pub spared: usize,
+    /// The rules that spoke, with the severity they had in this request.
+    pub findings: Vec<Count>,
+    /// How many findings would have denied, had trust or enforcement not lowered them.
+    pub would_deny: usize,
     /// Whether a service account that is not trusted wrote as the CNI plugin does.
     pub untrusted_plugin_write: bool,
 }

@@ -21,17 +21,17 @@ enum MapKey<'a> {
 }
 
 /// A path without the spelling of its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place<'a> {
     root: &'static str,
     key: Option<PlaceKey<'a>>,
     field: &'static str,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum PlaceKey<'a> {
     Number(i64),
-    Text(&'a str),
+    Text(Cow<'a, str>),
 }
 
 /// The longest stretch of foreign text (a key, a value) that a message repeats, in characters.
@@ -70,6 +70,14 @@ impl<'a> FieldPath<'a> {
     pub(crate) fn place(&self) -> Place<'_> {
         let key = self.key.as_ref().map(|key| match key {
             MapKey::Number(number, _) => PlaceKey::Number(*number),
+            MapKey::Text(text) => PlaceKey::Text(Cow::Borrowed(text)),
+        });
+        Place { root: self.root, key, field: self.field }
+    }
+
+    pub(crate) fn into_place(self) -> Place<'a> {
+        let key = self.key.map(|key| match key {
+            MapKey::Number(number, _) => PlaceKey::Number(number),
             MapKey::Text(text) => PlaceKey::Text(text),
         });
         Place { root: self.root, key, field: self.field }

@@ -191,6 +191,10 @@ impl<'a> Spec<'a> {
         self.allocations.is_empty() && self.left_out == 0
     }
 
+    fn forget_allocations(&mut self) {
+        (self.allocations, self.left_out) = (Allocations::default(), 0);
+    }
+
     fn read_range(&mut self) {
         self.parsed_range = self.range.text().and_then(|text| Range::parse(text).ok());
     }

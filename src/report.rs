@@ -128,12 +128,16 @@ pub struct Finding<'a> {
     pub address: Option<IpAddr>,
     /// How much it weighs in this request.
     pub severity: Severity,
-    /// Whether the object as stored had it already.
-    pub stored_before: bool,
+    /// Whether the object as stored has it already.
+    pub preexisting: bool,
 }
 
-/// What makes two findings the same defect: same rule, same place, same value.
-pub(crate) type Identity<'f> = (&'static str, Place<'f>, &'f str);
+/// What makes two findings of one rule the same defect: same place, same value.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Identity<'a> {
+    place: Place<'a>,
+    value: Cow<'a, str>,
+}
 
 impl Finding<'_> {
     /// The text after the path, as a `StatusCause` carries it.
@@ -149,7 +153,7 @@ impl Finding<'_> {
     /// What would be right, with so many items of the list, the address and the rule.
     pub fn remedy(&self, max_listed: usize) -> String {
         let address = self.address.map(|address| format!(" ({address})")).unwrap_or_default();
-        let before = if self.stored_before { ", stored before" } else { "" };
+        let before = if self.preexisting { ", stored before" } else { "" };
         format!("{}{address} [{}{before}]", self.advice(max_listed), self.rule.id)
     }
 
@@ -160,12 +164,36 @@ impl Finding<'_> {
     }
 
     pub(crate) fn identity(&self) -> Identity<'_> {
-        (self.rule.id, self.path.place(), &self.value)
+        Identity { place: self.path.place(), value: Cow::Borrowed(&self.value) }
     }
 
     /// Detaches the finding from the request it was found in.
     pub fn into_owned(self) -> Finding<'static> {
         Finding { path: self.path.into_owned(), value: Cow::Owned(self.value.into_owned()), ..self }
+    }
+
+    /// The address it is about.
+    pub fn at(&mut self, address: Option<IpAddr>) -> &mut Self {
+        self.address = address;
+        self
+    }
+
+    /// Lowers it to a warning: worth saying, but never a reason to deny.
+    pub fn as_warning(&mut self) -> &mut Self {
+        self.severity = self.severity.min(Severity::Warn);
+        self
+    }
+
+    /// Ends its text with a list, unless that is empty.
+    pub fn listing(&mut self, list: List) -> &mut Self {
+        self.list = (list.total() > 0).then(|| Box::new(list));
+        self
+    }
+}
+
+impl<'a> Finding<'a> {
+    pub(crate) fn into_identity(self) -> Identity<'a> {
+        Identity { place: self.path.into_place(), value: self.value }
     }
 }
 
@@ -176,41 +204,34 @@ impl fmt::Display for Finding<'_> {
     }
 }
 
-/// Where one rule writes down what it finds. It stamps the rule and its weight; a rule can neither read
-/// nor change what another found.
-#[derive(Debug)]
-pub struct Report<'a> {
+/// Takes the findings of one rule, and stamps the rule and its severity. A rule can neither read nor change what
+/// another found. A finding is passed on as soon as the next one comes: a large pool may have very many.
+pub struct Report<'r, 'a> {
     rule: &'static Rule,
     severity: Severity,
-    findings: Vec<Finding<'a>>,
+    address: Option<IpAddr>,
+    last: Option<Finding<'a>>,
+    sink: &'r mut dyn FnMut(Finding<'a>),
 }
 
-impl<'a> Report<'a> {
-    /// An empty report of `rule`, whose findings weigh `severity`.
-    pub fn of(rule: &'static Rule, severity: Severity) -> Self {
-        Self { rule, severity, findings: Vec::new() }
+impl<'r, 'a> Report<'r, 'a> {
+    /// A report of `rule` with this severity, which passes findings on to `sink`.
+    pub fn of(rule: &'static Rule, severity: Severity, sink: &'r mut dyn FnMut(Finding<'a>)) -> Self {
+        Self { rule, severity, address: None, last: None, sink }
     }
 
-    /// What the rule found.
-    pub fn into_findings(self) -> Vec<Finding<'a>> {
-        self.findings
-    }
-
-    /// How many findings there are so far.
-    pub(crate) fn len(&self) -> usize {
-        self.findings.len()
-    }
-
-    /// Notes the address that the findings from `start` on are about.
-    pub(crate) fn locate(&mut self, start: usize, address: Option<IpAddr>) {
-        for finding in &mut self.findings[start..] {
-            finding.address = address;
-        }
+    /// The address that the next findings are about, unless they say another.
+    pub(crate) fn set_address(&mut self, address: Option<IpAddr>) {
+        self.address = address;
     }
 
     /// A field that has to be there is not.
-    pub fn required(&mut self, path: FieldPath<'a>, detail: impl Into<Cow<'static, str>>) {
-        self.push(path, Problem::Required, Cow::Borrowed(""), detail.into());
+    pub fn required(
+        &mut self,
+        path: FieldPath<'a>,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> &mut Finding<'a> {
+        self.push(path, Problem::Required, Cow::Borrowed(""), detail.into())
     }
 
     /// A value that is wrong in itself.
@@ -219,8 +240,8 @@ impl<'a> Report<'a> {
         path: FieldPath<'a>,
         value: impl Into<Cow<'a, str>>,
         detail: impl Into<Cow<'static, str>>,
-    ) {
-        self.push(path, Problem::Invalid, value.into(), detail.into());
+    ) -> &mut Finding<'a> {
+        self.push(path, Problem::Invalid, value.into(), detail.into())
     }
 
     /// A value of another JSON type; Kubernetes names the type in place of the value.
@@ -229,38 +250,23 @@ impl<'a> Report<'a> {
         path: FieldPath<'a>,
         found: &'static str,
         detail: impl Into<Cow<'static, str>>,
-    ) {
-        self.push(path, Problem::TypeInvalid, Cow::Borrowed(found), detail.into());
+    ) -> &mut Finding<'a> {
+        self.push(path, Problem::TypeInvalid, Cow::Borrowed(found), detail.into())
     }
 
-    /// A value that already stands elsewhere.
+    /// A value that is already elsewhere.
     pub fn duplicate(
         &mut self,
         path: FieldPath<'a>,
         value: impl Into<Cow<'a, str>>,
         detail: impl Into<Cow<'static, str>>,
-    ) {
-        self.push(path, Problem::Duplicate, value.into(), detail.into());
+    ) -> &mut Finding<'a> {
+        self.push(path, Problem::Duplicate, value.into(), detail.into())
     }
 
-    /// A change or deletion that goes through and loses something: a warning, whatever the rule weighs.
-    pub fn notice(&mut self, path: FieldPath<'a>, detail: impl Into<Cow<'static, str>>) {
-        self.push(path, Problem::Notice, Cow::Borrowed(""), detail.into());
-        self.only_warns();
-    }
-
-    /// Lowers what was found last to a warning: worth saying, but never a reason to refuse.
-    pub fn only_warns(&mut self) {
-        if let Some(finding) = self.findings.last_mut() {
-            finding.severity = finding.severity.min(Severity::Warn);
-        }
-    }
-
-    /// Ends the text of what was found last with a list.
-    pub fn lists(&mut self, list: List) {
-        if let Some(finding) = self.findings.last_mut().filter(|_| list.total() > 0) {
-            finding.list = Some(Box::new(list));
-        }
+    /// A change or deletion that goes through and loses something: a warning, whatever the severity of the rule.
+    pub fn notice(&mut self, path: FieldPath<'a>, detail: impl Into<Cow<'static, str>>) -> &mut Finding<'a> {
+        self.push(path, Problem::Notice, Cow::Borrowed(""), detail.into()).as_warning()
     }
 
     fn push(
@@ -269,19 +275,22 @@ impl<'a> Report<'a> {
         problem: Problem,
         value: Cow<'a, str>,
         detail: Cow<'static, str>,
-    ) {
-        let (rule, severity) = (self.rule, self.severity);
-        let (list, address, stored_before) = (None, None, false);
-        self.findings.push(Finding {
-            rule,
-            path,
-            problem,
-            value,
-            detail,
-            list,
-            address,
-            severity,
-            stored_before,
-        });
+    ) -> &mut Finding<'a> {
+        self.flush();
+        let Self { rule, severity, address, .. } = *self;
+        let (list, preexisting) = (None, false);
+        self.last.insert(Finding { rule, path, problem, value, detail, list, address, severity, preexisting })
+    }
+
+    fn flush(&mut self) {
+        if let Some(finding) = self.last.take() {
+            (self.sink)(finding);
+        }
+    }
+}
+
+impl Drop for Report<'_, '_> {
+    fn drop(&mut self) {
+        self.flush();
     }
 }

@@ -1,13 +1,14 @@
 //! From what the rules found to what happens: severity, ratchet, trust and the caller's code, decided once,
 //! after all rules have spoken.
 
-use std::collections::{BTreeSet, HashSet};
+use std::cell::LazyCell;
+use std::cmp::Ordering;
 
 use crate::normalize::canonical_range;
 use crate::policy::{Enforcement, Policy};
 use crate::pool::{Pool, Spec, is_plugin_write};
-use crate::report::{Denial, Finding, Operation, Rule, Severity};
-use crate::rules::{self, Change};
+use crate::report::{Denial, Finding, Identity, Operation, Rule, Severity};
+use crate::rules::{self, PoolRule, Subject};
 
 /// One write of one pool, as the apiserver describes it.
 #[derive(Clone, Debug)]
@@ -23,14 +24,38 @@ pub struct Request<'a> {
 }
 
 /// What happens to a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Verdict<'a> {
     /// Why it is refused; `None` if it is allowed.
     pub refusal: Option<Refusal>,
-    /// What was found, sorted by path. `Deny` is what refuses; a warning goes beside the answer.
-    pub findings: Vec<Finding<'a>>,
-    /// How many findings would have refused, had trust or enforcement not lowered them.
-    pub spared: usize,
+    /// What refuses it.
+    pub denials: Findings<'a>,
+    /// What goes beside the answer.
+    pub warnings: Findings<'a>,
+    /// How often each rule spoke, with the severity that it had in this request.
+    pub counts: Vec<Count>,
+    /// How many findings would have denied, had trust or enforcement not lowered them.
+    pub would_deny: usize,
+}
+
+/// Findings sorted by path: the first of them, and how many there are. A hostile pool has more than memory.
+#[derive(Clone, Debug, Default)]
+pub struct Findings<'a> {
+    /// The first by path, offsets in numeric order, then by rule.
+    pub first: Vec<Finding<'a>>,
+    /// How many there are.
+    pub total: usize,
+}
+
+/// How often a rule spoke with one severity.
+#[derive(Clone, Copy, Debug)]
+pub struct Count {
+    /// The rule that spoke.
+    pub rule: &'static Rule,
+    /// How severe its findings were.
+    pub severity: Severity,
+    /// How many there are.
+    pub findings: usize,
 }
 
 /// The refusal that fits the caller.
@@ -44,35 +69,71 @@ pub enum Refusal {
 
 /// The judgement of the validating webhook. Total and pure: same request, same verdict.
 pub fn review<'a>(request: &'a Request<'a>, policy: &Policy) -> Verdict<'a> {
-    let mut findings = found(request, policy);
-    let mut spared = 0;
-    if !findings.is_empty() {
-        let stored = Stored::of(request);
-        let stored_before = stored.has(&findings, policy);
-        let brings_nothing_in = stored.is_only_reduced(request);
-        let trusted = is_trusted_update(request, policy);
-        for (finding, stored_before) in findings.iter_mut().zip(stored_before) {
-            finding.stored_before = stored_before;
-            let enforced = !trusted
-                && (policy.enforcement == Enforcement::Deny || finding.rule.denial == Denial::Always);
+    let mut verdict = Verdict::default();
+    let Some(subject) = subject(request) else { return verdict };
+    let trusted = is_trusted_update(request, policy);
+    let ratchet = LazyCell::new(|| Ratchet::of(request));
+    let stored = LazyCell::new(|| ratchet.subjects());
+    for (rule, severity) in rules::active(request.operation, |rule| policy.severity(rule)) {
+        let preexisting = LazyCell::new(|| Identities::of(rule, &stored));
+        let denies = policy.enforcement == Enforcement::Deny || rule.rule.denial == Denial::Always;
+        let enforced = denies && !trusted;
+        rule.check(&subject, severity, &mut |mut finding| {
+            finding.preexisting = preexisting.contains(&finding.identity());
             if finding.severity == Severity::Deny {
-                let answerable = !stored_before && !brings_nothing_in;
-                spared += usize::from(answerable && !enforced);
+                let answerable = !finding.preexisting && !ratchet.is_only_reduced;
+                verdict.would_deny += usize::from(answerable && !enforced);
                 if !answerable || !enforced {
-                    finding.severity = Severity::Warn;
+                    finding.as_warning();
                 }
             }
+            verdict.add(finding);
+        });
+    }
+    verdict.refusal = (verdict.denials.total > 0).then(|| Refusal::for_caller(request.username));
+    verdict
+}
+
+impl<'a> Verdict<'a> {
+    fn add(&mut self, finding: Finding<'a>) {
+        match self.counts.last_mut() {
+            Some(last) if last.is_of(&finding) => last.findings += 1,
+            _ => self.counts.push(Count { rule: finding.rule, severity: finding.severity, findings: 1 }),
+        }
+        match finding.severity {
+            Severity::Deny => self.denials.add(finding),
+            _ => self.warnings.add(finding),
         }
     }
-    sort(&mut findings);
-    let refused = findings.iter().any(|finding| finding.severity == Severity::Deny);
-    Verdict { refusal: refused.then(|| Refusal::for_caller(request.username)), findings, spared }
+}
+
+impl Count {
+    fn is_of(&self, finding: &Finding<'_>) -> bool {
+        (self.rule.id, self.severity) == (finding.rule.id, finding.severity)
+    }
+}
+
+impl<'a> Findings<'a> {
+    /// How many are kept.
+    pub const MAX_KEPT: usize = 20;
+
+    fn add(&mut self, finding: Finding<'a>) {
+        self.total += 1;
+        let place = self.first.partition_point(|kept| order(kept, &finding).is_le());
+        if place < Self::MAX_KEPT {
+            self.first.truncate(Self::MAX_KEPT - 1);
+            self.first.insert(place, finding);
+        }
+    }
 }
 
 /// What is found in one object by itself, as if a person created it: for files and for live pools.
 pub fn examine<'a>(pool: &'a Pool<'a>, policy: &Policy) -> Vec<Finding<'a>> {
-    let mut findings = rules::inspect(pool, None, Operation::Create, |rule| policy.severity(rule));
-    sort(&mut findings);
+    let (mut findings, subject) = (Vec::new(), Subject::new(pool, None));
+    for (rule, severity) in rules::active(Operation::Create, |rule| policy.severity(rule)) {
+        rule.check(&subject, severity, &mut |finding| findings.push(finding));
+    }
+    findings.sort_by(order);
     findings
 }
 
@@ -126,81 +187,81 @@ fn is_trusted_update(request: &Request<'_>, policy: &Policy) -> bool {
     request.operation == Operation::Update && policy.trusts(request.username)
 }
 
-fn found<'a>(request: &'a Request<'a>, policy: &Policy) -> Vec<Finding<'a>> {
-    let severity = |rule: &_| policy.severity(rule);
-    let (pool, stored) = match request.operation {
-        Operation::Delete => (request.old.as_ref(), None),
-        _ => (request.new.as_ref(), request.old.as_ref()),
-    };
-    let inspect = |pool| rules::inspect(pool, stored, request.operation, severity);
-    let mut findings = pool.map(inspect).unwrap_or_default();
-    if let (Operation::Update, Some(old), Some(new)) = (request.operation, &request.old, &request.new) {
-        let mut compared = rules::compare(&Change::between(old, new), severity);
-        findings.reserve_exact(compared.len());
-        findings.append(&mut compared);
+fn subject<'a>(request: &'a Request<'a>) -> Option<Subject<'a>> {
+    let (new, old) = (request.new.as_ref(), request.old.as_ref());
+    match (request.operation, new, old) {
+        (Operation::Delete, _, old) => Some(Subject::new(old?, None)),
+        (Operation::Update, Some(new), Some(old)) => Some(Subject::update(old, new)),
+        (_, new, old) => Some(Subject::new(new?, old)),
     }
-    findings
 }
 
 /// By path, offsets in numeric order, then by rule.
-fn sort(findings: &mut [Finding<'_>]) {
-    findings.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.rule.id.cmp(b.rule.id)));
+fn order(a: &Finding<'_>, b: &Finding<'_>) -> Ordering {
+    a.path.cmp(&b.path).then_with(|| a.rule.id.cmp(b.rule.id))
 }
 
 /// The ratchet: the stored object, whose defects a request does not answer for. Empty unless the request
 /// is an UPDATE.
-struct Stored<'a> {
+#[derive(Default)]
+struct Ratchet<'a> {
     old: Option<&'a Pool<'a>>,
     /// The same entries under the new range, where that is the network of the old one, or where nobody could
     /// read the old one: so that a repair of the range does not answer for the defects of the entries.
     rebased: Option<Pool<'a>>,
+    /// Whether the request only changes metadata or only removes allocations: then it brings nothing in,
+    /// whatever is found.
+    is_only_reduced: bool,
 }
 
-impl<'a> Stored<'a> {
+impl<'a> Ratchet<'a> {
     fn of(request: &'a Request<'a>) -> Self {
         let (Operation::Update, Some(old), Some(new)) = (request.operation, &request.old, &request.new)
         else {
-            return Self { old: None, rebased: None };
+            return Self::default();
         };
         let shift = if old.spec.range == new.spec.range { None } else { shift_between(old, new) };
         let rebased = shift.map(|shift| {
             let spec = old.spec.shifted(shift).with_range(new.spec.range.clone());
             Pool { spec, ..old.clone() }
         });
-        Self { old: Some(old), rebased }
+        let is_only_reduced = new.spec == old.spec || only_removes(&old.spec, &new.spec);
+        Self { old: Some(old), rebased, is_only_reduced }
     }
 
-    /// Which of these findings the object as stored has as well.
-    fn has(&self, findings: &[Finding<'_>], policy: &Policy) -> Vec<bool> {
-        let mut before = vec![false; findings.len()];
-        if self.old.is_none() {
-            return before;
+    /// What the rules find preexisting defects in.
+    fn subjects(&self) -> Stored<'_> {
+        let subject = |pool| Subject::new(pool, Some(pool));
+        Stored { old: self.old.map(subject), rebased: self.rebased.as_ref().map(subject) }
+    }
+}
+
+struct Stored<'a> {
+    old: Option<Subject<'a>>,
+    rebased: Option<Subject<'a>>,
+}
+
+/// What one rule finds in the object as stored. Sorted, which takes half the memory of a hash set.
+struct Identities<'a>(Vec<Identity<'a>>);
+
+impl<'a> Identities<'a> {
+    fn of(rule: &'static PoolRule, stored: &Stored<'a>) -> Self {
+        let mut found = Vec::new();
+        if let Some(old) = &stored.old {
+            rule.check(old, Severity::Warn, &mut |finding| found.push(finding.into_identity()));
         }
-        let spoke: BTreeSet<_> = findings.iter().map(|finding| finding.rule.id).collect();
-        let severity = |rule: &Rule| match spoke.contains(rule.id) {
-            true => policy.severity(rule),
-            false => Severity::Off,
-        };
-        let stored = self.old.into_iter().map(|pool| (pool, false));
-        let rebased = self.rebased.iter().map(|pool| (pool, true));
-        // One after the other: what is found in a large pool can take more memory than the pool.
-        for (pool, is_rebased) in stored.chain(rebased) {
-            let found = rules::inspect(pool, Some(pool), Operation::Update, severity);
-            // The range of the rebased pool is not the stored one; only its entries were there before.
-            let found = found.iter().filter(|finding| !is_rebased || finding.path.is_entry());
-            let found: HashSet<_> = found.map(Finding::identity).collect();
-            for (before, finding) in before.iter_mut().zip(findings) {
-                *before |= found.contains(&finding.identity());
-            }
+        if let Some(rebased) = &stored.rebased {
+            // Its range is not the stored one; only its entries were there before.
+            rule.check(rebased, Severity::Warn, &mut |finding| {
+                found.extend(finding.path.is_entry().then(|| finding.into_identity()));
+            });
         }
-        before
+        found.sort_unstable();
+        Self(found)
     }
 
-    /// Whether the request only changes metadata or only removes allocations: then it brings nothing in,
-    /// whatever is found.
-    fn is_only_reduced(&self, request: &Request<'_>) -> bool {
-        let (Some(old), Some(new)) = (self.old, &request.new) else { return false };
-        new.spec == old.spec || only_removes(&old.spec, &new.spec)
+    fn contains(&self, identity: &Identity<'_>) -> bool {
+        self.0.binary_search_by(|it| it.cmp(identity)).is_ok()
     }
 }
 

@@ -31,13 +31,13 @@ pub struct PoolRule {
 #[derive(Clone, Copy, Debug)]
 pub enum Check {
     /// One pool as a whole; on DELETE, the one that goes.
-    Pool(for<'a> fn(&'a Pool<'a>, &mut Report<'a>)),
+    Pool(for<'a> fn(&'a Pool<'a>, &mut Report<'_, 'a>)),
     /// The same beside the stored pool, if there is one: what it already has, or how it says it.
-    Write(for<'a> fn(&'a Pool<'a>, Option<&Pool<'a>>, &mut Report<'a>)),
+    Write(for<'a> fn(&'a Pool<'a>, Option<&Pool<'a>>, &mut Report<'_, 'a>)),
     /// One entry of `spec.allocations` at a time; not those that are as whereabouts writes them.
-    Allocation(for<'a> fn(&'a Pool<'a>, &'a Allocation<'a>, &mut Report<'a>)),
+    Allocation(for<'a> fn(&'a Pool<'a>, &'a Allocation<'a>, &mut Report<'_, 'a>)),
     /// The step from the stored pool to the new one.
-    Change(for<'a> fn(&Change<'a>, &mut Report<'a>)),
+    Change(for<'a> fn(&Change<'a>, &mut Report<'_, 'a>)),
 }
 
 /// The step from the stored pool to the new one.
@@ -96,63 +96,55 @@ pub fn find(id_or_name: &str) -> Option<&'static Rule> {
         .find(|rule| rule.id.eq_ignore_ascii_case(id_or_name) || rule.name.eq_ignore_ascii_case(id_or_name))
 }
 
-/// Everything the rules find in one pool when `operation` is done to it; `stored` is the pool that an update
-/// replaces. `severity` says what each rule weighs; those that are off do not run.
-pub fn inspect<'a>(
+/// What the rules look at in one request.
+pub struct Subject<'a> {
     pool: &'a Pool<'a>,
-    stored: Option<&Pool<'a>>,
-    operation: Operation,
-    severity: impl Fn(&Rule) -> Severity,
-) -> Vec<Finding<'a>> {
-    let mut findings = Vec::new();
-    let mut per_allocation = Vec::with_capacity(ALL.len());
-    for (rule, severity) in active(operation, severity) {
-        let mut report = Report::of(&rule.rule, severity);
-        match rule.check {
-            Check::Pool(check) => check(pool, &mut report),
-            Check::Write(check) => check(pool, stored, &mut report),
+    stored: Option<&'a Pool<'a>>,
+    change: Option<Change<'a>>,
+    /// The entries that a rule may find something in.
+    not_ordinary: Vec<&'a Allocation<'a>>,
+}
+
+impl<'a> Subject<'a> {
+    /// One pool; `stored` is the one that an update replaces.
+    pub fn new(pool: &'a Pool<'a>, stored: Option<&'a Pool<'a>>) -> Self {
+        let is_ordinary = |it| pool.range().is_some_and(|range| ordinary::is_ordinary(it, range));
+        // One walk over the allocations for all rules: a large pool is read from memory once.
+        let not_ordinary = pool.spec.allocations.iter().filter(|it| !is_ordinary(it)).collect();
+        Self { pool, stored, change: None, not_ordinary }
+    }
+
+    /// An update, of which the rules see the step as well.
+    pub fn update(old: &'a Pool<'a>, new: &'a Pool<'a>) -> Self {
+        Self { change: Some(Change::between(old, new)), ..Self::new(new, Some(old)) }
+    }
+}
+
+impl PoolRule {
+    /// Passes everything the rule finds on to `sink`, with this severity.
+    pub fn check<'a>(
+        &'static self,
+        subject: &Subject<'a>,
+        severity: Severity,
+        sink: &mut dyn FnMut(Finding<'a>),
+    ) {
+        let mut report = Report::of(&self.rule, severity, sink);
+        match self.check {
+            Check::Pool(check) => check(subject.pool, &mut report),
+            Check::Write(check) => check(subject.pool, subject.stored, &mut report),
+            Check::Change(check) => subject.change.iter().for_each(|change| check(change, &mut report)),
             Check::Allocation(check) => {
-                per_allocation.push((check, report));
-                continue;
-            }
-            Check::Change(_) => {}
-        }
-        findings.append(&mut report.into_findings());
-    }
-    // One walk over the allocations for all rules: a large pool is read from memory once.
-    for allocation in &pool.spec.allocations {
-        if pool.range().is_some_and(|range| ordinary::is_ordinary(allocation, range)) {
-            continue;
-        }
-        for (check, report) in &mut per_allocation {
-            let before = report.len();
-            check(pool, allocation, report);
-            if report.len() > before {
-                report.locate(before, address_of(pool, allocation));
+                for allocation in &subject.not_ordinary {
+                    report.set_address(address_of(subject.pool, allocation));
+                    check(subject.pool, allocation, &mut report);
+                }
             }
         }
     }
-    findings.reserve_exact(per_allocation.iter().map(|(_, report)| report.len()).sum());
-    for (_, report) in per_allocation {
-        findings.append(&mut report.into_findings());
-    }
-    findings
 }
 
-/// What the rules about changes find.
-pub fn compare<'a>(change: &Change<'a>, severity: impl Fn(&Rule) -> Severity) -> Vec<Finding<'a>> {
-    let mut findings = Vec::new();
-    for (rule, severity) in active(Operation::Update, severity) {
-        if let Check::Change(check) = rule.check {
-            let mut report = Report::of(&rule.rule, severity);
-            check(change, &mut report);
-            findings.append(&mut report.into_findings());
-        }
-    }
-    findings
-}
-
-fn active(
+/// The rules that look at `operation`, with their severity, less those that are off.
+pub fn active(
     operation: Operation,
     severity: impl Fn(&Rule) -> Severity,
 ) -> impl Iterator<Item = (&'static PoolRule, Severity)> {

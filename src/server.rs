@@ -58,7 +58,7 @@ use tokio::net::TcpListener;
 use self::account::Account;
 pub use self::args::{EnforcementArg, LogFormat, ServeArgs, TlsVersionArg};
 pub use self::certificates::Certificates;
-pub use self::limits::{Limits, REVIEW_BYTES_AT_MOST};
+pub use self::limits::Limits;
 use self::metrics::Metrics;
 pub use self::pair::CertificateError;
 use self::processors::Processors;

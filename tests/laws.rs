@@ -552,7 +552,7 @@ fn what_trust_spares_is_counted_and_warned_of() {
     let answer =
         ippool_webhook::admission::answer(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
     assert!(answer.summary.trusted);
-    assert_eq!(answer.summary.spared, 1);
+    assert_eq!(answer.summary.would_deny, 1);
     assert_eq!(answer.summary.outcome.as_str(), "warned");
 }
 

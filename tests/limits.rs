@@ -59,7 +59,7 @@ fn bounds() -> Vec<(&'static str, String, &'static str)> {
         small_bytes,
         large_bytes,
         review_factor,
-        review_factor_at_most,
+        review_bytes,
         reviews_at_once: _,
         file,
         certificate_poll,
@@ -83,11 +83,10 @@ fn bounds() -> Vec<(&'static str, String, &'static str)> {
         ("an answer of which nothing can be written", time(write), "closed"),
         ("a string in a body of more than 8 KiB", "512 KiB to 1 MiB".to_owned(), "400"),
         (
-            "a review counts in the account while that has them, in sizes of its body",
-            review_factor.to_string(),
-            "others wait",
+            "what a review takes beside its body",
+            format!("{review_factor} times the body, {}", bytes(review_bytes)),
+            "503 where that is not there",
         ),
-        ("a review finds free memory, in sizes of its body", review_factor_at_most.to_string(), "503"),
         ("a review on the thread of its connection", bytes(inline_bytes), "it goes to a thread of its own"),
         (
             "reviews on threads of their own, at once",

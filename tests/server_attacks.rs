@@ -243,11 +243,7 @@ async fn reviews_with_many_findings_do_not_delay_others() {
 async fn the_longest_hostile_reviews_do_not_delay_others() {
     let serving = Serving::start(&[]);
     let took = while_it_hurts(&serving, &defects(170_000)).await;
-    let resident = format!("{:.0} MiB resident at most", serving.peak() / MIB);
-    figure(
-        "4 of the longest reviews at once, full of defects",
-        &format!("a review took {}; {resident}", seconds(took)),
-    );
+    note(&serving, "4 of the longest reviews at once, full of defects", took);
 }
 
 #[tokio::test]

@@ -13,12 +13,8 @@ use crate::path::Quoted;
 use crate::policy::Policy;
 use crate::pool::{GROUP, KIND, Pool};
 use crate::report::{Finding, Operation, Rule, Severity};
-use crate::review::{Refusal, Verdict};
-use crate::rules;
-
-/// How many causes a refusal lists, and how many warnings an answer carries, before one line gives the
-/// number left out. kubectl prints each on its own line.
-const MAX_LISTED: usize = 20;
+use crate::review::{Count, Findings, Refusal, Verdict};
+use crate::rules::{self, Subject};
 
 /// How many items a list within a warning names, before it gives the number left out.
 const MAX_LISTED_IN_WARNING: usize = 5;
@@ -105,25 +101,23 @@ pub(super) fn patched(question: &Question<'_>, pool: &Pool<'_>, range: &str, pol
     written(question, policy, response, Outcome::Patched, findings, 0)
 }
 
-/// The verdict of the rules.
+/// The verdict of the rules. After the causes and the warnings that are kept, one line gives the number left out:
+/// kubectl prints each on its own line.
 pub(super) fn judged(question: &Question<'_>, verdict: &Verdict<'_>, policy: &Policy) -> Answer {
-    let (denying, warning): (Vec<_>, Vec<_>) =
-        verdict.findings.iter().partition(|finding| finding.severity == Severity::Deny);
-    let findings: Vec<_> = verdict.findings.iter().map(|finding| (finding.rule, finding.severity)).collect();
     let response = Response {
         uid: &question.uid,
         allowed: verdict.refusal.is_none(),
-        status: verdict.refusal.map(|refusal| status(question, refusal, &denying)),
-        audit_annotations: annotations(&findings),
-        warnings: warnings(&warning),
+        status: verdict.refusal.map(|refusal| status(question, refusal, &verdict.denials)),
+        audit_annotations: annotations(&verdict.counts),
+        warnings: warnings(&verdict.warnings),
         ..Response::default()
     };
-    let outcome = match (verdict.refusal, warning.is_empty()) {
+    let outcome = match (verdict.refusal, verdict.warnings.total) {
         (Some(_), _) => Outcome::Denied,
-        (None, false) => Outcome::Warned,
-        (None, true) => Outcome::Allowed,
+        (None, 1..) => Outcome::Warned,
+        (None, 0) => Outcome::Allowed,
     };
-    written(question, policy, response, outcome, findings, verdict.spared)
+    written(question, policy, response, outcome, verdict.counts.clone(), verdict.would_deny)
 }
 
 fn written(
@@ -131,8 +125,8 @@ fn written(
     policy: &Policy,
     response: Response<'_>,
     outcome: Outcome,
-    findings: Vec<(&'static Rule, Severity)>,
-    spared: usize,
+    findings: Vec<Count>,
+    would_deny: usize,
 ) -> Answer {
     let review = Review { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response };
     // Strings and numbers always serialise; were it otherwise, the apiserver would report an empty answer.
@@ -148,7 +142,7 @@ fn written(
         dry_run: question.dry_run,
         outcome,
         findings,
-        spared,
+        would_deny,
         untrusted_plugin_write: false,
     };
     Answer { body, summary }
@@ -156,9 +150,9 @@ fn written(
 
 /// The refusal: everything in the message for tools that show only that, everything in the causes for
 /// kubectl, which shows only those.
-fn status<'a>(question: &'a Question<'_>, refusal: Refusal, denying: &[&Finding<'_>]) -> Status<'a> {
-    let left_out = denying.len().saturating_sub(MAX_LISTED);
-    let mut causes: Vec<_> = denying.iter().take(MAX_LISTED).map(|finding| cause(finding)).collect();
+fn status<'a>(question: &'a Question<'_>, refusal: Refusal, denials: &Findings<'_>) -> Status<'a> {
+    let mut causes: Vec<_> = denials.first.iter().map(cause).collect();
+    let left_out = denials.total - causes.len();
     if left_out > 0 {
         causes.push(Cause {
             reason: "FieldValueTooMany",
@@ -182,9 +176,9 @@ fn cause(finding: &Finding<'_>) -> Cause {
     Cause { reason: finding.problem.cause(), message: finding.message(), field: finding.path.to_string() }
 }
 
-fn warnings(findings: &[&Finding<'_>]) -> Vec<String> {
-    let mut lines: Vec<_> = findings.iter().take(MAX_LISTED).map(|finding| warning(finding)).collect();
-    let left_out = findings.len().saturating_sub(MAX_LISTED);
+fn warnings(findings: &Findings<'_>) -> Vec<String> {
+    let mut lines: Vec<_> = findings.first.iter().map(warning).collect();
+    let left_out = findings.total - lines.len();
     if left_out > 0 {
         lines.push(format!("{left_out} more warnings about this IPPool are left out here"));
     }
@@ -214,10 +208,10 @@ fn shortened(text: String) -> String {
 }
 
 /// `rules` names every rule that spoke, `denied-by` those that refused.
-fn annotations(findings: &[(&'static Rule, Severity)]) -> BTreeMap<&'static str, String> {
+fn annotations(findings: &[Count]) -> BTreeMap<&'static str, String> {
     let ids = |at_least: Severity| {
-        let spoke = findings.iter().filter(|(_, severity)| *severity >= at_least);
-        let ids: BTreeSet<_> = spoke.map(|(rule, _)| rule.id).collect();
+        let spoke = findings.iter().filter(|count| count.severity >= at_least);
+        let ids: BTreeSet<_> = spoke.map(|count| count.rule.id).collect();
         ids.into_iter().collect::<Vec<_>>().join(",")
     };
     let entries = [("rules", ids(Severity::Warn)), ("denied-by", ids(Severity::Deny))];
@@ -225,10 +219,15 @@ fn annotations(findings: &[(&'static Rule, Severity)]) -> BTreeMap<&'static str,
 }
 
 /// The rules whose defects normalizing repairs in this pool.
-fn normalized_findings(pool: &Pool<'_>, policy: &Policy) -> Vec<(&'static Rule, Severity)> {
+fn normalized_findings(pool: &Pool<'_>, policy: &Policy) -> Vec<Count> {
     let severity = |rule: &Rule| {
         if rule.normalized { policy.severity(rule).min(Severity::Warn) } else { Severity::Off }
     };
-    let findings = rules::inspect(pool, None, Operation::Create, severity);
-    findings.into_iter().map(|finding| (finding.rule, finding.severity)).collect()
+    let (mut counts, subject) = (Vec::new(), Subject::new(pool, None));
+    for (rule, severity) in rules::active(Operation::Create, severity) {
+        rule.check(&subject, severity, &mut |finding| {
+            counts.push(Count { rule: finding.rule, severity: finding.severity, findings: 1 });
+        });
+    }
+    counts
 }

@@ -23,8 +23,9 @@ pub(super) trait Part<'a> {
 impl<'a> Part<'a> for Pool<'a> {
     fn take<M: MapAccess<'a>>(&mut self, key: Text<'a>, map: &mut M) -> Result<(), M::Error> {
         match key.as_ref() {
-            "metadata" => map.next_value_seed(Fill(&mut self.metadata)),
-            "spec" => map.next_value_seed(Fill(&mut self.spec)),
+            // Of two members with one name the last counts, as the apiserver has it.
+            "metadata" => map.next_value_seed(Fill(fresh(&mut self.metadata))),
+            "spec" => map.next_value_seed(Fill(fresh(&mut self.spec))),
             _ => skip(map),
         }
     }
@@ -60,6 +61,7 @@ impl<'a> Part<'a> for Spec<'a> {
                 self.read_range();
             }
             "allocations" => {
+                self.forget_allocations();
                 let mut read = Entries { reading: Reading::beside(None, 0), spec: self };
                 map.next_value_seed(Fill(&mut read))?;
                 let Entries { reading, spec } = read;
@@ -83,7 +85,7 @@ struct Entries<'s, 'a> {
 
 impl<'a> Part<'a> for Entries<'_, 'a> {
     fn take<M: MapAccess<'a>>(&mut self, key: Text<'a>, map: &mut M) -> Result<(), M::Error> {
-        if self.spec.allocations.len() + self.reading.len() == MAX_ALLOCATIONS {
+        if self.reading.len() == MAX_ALLOCATIONS {
             self.spec.left_out += 1;
             return skip(map);
         }
@@ -110,6 +112,11 @@ impl<'a> Part<'a> for Allocation<'a> {
     fn shape(&mut self, shape: Shape) {
         self.shape = shape;
     }
+}
+
+fn fresh<T: Default>(part: &mut T) -> &mut T {
+    *part = T::default();
+    part
 }
 
 fn skip<'a, M: MapAccess<'a>>(map: &mut M) -> Result<(), M::Error> {

@@ -13,7 +13,7 @@ use super::allocations::Reading;
 use super::landmark::{Known, Landmarks};
 use super::read::{Fill, Part, Text};
 use super::walk::Walk;
-use super::{Allocation, Field, MAX_ALLOCATIONS, Pool, Shape};
+use super::{Allocation, Field, MAX_ALLOCATIONS, Metadata, Pool, Shape, Spec};
 
 /// What `managedFields` says of an allocation that whereabouts wrote, before its offset.
 const MANAGED: &str = r#""f:"#;
@@ -54,6 +54,7 @@ impl<'a> Usual<'a> {
     }
 
     fn metadata(&mut self, walk: &mut Walk<'a>) -> Result<(), Error> {
+        self.pool.metadata = Metadata::default();
         let mut members = walk.members()?;
         while let Some(key) = members.next_key::<Text<'a>>()? {
             match key.as_ref() {
@@ -68,7 +69,8 @@ impl<'a> Usual<'a> {
     }
 
     fn spec(&mut self, walk: &mut Walk<'a>, like: Option<&Self>) -> Result<(), Error> {
-        self.pool.spec.shape(Shape::Object);
+        self.pool.spec = Spec { shape: Shape::Object, ..Spec::default() };
+        self.landmarks = Landmarks::default();
         let mut members = walk.members()?;
         while let Some(key) = members.next_key::<Text<'a>>()? {
             match key.as_ref() {
@@ -86,24 +88,21 @@ impl<'a> Usual<'a> {
 
     fn allocations(&mut self, walk: &mut Walk<'a>, like: Option<&Self>) -> Result<(), Error> {
         self.pool.spec.allocations_shape = Shape::Object;
-        let before = self.pool.spec.allocations.len();
-        let room = MAX_ALLOCATIONS - before;
-        let is_first = before == 0 && like.is_none();
-        // What stands twice in one object is two things: the second is not held in common.
-        let like = like.filter(|_| before == 0);
-        let expected = if is_first { (walk.ahead().len() / ENTRY_BYTES).min(room) } else { 0 };
+        self.pool.spec.forget_allocations();
+        let expected =
+            if like.is_none() { (walk.ahead().len() / ENTRY_BYTES).min(MAX_ALLOCATIONS) } else { 0 };
         let mut reading = Reading::beside(like.map(|like| &like.pool.spec.allocations), expected);
         let mut known = Known::of(like.map(|like| &like.landmarks));
         let mut members = walk.members()?;
         let mut landmarks = Landmarks::from(*members.walk, expected);
         while members.next()? {
-            if reading.len() == room {
+            if reading.len() == MAX_ALLOCATIONS {
                 self.pool.spec.left_out += 1;
                 members.walk.key()?;
                 members.walk.skip()?;
                 continue;
             }
-            let common = known.pass(members.walk, room - reading.len());
+            let common = known.pass(members.walk, MAX_ALLOCATIONS - reading.len());
             if common.is_empty() {
                 let key = members.walk.key()?;
                 match as_whereabouts_writes(key, members.walk) {
@@ -115,10 +114,8 @@ impl<'a> Usual<'a> {
                 reading.share(common);
             }
         }
-        // They tell the place of an entry in a list only where it is the whole and only list.
-        if before == 0 && reading.shares_nothing() {
-            self.landmarks = landmarks;
-        }
+        // They tell the place of an entry in a list only where that is the whole list.
+        self.landmarks = if reading.shares_nothing() { landmarks } else { Landmarks::default() };
         self.pool.spec.allocations.append(reading);
         Ok(())
     }

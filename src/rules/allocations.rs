@@ -31,8 +31,12 @@ pub static ALLOCATIONS_MISSING: PoolRule = PoolRule {
         const WANTED: &str = "must be an object of offsets; a pool without allocations has {}";
         match (&pool.spec.shape, &pool.spec.allocations_shape) {
             (Shape::Unreadable, _) | (_, Shape::Object | Shape::Unreadable) => {}
-            (_, Shape::Absent | Shape::Null) => report.required(PATH, WANTED),
-            (_, Shape::Other(found)) => report.wrong_type(PATH, found.as_str(), WANTED),
+            (_, Shape::Absent | Shape::Null) => {
+                report.required(PATH, WANTED);
+            }
+            (_, Shape::Other(found)) => {
+                report.wrong_type(PATH, found.as_str(), WANTED);
+            }
         }
     }),
 };
@@ -61,10 +65,9 @@ pub static OFFSET_COLLISION: PoolRule = PoolRule {
         for (offset, allocation) in colliding {
             let first = *first_of.entry(offset).or_insert(allocation);
             if !std::ptr::eq(first, allocation) {
-                let before = report.len();
                 let detail = format!("is read as {offset}, like the key {}", Shortened(&first.key));
-                report.duplicate(place(allocation), allocation.key.as_ref(), detail);
-                report.locate(before, address_of(pool, allocation));
+                let address = address_of(pool, allocation);
+                report.duplicate(place(allocation), allocation.key.as_ref(), detail).at(address);
             }
         }
     }),
@@ -101,10 +104,9 @@ pub static OWNER_TWICE: PoolRule = PoolRule {
             let owner = owner(allocation);
             let first = *first_of.entry(owner).or_insert(allocation);
             if !std::ptr::eq(first, allocation) {
-                let before = report.len();
                 let detail = format!("already holds {} with the same ifname", place(first));
-                report.duplicate(place(allocation).field("podref"), owner.0, detail);
-                report.locate(before, address_of(pool, allocation));
+                let path = place(allocation).field("podref");
+                report.duplicate(path, owner.0, detail).at(address_of(pool, allocation));
             }
         }
     }),

@@ -42,8 +42,7 @@ pub static RANGE_CHANGED: PoolRule = PoolRule {
             None => {}
             Some(_) if moved.is_empty() => {}
             Some(new) if is_repair(change, old, new, &moved) => {
-                report.notice(RANGE, "allocations change their address: ");
-                report.lists(moved.list());
+                report.notice(RANGE, "allocations change their address: ").listing(moved.list());
             }
             Some(new) => deny_move(change, new, &moved, report),
         }
@@ -58,22 +57,20 @@ fn is_repair(change: &Change<'_>, old: &Range, new: &Range, moved: &Moved) -> bo
 }
 
 /// Nothing would count from such a range, so the next update could give the pool any other.
-fn deny_unreadable<'a>(change: &Change<'a>, report: &mut Report<'a>) {
+fn deny_unreadable<'a>(change: &Change<'a>, report: &mut Report<'_, 'a>) {
     let (stored, text) = range_texts(change);
     let detail = format!("field is immutable: must be {}, or allocations lose their address", Quoted(stored));
     report.invalid(RANGE, text, detail);
 }
 
-fn deny_move<'a>(change: &Change<'a>, new: &Range, moved: &Moved, report: &mut Report<'a>) {
+fn deny_move<'a>(change: &Change<'a>, new: &Range, moved: &Moved, report: &mut Report<'_, 'a>) {
     let (stored, text) = range_texts(change);
     if loses_host_bits(change.old, change.new) {
         let detail = "field is immutable, unless every offset is rewritten in the same request: ";
-        report.invalid(RANGE, text, detail);
-        report.lists(offsets_to_write(change.old, change.new, new));
+        report.invalid(RANGE, text, detail).listing(offsets_to_write(change.old, change.new, new));
     } else {
         let detail = format!("field is immutable: must be {}, or allocations move: ", Quoted(stored));
-        report.invalid(RANGE, text, detail);
-        report.lists(moved.list());
+        report.invalid(RANGE, text, detail).listing(moved.list());
     }
 }
 
@@ -122,10 +119,9 @@ pub static OWNER_REPLACED: PoolRule = PoolRule {
             let is_same_claim = old.claim.is_some() && old.claim == new.claim;
             // Where no pod could be meant before, there is none to replace.
             if old.owner() != new.owner() && is_podref(old.owner()) && !is_same_claim {
-                let start = report.len();
                 let detail = format!("replaces {}, which may still use the address", Quoted(old.owner()));
-                report.invalid(place(new).field("podref"), new.owner(), detail);
-                report.locate(start, address_of(change.new, new));
+                let path = place(new).field("podref");
+                report.invalid(path, new.owner(), detail).at(address_of(change.new, new));
             }
         }
     }),

@@ -48,8 +48,7 @@ pub static NAME_CONTRADICTS_RANGE: PoolRule = PoolRule {
             }
             Suffix::None => {
                 let detail = format!("must end in {expected}, or whereabouts never looks it up");
-                report.invalid(PATH, name, detail);
-                report.only_warns();
+                report.invalid(PATH, name, detail).as_warning();
             }
         }
     }),

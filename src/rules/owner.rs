@@ -29,7 +29,9 @@ pub static ALLOCATION_FIELD_MISSING: PoolRule = PoolRule {
         Shape::Other(found) => {
             report.wrong_type(place(allocation), found.as_str(), "must be an object with id and podref");
         }
-        _ => report.required(place(allocation), "must be an object with id and podref"),
+        _ => {
+            report.required(place(allocation), "must be an object with id and podref");
+        }
     }),
 };
 
@@ -37,7 +39,7 @@ fn require<'a>(
     allocation: &'a Allocation<'a>,
     name: &'static str,
     field: &'a Field<'a>,
-    report: &mut Report<'a>,
+    report: &mut Report<'_, 'a>,
 ) {
     let wanted = match name {
         "id" => "must be the id of the container",
@@ -45,8 +47,12 @@ fn require<'a>(
     };
     match field {
         Field::Text(_) => {}
-        Field::Absent | Field::Null => report.required(place(allocation).field(name), wanted),
-        Field::Other(found) => report.wrong_type(place(allocation).field(name), found.as_str(), wanted),
+        Field::Absent | Field::Null => {
+            report.required(place(allocation).field(name), wanted);
+        }
+        Field::Other(found) => {
+            report.wrong_type(place(allocation).field(name), found.as_str(), wanted);
+        }
     }
 }
 
@@ -119,7 +125,9 @@ pub static IFNAME_MALFORMED: PoolRule = PoolRule {
         match &allocation.ifname {
             Field::Absent | Field::Null => {}
             Field::Text(name) if is_ifname(name) => {}
-            Field::Text(name) => report.invalid(place(allocation).field("ifname"), name.as_ref(), WANTED),
+            Field::Text(name) => {
+                report.invalid(place(allocation).field("ifname"), name.as_ref(), WANTED);
+            }
             Field::Other(found) => {
                 report.wrong_type(place(allocation).field("ifname"), found.as_str(), WANTED);
             }

@@ -34,9 +34,15 @@ pub static RANGE_MISSING: PoolRule = PoolRule {
                 let why = &pool.spec.why_unreadable;
                 report.invalid(FieldPath::of("spec"), "", format!("the object cannot be read: {why}"));
             }
-            (Shape::Object, Field::Absent | Field::Null) => report.required(PATH, WANTED),
-            (Shape::Object, Field::Text(text)) if text.is_empty() => report.required(PATH, WANTED),
-            (Shape::Object, Field::Other(found)) => report.wrong_type(PATH, found.as_str(), WANTED),
+            (Shape::Object, Field::Absent | Field::Null) => {
+                report.required(PATH, WANTED);
+            }
+            (Shape::Object, Field::Text(text)) if text.is_empty() => {
+                report.required(PATH, WANTED);
+            }
+            (Shape::Object, Field::Other(found)) => {
+                report.wrong_type(PATH, found.as_str(), WANTED);
+            }
             (Shape::Object, Field::Text(_)) => {}
         }
     }),
@@ -101,8 +107,8 @@ pub static RANGE_HOST_BITS: PoolRule = PoolRule {
         } else if offsets.total() == 0 {
             report.invalid(PATH, text, format!("must be \"{network}\", from which offsets count"));
         } else {
-            report.invalid(PATH, text, format!("must be \"{network}\", from which offsets count: "));
-            report.lists(offsets);
+            let detail = format!("must be \"{network}\", from which offsets count: ");
+            report.invalid(PATH, text, detail).listing(offsets);
         }
     }),
 };

@@ -59,17 +59,14 @@ const EVICT: Duration = Duration::from_millis(250);
 const INLINE_BYTES: usize = 8 * 1024;
 /// A request up to this size, in bytes, may use the part of the account that is kept from larger ones.
 const SMALL_BYTES: usize = 64 * 1024;
-/// From this size on, in bytes, bodies are reviewed one at a time, and the others need not wait for them. One made to
-/// hurt takes 0.8 s and [`REVIEW_BYTES_AT_MOST`].
+/// From this size on, in bytes, bodies are reviewed one at a time, and the others need not wait for them: a hostile one
+/// takes half a second.
 const LARGE_BYTES: usize = 256 * 1024;
-/// What a review takes beside its body, in sizes of the body: half for what whereabouts writes, up to this for what
-/// people do.
-const REVIEW_FACTOR: usize = 2;
-/// What a review takes where the body is hostile, in sizes of the body. So much has to be there before it begins.
-const REVIEW_FACTOR_AT_MOST: usize = 40;
-/// What the longest review takes where its body is hostile, in bytes: 28 times that. The account does not know it,
-/// but the memory limit of the pod does.
-pub const REVIEW_BYTES_AT_MOST: usize = 28 * MAX_BODY_BYTES;
+/// What a review takes at most beside its body, in sizes of the body (`tests/memory.rs`); half of one for what
+/// whereabouts writes.
+const REVIEW_FACTOR: usize = 32;
+/// What a review takes at most, in bytes: there are no more than 65,536 entries in a pool.
+const REVIEW_BYTES: usize = 40 * 1024 * 1024;
 /// Reading a file of certificates; a file system that takes longer hangs.
 pub const FILE: Duration = Duration::from_secs(5);
 /// Between two looks at the certificate files, should nothing have told of a change. The kubelet itself takes
@@ -125,10 +122,10 @@ pub struct Limits {
     pub small_bytes: usize,
     /// Bodies from this size on, in bytes, are reviewed one at a time.
     pub large_bytes: usize,
-    /// What a review takes, in sizes of its body.
+    /// What a review takes at most, in sizes of its body.
     pub review_factor: usize,
-    /// What it takes at most.
-    pub review_factor_at_most: usize,
+    /// What a review takes at most, in bytes.
+    pub review_bytes: usize,
     /// Bodies below that and above `inline_bytes` reviewed at once.
     pub reviews_at_once: usize,
     /// Reading a file of certificates.
@@ -164,7 +161,7 @@ impl Default for Limits {
             small_bytes: SMALL_BYTES,
             large_bytes: LARGE_BYTES,
             review_factor: REVIEW_FACTOR,
-            review_factor_at_most: REVIEW_FACTOR_AT_MOST,
+            review_bytes: REVIEW_BYTES,
             reviews_at_once: reviews_at_once(),
             file: FILE,
             certificate_poll: CERTIFICATE_POLL,

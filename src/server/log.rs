@@ -16,8 +16,7 @@ const MAX_TEXT_BYTES: usize = 256;
 
 /// An answered review. What was allowed without a word is of interest only when somebody looks for it.
 pub fn reviewed(endpoint: Endpoint, summary: &Summary, took: Duration) {
-    // Each rule once: there may be as many findings as there are allocations.
-    let rules: BTreeSet<_> = summary.findings.iter().map(|(rule, _)| rule.id).collect();
+    let rules: BTreeSet<_> = summary.findings.iter().map(|count| count.rule.id).collect();
     let rules = rules.into_iter().collect::<Vec<_>>().join(",");
     macro_rules! line {
         ($level:ident) => {
@@ -32,8 +31,8 @@ pub fn reviewed(endpoint: Endpoint, summary: &Summary, took: Duration) {
                 dry_run = summary.dry_run,
                 outcome = summary.outcome.as_str(),
                 rules,
-                findings = summary.findings.len(),
-                spared = summary.spared,
+                findings = summary.findings.iter().map(|count| count.findings).sum::<usize>(),
+                would_deny = summary.would_deny,
                 duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
                 "reviewed"
             )

@@ -165,8 +165,7 @@ impl Metrics {
         r.register("certificate_reloads", help, self.reloads.clone());
         let help = "Contents of --client-ca that changed, and whether they could be used";
         r.register("client_ca_reloads", help, self.client_ca_reloads.clone());
-        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        r.register("build", "The version that runs", build);
+        r.register("build", "The version that runs", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
     }
 
     /// A counter that appears with its first event hides that event from `rate()`.
@@ -216,11 +215,12 @@ impl Metrics {
     pub fn reviewed(&self, endpoint: Endpoint, summary: &Summary) {
         let Summary { operation, trusted, outcome, .. } = *summary;
         self.reviews.get_or_create(&reviewed(endpoint, operation.as_str(), trusted, outcome.as_str())).inc();
-        for (rule, severity) in &summary.findings {
-            self.findings.get_or_create(&Found { rule: rule.id, severity: severity.as_str() }).inc();
+        for count in &summary.findings {
+            let found = Found { rule: count.rule.id, severity: count.severity.as_str() };
+            self.findings.get_or_create(&found).inc_by(count.findings as u64);
         }
         self.untrusted_plugin_writes.inc_by(summary.untrusted_plugin_write.into());
-        if summary.spared > 0 {
+        if summary.would_deny > 0 {
             self.would_deny.get_or_create(&ByEndpoint { endpoint: endpoint.as_str() }).inc();
         }
     }

@@ -124,8 +124,9 @@ impl App {
             return Err(Rejection::long_string());
         }
         let turn = self.processors.turn(body.len(), patience).await?;
-        held.take_what_is_free(body.len().saturating_mul(self.limits.review_factor));
-        if !body::is_available(body.len().saturating_mul(self.limits.review_factor_at_most)) {
+        let needed = body.len().saturating_mul(self.limits.review_factor).min(self.limits.review_bytes);
+        held.take_what_is_free(needed);
+        if !body::is_available(needed) {
             return Err(Rejection::allocation_failed());
         }
         let app = Arc::clone(self);
