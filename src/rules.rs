@@ -128,6 +128,9 @@ impl PoolRule {
         severity: Severity,
         sink: &mut dyn FnMut(Finding<'a>),
     ) {
+        if matches!(self.check, Check::Allocation(_)) && subject.not_ordinary.is_empty() {
+            return;
+        }
         let mut report = Report::of(&self.rule, severity, sink);
         match self.check {
             Check::Pool(check) => check(subject.pool, &mut report),
