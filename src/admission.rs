@@ -6,11 +6,11 @@ mod reply;
 
 use std::fmt;
 
-use crate::path::{Quoted, Shortened};
 use crate::policy::Policy;
 use crate::pool::{GROUP, KIND, RESOURCE, VERSION};
 use crate::report::Operation;
 use crate::review::{self, Count, Request};
+use crate::text::{Quoted, Shortened};
 use envelope::{Envelope, GroupVersionKind, Question};
 
 /// The two doors of the webhook.

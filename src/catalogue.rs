@@ -65,7 +65,7 @@ fn unknown(name: &str) -> anyhow::Error {
         Some((_, close)) => format!("did you mean {close}?"),
         None => "`ippool-webhook rules` lists them".to_owned(),
     };
-    anyhow!("no rule is called {}; {hint}", crate::path::Quoted(name))
+    anyhow!("no rule is called {}; {hint}", crate::text::Quoted(name))
 }
 
 fn write_table(format: Format, out: &mut impl Write) -> io::Result<()> {

@@ -241,7 +241,7 @@ impl Located {
     fn object(&self) -> String {
         let name = if self.name.is_empty() { "<no name>" } else { &self.name };
         let slash = if self.namespace.is_empty() { "" } else { "/" };
-        printable(&format!("{}{slash}{name}", self.namespace))
+        crate::text::printable(&format!("{}{slash}{name}", self.namespace))
     }
 
     /// The path and what is wrong there, without the id of the rule, which stands beside it.
@@ -262,18 +262,4 @@ fn progress(files: usize) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("checking {bar:40} {pos}/{len} files");
     ProgressBar::new(files as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-/// Foreign text that cannot move the cursor, colour the terminal or begin another line: one character each
-/// for what is not printable.
-fn printable(text: &str) -> String {
-    let shown = |c: char| match c {
-        '\t' => ' ',
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-            '\u{fffd}'
-        }
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    };
-    text.chars().map(shown).collect()
 }

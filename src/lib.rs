@@ -15,9 +15,10 @@
 //!    policy      what an administrator may set
 //!     rules      the list, in order: rules/{range, key, owner, allocations, change, name}
 //!    report      findings, severities
-//!      path      where a finding is, and how foreign text is quoted
+//!      path      where a finding is
 //!      pool      the stored object as typed parts, borrowed from the body
 //!     range      addresses and offsets exactly as whereabouts counts them
+//!      text      foreign text, made safe to repeat
 //! ```
 //!
 //! `check` enters at the hall by a side door ([`examine`]) and leaves with the same findings. `certs` stands
@@ -47,6 +48,7 @@ pub mod range;
 pub mod report;
 pub mod review;
 pub mod rules;
+pub mod text;
 
 // Everything with I/O.
 #[cfg(feature = "serve")]

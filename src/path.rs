@@ -1,7 +1,9 @@
-//! Where in an object a finding is, and how foreign text is repeated in a message.
+//! Where in an object a finding is.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt;
+
+use crate::text::Shortened;
 
 /// Where in the object a finding is, as Kubernetes writes it: `spec.allocations[300].podref`.
 ///
@@ -33,9 +35,6 @@ enum PlaceKey<'a> {
     Number(i64),
     Text(Cow<'a, str>),
 }
-
-/// The longest stretch of foreign text (a key, a value) that a message repeats, in characters.
-const MAX_QUOTED_CHARS: usize = 64;
 
 impl<'a> FieldPath<'a> {
     /// A fixed path such as `spec.range`.
@@ -104,46 +103,4 @@ impl fmt::Display for FieldPath<'_> {
         }
         Ok(())
     }
-}
-
-/// Foreign text in quotes: escaped as Rust and Go escape it, cut where it is long.
-#[derive(Debug)]
-pub struct Quoted<'a>(pub &'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", Shortened(self.0))
-    }
-}
-
-/// Foreign text without control characters, cut where it is long.
-#[derive(Debug)]
-pub struct Shortened<'a>(pub &'a str);
-
-impl fmt::Display for Shortened<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Counted as it is written: an escape is several characters.
-        let mut left = MAX_QUOTED_CHARS;
-        for c in self.0.chars() {
-            let width = if needs_escape(c) { c.escape_default().len() } else { 1 };
-            let Some(rest) = left.checked_sub(width) else { return f.write_str("…") };
-            left = rest;
-            if width > 1 { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
-        }
-        Ok(())
-    }
-}
-
-/// Control characters, the invisible ones that change how a line reads, and what would end the quotes.
-fn needs_escape(c: char) -> bool {
-    let invisible = [
-        '\u{a0}'..='\u{a0}',
-        '\u{ad}'..='\u{ad}',
-        '\u{61c}'..='\u{61c}',
-        '\u{200b}'..='\u{200f}',
-        '\u{2028}'..='\u{202e}',
-        '\u{2060}'..='\u{2069}',
-        '\u{feff}'..='\u{feff}',
-    ];
-    c.is_control() || matches!(c, '"' | '\\') || invisible.iter().any(|range| range.contains(&c))
 }

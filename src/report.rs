@@ -14,7 +14,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::path::{FieldPath, Place, Quoted};
+use crate::path::{FieldPath, Place};
+use crate::text::Quoted;
 
 /// What the apiserver was asked to do with the object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -42,7 +42,6 @@ mod self_signed;
 mod signals;
 mod start;
 mod stream;
-mod text;
 mod tls;
 mod trust;
 mod waits;

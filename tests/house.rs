@@ -8,7 +8,8 @@ use ippool_webhook::report::{Denial, Operation, Severity};
 use ippool_webhook::rules;
 
 /// The modules from the foundation up: a file uses only the files below it (law 7).
-const PLAN: [&str; 16] = [
+const PLAN: [&str; 17] = [
+    "text",
     "range",
     "pool",
     "path",
@@ -28,7 +29,7 @@ const PLAN: [&str; 16] = [
 ];
 
 /// The modules of the core, which do no I/O.
-const CORE: usize = 9;
+const CORE: usize = 10;
 
 const MAX_FILE_LINES: usize = 300;
 

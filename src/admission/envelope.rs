@@ -13,9 +13,9 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Unexpected, Vis
 use serde_json::value::RawValue;
 
 use super::{Malformed, MalformedReason};
-use crate::path::{Quoted, Shortened};
 use crate::pool::{Field, Pool, Text, Usual};
 use crate::report::Operation;
+use crate::text::{Quoted, Shortened};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";

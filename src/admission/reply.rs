@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::envelope::Question;
 use super::patch::json_patch;
 use super::{Answer, Outcome, Summary};
-use crate::path::Quoted;
 use crate::policy::Policy;
 use crate::pool::{GROUP, KIND, Pool};
 use crate::report::{Finding, Operation, Rule, Severity};
 use crate::review::{Count, Findings, Refusal, Verdict};
 use crate::rules::{self, Subject};
+use crate::text::Quoted;
 
 /// How many items a list within a warning names, before it gives the number left out.
 const MAX_LISTED_IN_WARNING: usize = 5;

@@ -69,7 +69,8 @@ impl<'m> Change<'m> {
         let written = |value| serde_saphyr::to_string(value).unwrap_or_default();
         let text = |path| self.before.pointer(path).and_then(Value::as_str).unwrap_or_default();
         let object = format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"));
-        let title = format!("{file} (document {}, {})", self.manifest.document, super::printable(&object));
+        let title =
+            format!("{file} (document {}, {})", self.manifest.document, crate::text::printable(&object));
         render(&written(&self.before), &written(&self.after), &title)
     }
 }

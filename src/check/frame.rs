@@ -111,7 +111,7 @@ impl Map {
         let key = key_text(&node.value).map_err(|why| at(&node.span, why))?;
         let place = self.place(&key);
         if let Some(line) = place.line.replace(node.span.line) {
-            let shown = crate::path::Quoted(&key);
+            let shown = crate::text::Quoted(&key);
             return Err(at(
                 &node.span,
                 format!("the key {shown} already stands on line {line} of the same map"),

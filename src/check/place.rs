@@ -92,7 +92,7 @@ impl Snippet {
             column: span.column,
             width: meant.chars().count().max(1),
             indent: before.chars().count(),
-            text: super::printable(&format!("{before}{meant}{after}")),
+            text: crate::text::printable(&format!("{before}{meant}{after}")),
         }
     }
 }

@@ -51,11 +51,11 @@ impl Trouble {
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", super::printable(&self.file))?;
+        write!(f, "{}", crate::text::printable(&self.file))?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        write!(f, ": {}", super::printable(&self.why))
+        write!(f, ": {}", crate::text::printable(&self.why))
     }
 }
 

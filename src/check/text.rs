@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use owo_colors::{OwoColorize, Style};
 
 use super::source::Trouble;
-use super::{Located, Outcome, printable};
+use super::{Located, Outcome};
 use crate::report::Severity;
+use crate::text::printable;
 
 /// What the frame around the source is drawn in.
 const FRAME: Style = Style::new().bright_blue().bold();

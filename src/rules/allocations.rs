@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use super::key::place;
 use super::sieve::{Owner, with_like_letters};
 use super::{Check, PoolRule, address_of};
-use crate::path::{FieldPath, Shortened};
+use crate::path::FieldPath;
 use crate::pool::{Allocation, MAX_ALLOCATIONS, Pool, Shape};
 use crate::report::{Denial, Operation, Rule};
+use crate::text::Shortened;
 
 const PATH: FieldPath<'static> = FieldPath::of("spec.allocations");
 

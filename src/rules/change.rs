@@ -8,10 +8,11 @@ use super::key::place;
 use super::moved::{Moved, loses_host_bits, offsets_to_write};
 use super::owner::is_podref;
 use super::{Change, Check, PoolRule, address_of, name};
-use crate::path::{FieldPath, Quoted};
+use crate::path::FieldPath;
 use crate::pool::{Allocation, Allocations, Pool};
 use crate::range::Range;
 use crate::report::{Denial, Operation, Report, Rule};
+use crate::text::Quoted;
 
 const RANGE: FieldPath<'static> = FieldPath::of("spec.range");
 

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use super::address_of;
 use super::change::base_changes;
-use crate::path::Quoted;
 use crate::pool::{Allocation, Pool, Unreadable};
 use crate::range::Range;
 use crate::report::List;
+use crate::text::Quoted;
 
 /// The allocations that moved; none where offsets count from the same address as before.
 #[derive(Default)]

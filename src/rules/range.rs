@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use super::slip::slip;
 use super::{Check, PoolRule};
-use crate::path::{FieldPath, Quoted};
+use crate::path::FieldPath;
 use crate::pool::{Allocation, Field, Pool, Shape};
 use crate::range::Range;
 use crate::report::{List, Operation, Rule};
+use crate::text::Quoted;
 
 const PATH: FieldPath<'static> = FieldPath::of("spec.range");
 

@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::path::Shortened;
 use crate::range::Range;
+use crate::text::Shortened;
 
 /// What to say of a text in which no slip is recognised.
 const EXAMPLE: Cow<'static, str> = Cow::Borrowed("for example 10.0.0.0/24 or fd00:1::/64");

@@ -7,8 +7,8 @@ use axum::http::request::Parts;
 use tracing::{debug, info, warn};
 
 use super::rejection::Rejection;
-use super::text;
 use crate::admission::{Endpoint, Outcome, Summary};
+use crate::text;
 
 /// The longest stretch of a request's own text in a log line, in bytes as it is written: names have at most 253. Five
 /// of them and the rest stay below the 4 KiB of a line, also where JSON needs two bytes for one.

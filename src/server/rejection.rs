@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
-use super::text;
 use crate::admission::Malformed;
+use crate::text;
 
 /// The longest message, in bytes. In JSON a byte may become two, and the `Status` around it is short: an answer that
 /// is not a review stays below 4 KiB, whatever of the request it repeats.

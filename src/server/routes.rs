@@ -16,8 +16,8 @@ use super::lifecycle::Lifecycle;
 use super::metrics::Metrics;
 use super::rejection::Rejection;
 use super::review::App;
-use super::text;
 use crate::admission::Endpoint;
+use crate::text;
 
 /// The OpenMetrics text format.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

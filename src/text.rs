@@ -1,0 +1,107 @@
+//! Text from outside, made safe to repeat: without control characters and without the invisible ones that change how a
+//! line reads, and cut where it is long.
+
+use std::fmt::{self, Write as _};
+
+/// The longest excerpt of a key or a value that a message repeats, in characters.
+const MAX_EXCERPT_CHARS: usize = 64;
+
+/// What ends a text that was cut.
+const ELLIPSIS: char = '…';
+
+/// An excerpt in quotes, escaped as Rust and Go escape it.
+#[derive(Debug)]
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", Shortened(self.0))
+    }
+}
+
+/// The same without the quotes.
+#[derive(Debug)]
+pub struct Shortened<'a>(pub &'a str);
+
+impl fmt::Display for Shortened<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Counted as it is written: an escape is several characters.
+        let mut left = MAX_EXCERPT_CHARS;
+        for c in self.0.chars() {
+            let needs_escape = is_unprintable(c) || matches!(c, '"' | '\\');
+            let width = if needs_escape { c.escape_default().len() } else { 1 };
+            let Some(rest) = left.checked_sub(width) else { return f.write_char(ELLIPSIS) };
+            left = rest;
+            if needs_escape { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
+        }
+        Ok(())
+    }
+}
+
+/// The beginning of `text`, at most `max` bytes as it is written, with unprintable characters escaped.
+pub fn shortened(text: &str, max: usize) -> String {
+    let (mut short, mut fits) = (String::with_capacity(text.len().min(max)), 0);
+    for c in text.chars() {
+        if is_unprintable(c) {
+            short.extend(c.escape_default());
+        } else {
+            short.push(c);
+        }
+        if short.len() <= max.saturating_sub(ELLIPSIS.len_utf8()) {
+            fits = short.len();
+        }
+        if short.len() > max {
+            short.truncate(fits);
+            short.push(ELLIPSIS);
+            break;
+        }
+    }
+    short
+}
+
+/// `text` for a terminal, where columns count: one character for each one that is not printable.
+pub fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\t' => ' ',
+        c if is_unprintable(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(shown).collect()
+}
+
+/// Control characters, and the invisible ones that change how a line reads.
+fn is_unprintable(c: char) -> bool {
+    let is_invisible = matches!(
+        c,
+        '\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    );
+    is_invisible || c.is_control()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{printable, shortened};
+
+    #[test]
+    fn a_short_text_stays_as_it_is() {
+        assert_eq!(shortened("a \"name\"", 64), "a \"name\"");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(shortened(&"ä".repeat(200), 16), format!("{}…", "ä".repeat(6)));
+        assert_eq!(shortened(&format!("x{}", "ä".repeat(200)), 16), format!("x{}…", "ä".repeat(6)));
+    }
+
+    #[test]
+    fn escapes_count_as_they_are_written() {
+        assert_eq!(shortened("a\n\u{7f}b", 64), "a\\n\\u{7f}b");
+        assert!(shortened(&"\u{7f}".repeat(9000), 1024).len() <= 1024);
+    }
+
+    #[test]
+    fn every_character_that_moves_the_cursor_takes_one_column() {
+        assert_eq!(printable("a\tb\x1b[2J\u{202e}c\u{feff}"), "a b\u{fffd}[2J\u{fffd}c\u{fffd}");
+    }
+}
