@@ -9,7 +9,7 @@ mod bodies;
 
 use std::hint::black_box;
 
-use ippool_webhook::admission::answer;
+use ippool_webhook::admission::respond;
 use ippool_webhook::policy::Policy;
 use serde::de::IgnoredAny;
 
@@ -21,7 +21,7 @@ fn main() {
     };
     let (case, policy) = (black_box(bodies::case(name)), black_box(Policy::default()));
     match what.as_str() {
-        "answer" => drop(black_box(answer(case.endpoint, &case.body, &policy))),
+        "answer" => drop(black_box(respond(case.endpoint, &case.body, &policy))),
         "skip" => drop(black_box(serde_json::from_slice::<IgnoredAny>(&case.body))),
         "nothing" => {}
         other => panic!("{other} is none of answer, skip, nothing"),

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use caller::{Caller, recorded};
-use ippool_webhook::admission::{Endpoint, answer};
+use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
 use ippool_webhook::server::Review;
 use rustls::ClientConfig;
@@ -41,7 +41,7 @@ fn constant(body: &Bytes) -> Review {
     let body = body.clone();
     let once = std::sync::OnceLock::new();
     Arc::new(move |endpoint: Endpoint, _: &[u8], policy: &Policy| {
-        let answer = once.get_or_init(|| answer(endpoint, &body, policy).ok().unwrap());
+        let answer = once.get_or_init(|| respond(endpoint, &body, policy).ok().unwrap());
         Ok(answer.clone())
     })
 }
@@ -91,7 +91,7 @@ fn percentile(of: &mut [Duration], share: f64) -> f64 {
 /// Both servers in turns, and what came of it as a line.
 fn compare(serving: &Runtime, calling: &Runtime, allocations: usize, connections: usize, asked: f64) {
     let body = recorded(allocations);
-    let (_first, webhook) = start(serving, Arc::new(answer));
+    let (_first, webhook) = start(serving, Arc::new(respond));
     let (_second, fixed) = start(serving, constant(&body));
     let (mut ratios, mut rates, mut all) = (Vec::new(), (Vec::new(), Vec::new()), Vec::new());
     turn(calling, &webhook, &body, connections);

@@ -8,7 +8,7 @@ mod bodies;
 use bodies::{Case, case};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use ippool_webhook::admission::{Endpoint, answer};
+use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
 use kube::core::DynamicObject;
 use kube::core::admission::AdmissionReview;
@@ -39,7 +39,7 @@ fn measure(bencher: Bencher<'_, '_>, body: &[u8], mut work: impl FnMut(&[u8]) ->
 
 fn answered(bencher: Bencher<'_, '_>, name: &str) {
     let (Case { endpoint, body, .. }, policy) = (case(name), Policy::default());
-    measure(bencher, &body, |body| answer(endpoint, body, &policy).is_ok());
+    measure(bencher, &body, |body| respond(endpoint, body, &policy).is_ok());
 }
 
 /// Read, judge, answer.
@@ -60,7 +60,7 @@ fn read(bencher: Bencher<'_, '_>, name: &str) {
     let body = String::from_utf8(case(name).body).unwrap();
     let body = body.replacen("\"UPDATE\"", "\"CONNECT\"", 1);
     let policy = Policy::default();
-    measure(bencher, body.as_bytes(), |body| answer(Endpoint::Validate, body, &policy).is_ok());
+    measure(bencher, body.as_bytes(), |body| respond(Endpoint::Validate, body, &policy).is_ok());
 }
 
 /// Reading as for any other form of JSON than the apiserver's: a blank in front is enough.
@@ -68,7 +68,7 @@ fn read(bencher: Bencher<'_, '_>, name: &str) {
 fn answer_in_another_form(bencher: Bencher<'_, '_>, name: &str) {
     let (Case { endpoint, mut body, .. }, policy) = (case(name), Policy::default());
     body.insert(0, b' ');
-    measure(bencher, &body, |body| answer(endpoint, body, &policy).is_ok());
+    measure(bencher, &body, |body| respond(endpoint, body, &policy).is_ok());
 }
 
 /// A scan that only skips: the least a JSON parser can do.

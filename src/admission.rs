@@ -1,24 +1,25 @@
-//! The door: reads the envelope, keeps its uid, and writes the answer. Only the door serialises.
+//! The admission handler: decodes an AdmissionReview, has its request reviewed, and encodes the response.
 
-mod envelope;
+mod decode;
 mod patch;
-mod reply;
+mod response;
 
 use std::fmt;
 
+use crate::finding::Operation;
+use crate::kinds::Kind;
+use crate::kinds::ippool::IpPool;
 use crate::policy::Policy;
-use crate::pool::{GROUP, KIND, RESOURCE, VERSION};
-use crate::report::Operation;
 use crate::review::{self, Count, Request};
 use crate::text::{Quoted, Shortened};
-use envelope::{Envelope, GroupVersionKind, Question};
+use decode::{AdmissionRequest, Decoded};
 
-/// The two doors of the webhook.
+/// The two endpoints of the webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// `POST /mutate`: writes `spec.range` in canonical form; never refuses.
+    /// `POST /mutate`: normalizes; never denies.
     Mutate,
-    /// `POST /validate`: judges; never patches.
+    /// `POST /validate`: allows or denies; never patches.
     Validate,
 }
 
@@ -32,18 +33,18 @@ impl Endpoint {
     }
 }
 
-/// An answer to a review: HTTP 200, whatever was decided.
+/// A response: HTTP 200, whatever was decided.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct AdmissionResponse {
     /// The AdmissionReview as JSON.
     pub body: Vec<u8>,
-    /// What the log and the metrics say about it.
-    pub summary: Summary,
+    /// What the log and the metrics record of it.
+    pub record: ReviewRecord,
 }
 
-/// What the log and the metrics say about a review: names and numbers, never the object.
+/// What the log and the metrics record of a review: names and numbers, never the object.
 #[derive(Clone, Debug)]
-pub struct Summary {
+pub struct ReviewRecord {
     /// The uid of the request, which the apiserver's own traces carry too.
     pub uid: String,
     /// What was done.
@@ -60,7 +61,7 @@ pub struct Summary {
     pub dry_run: bool,
     /// How it ended.
     pub outcome: Outcome,
-    /// The rules that spoke, with the severity they had in this request.
+    /// The findings of each rule, with the severity they had in this request.
     pub findings: Vec<Count>,
     /// How many findings would have denied, had trust or enforcement not lowered them.
     pub would_deny: usize,
@@ -71,13 +72,13 @@ pub struct Summary {
 /// How a review ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Let through in silence.
+    /// Allowed without a warning.
     Allowed,
-    /// Let through with warnings.
+    /// Allowed with warnings.
     Warned,
-    /// Let through with a patch.
+    /// Allowed with a patch.
     Patched,
-    /// Refused.
+    /// Denied.
     Denied,
 }
 
@@ -93,7 +94,7 @@ impl Outcome {
     }
 }
 
-/// A body that is no review this webhook can answer: HTTP 400, so that `failurePolicy` decides.
+/// A body that is not a review this webhook can answer: HTTP 400, so that `failurePolicy` decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// The kind of mistake, a small enum for metrics.
@@ -142,25 +143,39 @@ impl std::error::Error for Malformed {}
 /// Answers one AdmissionReview. Total and pure: same body, same bytes out.
 ///
 /// # Errors
-/// [`Malformed`] where the body is no review of an IPPool; the object inside may be anything.
-pub fn answer(endpoint: Endpoint, body: &[u8], policy: &Policy) -> Result<Answer, Malformed> {
-    let body = as_text(body)?;
-    let Envelope { question, new, old } = envelope::read(body)?;
-    if !is_about_pools(&question)? {
-        return Ok(reply::untouched(&question, policy));
+/// [`Malformed`] where the body is not a review of a kind that is known; the object inside may be anything.
+pub fn respond(endpoint: Endpoint, body: &[u8], policy: &Policy) -> Result<AdmissionResponse, Malformed> {
+    respond_to::<IpPool>(endpoint, body, policy)
+}
+
+/// The same for one kind.
+///
+/// # Errors
+/// [`Malformed`] where the body is not a review of this kind.
+pub fn respond_to<K: Kind>(
+    endpoint: Endpoint,
+    body: &[u8],
+    policy: &Policy,
+) -> Result<AdmissionResponse, Malformed> {
+    let Decoded::<K> { request, object, old_object } = decode::decode(as_text(body)?)?;
+    if !is_about_objects::<K>(&request)? {
+        return Ok(response::allow(&request, policy));
     }
-    let username = question.user_info.username.as_ref();
-    let request = Request { operation: question.operation, username, new, old };
+    let operation = request.operation.unwrap_or_default();
+    let review = Request::<K> { operation, username: &request.user_info.username, object, old_object };
     Ok(match endpoint {
         Endpoint::Validate => {
-            let mut answer = reply::judged(&question, &review::review(&request, policy), policy);
-            let trusted = answer.summary.trusted;
-            answer.summary.untrusted_plugin_write = !trusted && review::is_write_of_a_plugin(&request);
-            answer
+            let mut response =
+                response::from_verdict::<K>(&request, &review::review(&review, policy), policy);
+            let trusted = response.record.trusted;
+            response.record.untrusted_plugin_write = !trusted && review::is_plugin_write(&review);
+            response
         }
-        Endpoint::Mutate => match (review::normalize(&request, policy), &request.new) {
-            (Some(range), Some(pool)) => reply::patched(&question, pool, &range, policy),
-            _ => reply::untouched(&question, policy),
+        Endpoint::Mutate => match review::normalize(&review, policy) {
+            Some((normalization, repaired)) => {
+                response::allow_with_patch(&request, normalization, repaired, policy)
+            }
+            None => response::allow(&request, policy),
         },
     })
 }
@@ -171,31 +186,35 @@ fn as_text(body: &[u8]) -> Result<&str, Malformed> {
             MalformedReason::EmptyBody.because("the request body is empty; an AdmissionReview is expected")
         );
     }
-    // Once for the whole body: serde_json would check every string again. The quick check says no more than
-    // that it is not; where it is not, the slow one tells.
+    // Once for the whole body, or serde_json would check every string again. The fast check does not say where the
+    // body is wrong; the other one does.
     simdutf8::basic::from_utf8(body)
         .or_else(|_| std::str::from_utf8(body))
         .map_err(|error| MalformedReason::NotJson.because(format!("the request body is not UTF-8: {error}")))
 }
 
-/// Whether the review is about an IPPool itself; not for a subresource, which holds no spec.
-fn is_about_pools(question: &Question<'_>) -> Result<bool, Malformed> {
-    let resource = &question.resource;
-    if (resource.group.as_ref(), resource.resource.as_ref()) != (GROUP, RESOURCE) {
-        let (name, group) = (Quoted(&resource.resource), Quoted(&resource.group));
+/// Whether the review is about an object itself; not for a subresource, which holds no spec.
+fn is_about_objects<K: Kind>(request: &AdmissionRequest<'_>) -> Result<bool, Malformed> {
+    let resource = &request.resource;
+    if (resource.group.as_ref(), resource.kind.as_ref()) != (K::GROUP, K::RESOURCE) {
+        let (name, group) = (Quoted(&resource.kind), Quoted(&resource.group));
         let message = format!(
-            "this webhook reviews {RESOURCE} of {GROUP}, not resource {name} of group {group}; \
-             correct the rules of the webhook configuration"
+            "this webhook reviews {} of {}, not resource {name} of group {group}; \
+             correct the rules of the webhook configuration",
+            K::RESOURCE,
+            K::GROUP
         );
         return Err(MalformedReason::WrongKind.because(message));
     }
-    if question.operation == Operation::Connect || !question.sub_resource.is_empty() {
+    if request.operation == Some(Operation::Connect) || !request.sub_resource.is_empty() {
         return Ok(false);
     }
-    let GroupVersionKind { group, version, kind } = &question.kind;
-    if (group.as_ref(), version.as_ref(), kind.as_ref()) != (GROUP, VERSION, KIND) {
-        let (group, version, kind) = (Shortened(group), Shortened(version), Shortened(kind));
-        let message = format!("this webhook reviews {GROUP}/{VERSION} {KIND}, not {group}/{version} {kind}");
+    let kind = &request.kind;
+    if (kind.group.as_ref(), kind.version.as_ref(), kind.kind.as_ref()) != (K::GROUP, K::VERSION, K::KIND) {
+        let wanted = format!("{}/{} {}", K::GROUP, K::VERSION, K::KIND);
+        let (group, version, kind) =
+            (Shortened(&kind.group), Shortened(&kind.version), Shortened(&kind.kind));
+        let message = format!("this webhook reviews {wanted}, not {group}/{version} {kind}");
         return Err(MalformedReason::WrongKind.because(message));
     }
     Ok(true)

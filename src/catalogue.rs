@@ -8,8 +8,8 @@ use clap::ValueEnum;
 use owo_colors::{OwoColorize, Style};
 use serde_json::{Value, json};
 
-use crate::report::{Operation, Rule, Severity};
-use crate::rules;
+use crate::finding::{Operation, RuleInfo, Severity};
+use crate::kinds;
 
 /// The table of rules; with an id or name, its page.
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,7 @@ pub fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
     match &args.rule {
         None => write_table(args.format, &mut out)?,
         Some(name) => {
-            let rule = rules::find(name).ok_or_else(|| unknown(name))?;
+            let rule = kinds::find_rule(name).ok_or_else(|| unknown(name))?;
             write_page(rule, args.format, &mut out)?;
         }
     }
@@ -59,7 +59,7 @@ pub fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
 fn unknown(name: &str) -> anyhow::Error {
     let asked = name.to_ascii_lowercase();
     let likeness = |known: &str| strsim::normalized_levenshtein(&asked, &known.to_ascii_lowercase());
-    let known = rules::catalogue().flat_map(|rule| [rule.id, rule.name]);
+    let known = kinds::rules().flat_map(|rule| [rule.id, rule.name]);
     let close = known.map(|known| (likeness(known), known)).filter(|(likeness, _)| *likeness >= LIKENESS);
     let hint = match close.max_by(|a, b| a.0.total_cmp(&b.0)) {
         Some((_, close)) => format!("did you mean {close}?"),
@@ -71,12 +71,12 @@ fn unknown(name: &str) -> anyhow::Error {
 fn write_table(format: Format, out: &mut impl Write) -> io::Result<()> {
     match format {
         Format::Text => write_columns(out),
-        Format::Json => write_json(&rules::catalogue().map(fields).collect(), out),
+        Format::Json => write_json(&kinds::rules().map(fields).collect(), out),
         Format::Markdown => write_markdown(out),
     }
 }
 
-fn write_page(rule: &'static Rule, format: Format, out: &mut impl Write) -> io::Result<()> {
+fn write_page(rule: &'static RuleInfo, format: Format, out: &mut impl Write) -> io::Result<()> {
     match format {
         Format::Text => rule.page.trim_end().lines().try_for_each(|line| {
             if line.starts_with('#') { writeln!(out, "{}", line.bold()) } else { writeln!(out, "{line}") }
@@ -95,22 +95,22 @@ fn write_json(value: &Value, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)
 }
 
-fn fields(rule: &'static Rule) -> Value {
+fn fields(rule: &'static RuleInfo) -> Value {
     json!({
         "id": rule.id,
         "name": rule.name,
         "summary": rule.summary,
-        "on": rule.on.iter().map(|operation| operation.as_str()).collect::<Vec<_>>(),
+        "on": rule.operations.iter().map(|operation| operation.as_str()).collect::<Vec<_>>(),
         "severity": rule.severity,
         "normalized": rule.normalized,
     })
 }
 
 fn write_columns(out: &mut impl Write) -> io::Result<()> {
-    let width = rules::catalogue().map(|rule| rule.name.len()).max().unwrap_or_default();
+    let width = kinds::rules().map(|rule| rule.name.len()).max().unwrap_or_default();
     let heading = format!("{:<6}  {:<width$}  {:<3}  {:<20}  {}", "ID", "NAME", "ON", "DEFAULT", "FINDS");
     writeln!(out, "{}", heading.bold())?;
-    for rule in rules::catalogue() {
+    for rule in kinds::rules() {
         let (id, name, summary) = (rule.id, rule.name, rule.summary);
         let default = format!("{:<20}", default(rule));
         let default = default.style(style(rule.severity));
@@ -122,7 +122,7 @@ fn write_columns(out: &mut impl Write) -> io::Result<()> {
 /// The table of the README.
 fn write_markdown(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "| id | name | on | default | finds |\n|---|---|---|---|---|")?;
-    for rule in rules::catalogue() {
+    for rule in kinds::rules() {
         let finds = rule.summary.replace('|', "\\|");
         writeln!(out, "| {} | {} | {} | {} | {finds} |", rule.id, rule.name, initials(rule), default(rule))?;
     }
@@ -130,8 +130,8 @@ fn write_markdown(out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The operations a rule looks at: C, U and D.
-fn initials(rule: &Rule) -> String {
-    let initials: Vec<_> = rule.on.iter().map(|operation| initial(*operation)).collect();
+fn initials(rule: &RuleInfo) -> String {
+    let initials: Vec<_> = rule.operations.iter().map(|operation| initial(*operation)).collect();
     initials.join(" ")
 }
 
@@ -144,7 +144,7 @@ fn initial(operation: Operation) -> &'static str {
     }
 }
 
-fn default(rule: &Rule) -> String {
+fn default(rule: &RuleInfo) -> String {
     let severity = rule.severity.as_str();
     if rule.normalized { format!("normalize, else {severity}") } else { severity.to_owned() }
 }

@@ -30,11 +30,12 @@ pub use self::manifest::documents;
 use self::manifest::{Manifests, PoolManifest};
 use self::place::{Places, Snippet};
 use self::source::{Input, Trouble};
+use crate::finding::{RuleInfo, Severity};
+use crate::kinds::ippool::IpPool;
+use crate::kinds::ippool::Pool;
 use crate::policy::Policy;
 use crate::policy_file;
-use crate::pool::Pool;
-use crate::report::{Rule, Severity};
-use crate::review::examine;
+use crate::review::lint;
 
 /// The rules on manifests, without a cluster.
 ///
@@ -107,7 +108,7 @@ struct Located {
     file: Arc<str>,
     document: usize,
     snippet: Snippet,
-    rule: &'static Rule,
+    rule: &'static RuleInfo,
     severity: Severity,
     path: String,
     message: String,
@@ -168,7 +169,7 @@ impl Outcome {
                 return self.troubles.push(Trouble::error(&**file, Some(line), why));
             }
         };
-        let findings = examine(&pool, policy);
+        let findings = lint::<IpPool>(&pool, policy);
         if findings.is_empty() {
             return;
         }

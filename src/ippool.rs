@@ -1,5 +1,5 @@
 //! The IPPool as `kube` users know it: for clients that list and write pools, not for judging them. The
-//! rules read [`crate::pool::Pool`], which also holds what does not fit this type.
+//! rules read [`crate::kinds::ippool::Pool`], which also holds what does not fit this type.
 
 use std::collections::BTreeMap;
 

@@ -1,53 +1,50 @@
-//! The admission webhook that guards the IPPool objects of whereabouts.
+//! The admission webhook for the IPPool objects of whereabouts.
 //!
-//! A request walks in one direction, from the door to the verdict and back out:
+//! A request goes down through pure code and comes back up; nothing else moves:
 //!
 //! ```text
-//!  the apiserver rings                                        it hears the answer
-//!         │                                                           ▲
-//!    server      TLS, limits, two routes ──────────────────── status, headers
-//!         │ bytes                                                     │ bytes
-//!  admission     the door: reads the envelope, keeps the uid ── writes it, same uid
-//!         │ Request { operation, username, old, new }                 │ Verdict
-//!    review      the hall: severity, ratchet, trust, caller ──────────┤
-//!  normalize     the canonical text of the range, moving no address ──┘
-//!         │ Pool
-//!    policy      what an administrator may set
-//!     rules      the list, in order: rules/{range, key, owner, allocations, change, name}
-//!    report      findings, severities
-//!      path      where a finding is
-//!      pool      the stored object as typed parts, borrowed from the body
-//!     range      addresses and offsets exactly as whereabouts counts them
-//!      text      foreign text, made safe to repeat
+//!  apiserver ──► server        TLS, limits, deadlines; POST /mutate, POST /validate   ──► status, headers
+//!                 │ bytes                                                ▲ bytes
+//!              admission       decodes an AdmissionReview, encodes its response
+//!                 │ Request { operation, username, object, old_object }  ▲ Verdict, Normalization
+//!               review         severity, ratchet, trust, the code that fits the caller; any kind of object
+//!                 │                                                      ▲ findings
+//!               policy         what an administrator may set
+//!                kinds         trait Kind; ippool: model, parse, rules, normalize
+//!               finding        findings, severities, field paths
+//!                json          compact JSON by a cursor, any other by serde
+//!                text          foreign text, made safe to repeat
 //! ```
 //!
-//! `check` enters at the hall by a side door ([`examine`]) and leaves with the same findings. `certs` stands
-//! apart: it looks after the serving certificate, and is the only part that writes to a cluster.
+//! `check` runs the same rules on files ([`lint`]). `certs` looks after the serving certificate, and is the only part that
+//! writes to a cluster.
 //!
-//! # Laws of the house
+//! # Invariants
 //!
-//! 1. [`review()`] is total and pure: same request, same verdict; no clock, environment, file, network, lock
-//!    or panic.
-//! 2. The server remembers nothing between two requests and asks the cluster nothing.
-//! 3. A rule sees pools and nothing else: not HTTP, not who asks, not whether it is enforced. Severity,
-//!    trust, ratchet and the caller's code are decided once, after all rules have spoken.
-//! 4. A finding is not an error. Errors exist only at the edge, and each names its remedy.
-//! 5. Only the door serialises. A field that does not parse is kept as unparsed and becomes a finding,
-//!    never an early return.
-//! 6. Every body, queue, connection, handshake and wait has a bound, named with its unit and its reason.
-//! 7. A file uses only the files below it in the drawing. The core builds without tokio, axum, rustls or
-//!    kube; the feature `serve` (default) brings those.
+//! 1. The core is pure: same request, same bytes out; no clock, environment, file, network, lock or panic.
+//! 2. A module uses only what is below it in the drawing.
+//! 3. The server remembers nothing between two requests and asks the cluster nothing.
+//! 4. A rule sees objects and nothing else: not HTTP, not who asks, not whether it is enforced.
+//! 5. A finding is not an error. Errors exist only at the edges, and each names its remedy. A field that cannot be parsed
+//!    becomes a finding, never an early return.
+//! 6. Every body, queue, connection, handshake, wait, log line and echo of foreign text has a bound, named with its unit
+//!    and its reason.
+//! 7. The core builds without tokio, axum, rustls or kube; the feature `serve` (default) brings those.
 
-// The core.
+// The core, in which nothing can panic.
+#[cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
 pub mod admission;
-pub mod normalize;
-pub mod path;
+#[cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
+pub mod finding;
+#[cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
+pub mod json;
+#[cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
+pub mod kinds;
+#[cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
 pub mod policy;
-pub mod pool;
-pub mod range;
-pub mod report;
+#[cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
 pub mod review;
-pub mod rules;
+#[cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
 pub mod text;
 
 // Everything with I/O.
@@ -69,4 +66,4 @@ pub mod server;
 #[cfg(feature = "cluster")]
 #[doc(hidden)]
 pub use check::documents;
-pub use review::{examine, review};
+pub use review::{lint, review};

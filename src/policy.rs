@@ -1,4 +1,4 @@
-//! What an administrator may set: the weight of each rule, who is trusted, whether to normalize.
+//! What an administrator may set: the severity of each rule, who is trusted, whether to normalize.
 
 mod user_pattern;
 
@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 pub use user_pattern::UserPattern;
 
-use crate::report::{Denial, Rule, Severity};
-use crate::rules;
+use crate::finding::{Denies, RuleInfo, Severity};
+use crate::kinds;
 
 /// Who writes pools in the usual installations: upstream's manifests and charts, operators and other charts, each in
 /// a namespace of its own, and OpenShift's.
@@ -22,7 +22,7 @@ pub const TRUSTED_WRITERS: [&str; 2] = [
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Policy {
-    /// The weight of rules by id or name, where it is not the rule's own.
+    /// The severity of rules by id, where it is not their default.
     #[serde(rename = "rules", deserialize_with = "known_rules")]
     severities: BTreeMap<&'static str, Severity>,
     /// Whose UPDATE is never denied.
@@ -40,7 +40,7 @@ pub struct Policy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Enforcement {
-    /// What a rule denies is refused.
+    /// What a rule denies is denied.
     #[default]
     Deny,
     /// It is a warning, except for a rule that always denies.
@@ -70,8 +70,8 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// What `rule` weighs.
-    pub fn severity(&self, rule: &Rule) -> Severity {
+    /// The severity of `rule`.
+    pub fn severity(&self, rule: &RuleInfo) -> Severity {
         self.severities.get(rule.id).copied().unwrap_or(rule.severity)
     }
 
@@ -92,11 +92,11 @@ fn known_rules<'de, D: serde::Deserializer<'de>>(
     let by_name = BTreeMap::<String, Severity>::deserialize(deserializer)?;
     let mut by_id = BTreeMap::new();
     for (name, severity) in by_name {
-        let Some(rule) = rules::find(&name) else {
+        let Some(rule) = kinds::find_rule(&name) else {
             let message = format!("no rule is called {name:?}; `ippool-webhook rules` lists them");
             return Err(serde::de::Error::custom(message));
         };
-        if let (Denial::Never(why), Severity::Deny) = (rule.denial, severity) {
+        if let (Denies::Never(why), Severity::Deny) = (rule.denies, severity) {
             let message = format!("{} can be warn or off, not deny: {why}", rule.id);
             return Err(serde::de::Error::custom(message));
         }

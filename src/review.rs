@@ -1,44 +1,43 @@
-//! From what the rules found to what happens: severity, ratchet, trust and the caller's code, decided once,
-//! after all rules have spoken.
+//! From what the rules find to what happens: severity, ratchet, trust and the code that fits the caller, for objects of any
+//! kind.
 
 use std::cell::LazyCell;
 use std::cmp::Ordering;
 
-use crate::normalize::canonical_range;
+use crate::finding::{Denies, Finding, Identity, Operation, Report, Rule, RuleInfo, Severity};
+use crate::kinds::{Kind, Normalization};
 use crate::policy::{Enforcement, Policy};
-use crate::pool::{Pool, Spec, is_plugin_write};
-use crate::report::{Denial, Finding, Identity, Operation, Rule, Severity};
-use crate::rules::{self, PoolRule, Subject};
 
-/// One write of one pool, as the apiserver describes it.
-#[derive(Clone, Debug)]
-pub struct Request<'a> {
+/// One write of one object, as the apiserver describes it.
+#[derive(Debug)]
+pub struct Request<'a, K: Kind> {
     /// What is done.
     pub operation: Operation,
     /// The user name of the caller.
     pub username: &'a str,
     /// The object as it would be stored; `None` on DELETE.
-    pub new: Option<Pool<'a>>,
+    pub object: Option<K::Object<'a>>,
     /// The object as stored; `None` on CREATE.
-    pub old: Option<Pool<'a>>,
+    pub old_object: Option<K::Object<'a>>,
 }
 
 /// What happens to a request.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict<'a> {
-    /// Why it is refused; `None` if it is allowed.
-    pub refusal: Option<Refusal>,
-    /// What refuses it.
+    /// Why it is denied; `None` if it is allowed.
+    pub denial: Option<Denial>,
+    /// The findings that deny it.
     pub denials: Findings<'a>,
-    /// What goes beside the answer.
+    /// The findings that are warnings.
     pub warnings: Findings<'a>,
-    /// How often each rule spoke, with the severity that it had in this request.
+    /// How many findings each rule has, by the severity that they have in this request.
     pub counts: Vec<Count>,
-    /// How many findings would have denied, had trust or enforcement not lowered them.
+    /// How many findings would deny, if the caller were not trusted and denials were enforced.
     pub would_deny: usize,
 }
 
-/// Findings sorted by path: the first of them, and how many there are. A hostile pool has more than memory.
+/// Findings sorted by path: the first of them, and how many there are. All those of a hostile object would take too much
+/// memory.
 #[derive(Clone, Debug, Default)]
 pub struct Findings<'a> {
     /// The first by path, offsets in numeric order, then by rule.
@@ -47,69 +46,141 @@ pub struct Findings<'a> {
     pub total: usize,
 }
 
-/// How often a rule spoke with one severity.
+/// How many findings of one severity a rule has.
 #[derive(Clone, Copy, Debug)]
 pub struct Count {
-    /// The rule that spoke.
-    pub rule: &'static Rule,
-    /// How severe its findings were.
+    /// The rule.
+    pub rule: &'static RuleInfo,
+    /// How severe they are.
     pub severity: Severity,
     /// How many there are.
     pub findings: usize,
 }
 
-/// The refusal that fits the caller.
+/// The denial that fits the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Denial {
     /// 422: kubectl prints the causes as a list, exactly as for built-in kinds.
     Invalid,
     /// 403: whereabouts takes 422 for a conflict and retries for 10 s under its cluster-wide lease.
     Forbidden,
 }
 
-/// The judgement of the validating webhook. Total and pure: same request, same verdict.
-pub fn review<'a>(request: &'a Request<'a>, policy: &Policy) -> Verdict<'a> {
+/// What the validating webhook decides. Total and pure: same request, same verdict.
+pub fn review<'r, K: Kind>(request: &'r Request<'_, K>, policy: &Policy) -> Verdict<'r> {
     let mut verdict = Verdict::default();
     let Some(subject) = subject(request) else { return verdict };
     let trusted = is_trusted_update(request, policy);
     let ratchet = LazyCell::new(|| Ratchet::of(request));
     let stored = LazyCell::new(|| ratchet.subjects());
-    for (rule, severity) in rules::active(request.operation, |rule| policy.severity(rule)) {
+    for (rule, severity) in active_rules::<K>(request.operation, policy) {
         let preexisting = LazyCell::new(|| Identities::of(rule, &stored));
-        let denies = policy.enforcement == Enforcement::Deny || rule.rule.denial == Denial::Always;
+        let denies = policy.enforcement == Enforcement::Deny || rule.info.denies == Denies::Always;
         let enforced = denies && !trusted;
-        rule.check(&subject, severity, &mut |mut finding| {
+        check::<K>(rule, severity, &subject, &mut |mut finding| {
             finding.preexisting = preexisting.contains(&finding.identity());
             if finding.severity == Severity::Deny {
-                let answerable = !finding.preexisting && !ratchet.is_only_reduced;
-                verdict.would_deny += usize::from(answerable && !enforced);
-                if !answerable || !enforced {
+                let is_new = !finding.preexisting && !ratchet.is_reduction;
+                verdict.would_deny += usize::from(is_new && !enforced);
+                if !is_new || !enforced {
                     finding.as_warning();
                 }
             }
             verdict.add(finding);
         });
     }
-    verdict.refusal = (verdict.denials.total > 0).then(|| Refusal::for_caller(request.username));
+    verdict.denial = (verdict.denials.total > 0).then(|| Denial::for_caller(request.username));
     verdict
+}
+
+/// What is found in one object by itself, as if a person created it: for files and for live objects.
+pub fn lint<'s, K: Kind>(object: &'s K::Object<'_>, policy: &Policy) -> Vec<Finding<'s>> {
+    let (mut findings, subject) = (Vec::new(), K::subject(object, None, false));
+    for (rule, severity) in active_rules::<K>(Operation::Create, policy) {
+        check::<K>(rule, severity, &subject, &mut |finding| findings.push(finding));
+    }
+    findings.sort_by(order);
+    findings
+}
+
+/// What the mutating webhook writes, if anything, and the findings that it repairs. Never on an UPDATE by a trusted writer:
+/// its patch was computed against the object as stored.
+pub fn normalize<K: Kind>(request: &Request<'_, K>, policy: &Policy) -> Option<(Normalization, Vec<Count>)> {
+    let object = request.object.as_ref().filter(|_| policy.normalize)?;
+    let normalization = match (request.operation, &request.old_object) {
+        (Operation::Create, _) => K::normalize(None, object),
+        (Operation::Update, Some(old)) if !is_trusted_update(request, policy) => {
+            K::normalize(Some(old), object)
+        }
+        // Without the stored object nobody can say what its entries mean.
+        _ => None,
+    }?;
+    let (mut repaired, subject) = (Vec::new(), K::subject(object, None, false));
+    for (rule, severity) in active_rules::<K>(Operation::Create, policy).filter(|it| it.0.info.normalized) {
+        check::<K>(rule, severity.min(Severity::Warn), &subject, &mut |finding| {
+            repaired.push(Count { rule: finding.rule, severity: finding.severity, findings: 1 });
+        });
+    }
+    Some((normalization, repaired))
+}
+
+/// Whether a service account writes as the CNI plugin does. Where it is not trusted, the plugin runs under a name
+/// that nobody has told the webhook, and its pods wait for it.
+pub fn is_plugin_write<K: Kind>(request: &Request<'_, K>) -> bool {
+    let Request { operation: Operation::Update, username, object: Some(new), old_object: Some(old) } =
+        request
+    else {
+        return false;
+    };
+    username.starts_with("system:serviceaccount:") && K::is_plugin_write(old, new)
+}
+
+fn is_trusted_update<K: Kind>(request: &Request<'_, K>, policy: &Policy) -> bool {
+    request.operation == Operation::Update && policy.trusts(request.username)
+}
+
+fn subject<'r, K: Kind>(request: &'r Request<'_, K>) -> Option<K::Subject<'r>> {
+    let (new, old) = (request.object.as_ref(), request.old_object.as_ref());
+    match request.operation {
+        Operation::Delete => Some(K::subject(old?, None, false)),
+        operation => Some(K::subject(new?, old, operation == Operation::Update)),
+    }
+}
+
+/// The rules that check `operation`, with their severity, without those that are off.
+fn active_rules<K: Kind>(
+    operation: Operation,
+    policy: &Policy,
+) -> impl Iterator<Item = (&'static Rule<K::Check>, Severity)> {
+    let rules = K::rules().iter().filter(move |rule| rule.info.operations.contains(&operation));
+    rules.map(|rule| (*rule, policy.severity(&rule.info))).filter(|(_, severity)| *severity > Severity::Off)
+}
+
+fn check<'s, K: Kind>(
+    rule: &'static Rule<K::Check>,
+    severity: Severity,
+    subject: &K::Subject<'s>,
+    sink: &mut dyn FnMut(Finding<'s>),
+) {
+    K::check(&rule.check, subject, &mut Report::of(&rule.info, severity, sink));
+}
+
+/// By path, offsets in numeric order, then by rule.
+fn order(a: &Finding<'_>, b: &Finding<'_>) -> Ordering {
+    a.path.cmp(&b.path).then_with(|| a.rule.id.cmp(b.rule.id))
 }
 
 impl<'a> Verdict<'a> {
     fn add(&mut self, finding: Finding<'a>) {
+        let Finding { rule, severity, .. } = finding;
         match self.counts.last_mut() {
-            Some(last) if last.is_of(&finding) => last.findings += 1,
-            _ => self.counts.push(Count { rule: finding.rule, severity: finding.severity, findings: 1 }),
+            Some(last) if (last.rule.id, last.severity) == (rule.id, severity) => last.findings += 1,
+            _ => self.counts.push(Count { rule, severity, findings: 1 }),
         }
-        match finding.severity {
+        match severity {
             Severity::Deny => self.denials.add(finding),
             _ => self.warnings.add(finding),
         }
-    }
-}
-
-impl Count {
-    fn is_of(&self, finding: &Finding<'_>) -> bool {
-        (self.rule.id, self.severity) == (finding.rule.id, finding.severity)
     }
 }
 
@@ -119,54 +190,21 @@ impl<'a> Findings<'a> {
 
     fn add(&mut self, finding: Finding<'a>) {
         self.total += 1;
-        let place = self.first.partition_point(|kept| order(kept, &finding).is_le());
-        if place < Self::MAX_KEPT {
+        let position = self.first.partition_point(|kept| order(kept, &finding).is_le());
+        if position < Self::MAX_KEPT {
             self.first.truncate(Self::MAX_KEPT - 1);
-            self.first.insert(place, finding);
+            self.first.insert(position, finding);
         }
     }
 }
 
-/// What is found in one object by itself, as if a person created it: for files and for live pools.
-pub fn examine<'a>(pool: &'a Pool<'a>, policy: &Policy) -> Vec<Finding<'a>> {
-    let (mut findings, subject) = (Vec::new(), Subject::new(pool, None));
-    for (rule, severity) in rules::active(Operation::Create, |rule| policy.severity(rule)) {
-        rule.check(&subject, severity, &mut |finding| findings.push(finding));
-    }
-    findings.sort_by(order);
-    findings
-}
-
-/// The text that the mutating webhook writes to `spec.range`, if any. Never on an UPDATE of a trusted writer:
-/// its patch was computed against the object as stored.
-pub fn normalize(request: &Request<'_>, policy: &Policy) -> Option<String> {
-    let new = request.new.as_ref().filter(|_| policy.normalize)?;
-    match (request.operation, &request.old) {
-        (Operation::Create, _) => canonical_range(None, new),
-        (Operation::Update, Some(old)) if !is_trusted_update(request, policy) => {
-            canonical_range(Some(old), new)
-        }
-        // Without the stored object nobody can say from where its offsets count.
-        _ => None,
-    }
-}
-
-/// Whether a service account writes as the CNI plugin does. Where it is not trusted, whereabouts runs under a name
-/// that nobody has told the webhook, and its pods wait for it.
-pub fn is_write_of_a_plugin(request: &Request<'_>) -> bool {
-    let Request { operation: Operation::Update, username, new: Some(new), old: Some(old) } = request else {
-        return false;
-    };
-    username.starts_with("system:serviceaccount:") && is_plugin_write(&old.spec, &new.spec)
-}
-
-impl Refusal {
+impl Denial {
     /// Service accounts get 403, everyone else 422.
     fn for_caller(username: &str) -> Self {
         if username.starts_with("system:serviceaccount:") { Self::Forbidden } else { Self::Invalid }
     }
 
-    /// The HTTP status code within the answer.
+    /// The HTTP status code within the response.
     pub const fn code(self) -> u16 {
         match self {
             Self::Invalid => 422,
@@ -183,76 +221,47 @@ impl Refusal {
     }
 }
 
-fn is_trusted_update(request: &Request<'_>, policy: &Policy) -> bool {
-    request.operation == Operation::Update && policy.trusts(request.username)
+/// The stored object, for whose defects an UPDATE does not answer. Empty for any other operation.
+struct Ratchet<'r, 'a, K: Kind> {
+    old: Option<&'r K::Object<'a>>,
+    rebased: Option<K::Object<'a>>,
+    /// Whether the request only changes metadata or only removes entries: then it is never denied.
+    is_reduction: bool,
 }
 
-fn subject<'a>(request: &'a Request<'a>) -> Option<Subject<'a>> {
-    let (new, old) = (request.new.as_ref(), request.old.as_ref());
-    match (request.operation, new, old) {
-        (Operation::Delete, _, old) => Some(Subject::new(old?, None)),
-        (Operation::Update, Some(new), Some(old)) => Some(Subject::update(old, new)),
-        (_, new, old) => Some(Subject::new(new?, old)),
-    }
-}
-
-/// By path, offsets in numeric order, then by rule.
-fn order(a: &Finding<'_>, b: &Finding<'_>) -> Ordering {
-    a.path.cmp(&b.path).then_with(|| a.rule.id.cmp(b.rule.id))
-}
-
-/// The ratchet: the stored object, whose defects a request does not answer for. Empty unless the request
-/// is an UPDATE.
-#[derive(Default)]
-struct Ratchet<'a> {
-    old: Option<&'a Pool<'a>>,
-    /// The same entries under the new range, where that is the network of the old one, or where nobody could
-    /// read the old one: so that a repair of the range does not answer for the defects of the entries.
-    rebased: Option<Pool<'a>>,
-    /// Whether the request only changes metadata or only removes allocations: then it brings nothing in,
-    /// whatever is found.
-    is_only_reduced: bool,
-}
-
-impl<'a> Ratchet<'a> {
-    fn of(request: &'a Request<'a>) -> Self {
-        let (Operation::Update, Some(old), Some(new)) = (request.operation, &request.old, &request.new)
+impl<'r, 'a, K: Kind> Ratchet<'r, 'a, K> {
+    fn of(request: &'r Request<'a, K>) -> Self {
+        let (Operation::Update, Some(old), Some(new)) =
+            (request.operation, &request.old_object, &request.object)
         else {
-            return Self::default();
+            return Self { old: None, rebased: None, is_reduction: false };
         };
-        let shift = if old.spec.range == new.spec.range { None } else { shift_between(old, new) };
-        let rebased = shift.map(|shift| {
-            let spec = old.spec.shifted(shift).with_range(new.spec.range.clone());
-            Pool { spec, ..old.clone() }
-        });
-        let is_only_reduced = new.spec == old.spec || only_removes(&old.spec, &new.spec);
-        Self { old: Some(old), rebased, is_only_reduced }
+        let is_reduction = K::is_reduction(old, new);
+        Self { old: Some(old), rebased: K::rebase(old, new), is_reduction }
     }
 
-    /// What the rules find preexisting defects in.
-    fn subjects(&self) -> Stored<'_> {
-        let subject = |pool| Subject::new(pool, Some(pool));
+    fn subjects(&self) -> Stored<'_, K> {
+        let subject = |object| K::subject(object, Some(object), false);
         Stored { old: self.old.map(subject), rebased: self.rebased.as_ref().map(subject) }
     }
 }
 
-struct Stored<'a> {
-    old: Option<Subject<'a>>,
-    rebased: Option<Subject<'a>>,
+struct Stored<'s, K: Kind> {
+    old: Option<K::Subject<'s>>,
+    rebased: Option<K::Subject<'s>>,
 }
 
-/// What one rule finds in the object as stored. Sorted, which takes half the memory of a hash set.
+/// What one rule finds in the object as stored; sorted, which takes half the memory of a hash set.
 struct Identities<'a>(Vec<Identity<'a>>);
 
-impl<'a> Identities<'a> {
-    fn of(rule: &'static PoolRule, stored: &Stored<'a>) -> Self {
+impl<'s> Identities<'s> {
+    fn of<K: Kind>(rule: &'static Rule<K::Check>, stored: &Stored<'s, K>) -> Self {
         let mut found = Vec::new();
         if let Some(old) = &stored.old {
-            rule.check(old, Severity::Warn, &mut |finding| found.push(finding.into_identity()));
+            check::<K>(rule, Severity::Warn, old, &mut |finding| found.push(finding.into_identity()));
         }
         if let Some(rebased) = &stored.rebased {
-            // Its range is not the stored one; only its entries were there before.
-            rule.check(rebased, Severity::Warn, &mut |finding| {
+            check::<K>(rule, Severity::Warn, rebased, &mut |finding| {
                 found.extend(finding.path.is_entry().then(|| finding.into_identity()));
             });
         }
@@ -263,23 +272,4 @@ impl<'a> Identities<'a> {
     fn contains(&self, identity: &Identity<'_>) -> bool {
         self.0.binary_search_by(|it| it.cmp(identity)).is_ok()
     }
-}
-
-/// What an old offset has to grow by to keep its address under the canonical form of its range, where `new` has
-/// that; 0 where the old range cannot be read.
-fn shift_between(old: &Pool<'_>, new: &Pool<'_>) -> Option<i64> {
-    let new = new.range()?;
-    match old.spec.intended_range() {
-        Some(old) if *new == old.canonical() => i64::try_from(old.host_bits()).ok(),
-        Some(_) => None,
-        None => Some(0),
-    }
-}
-
-/// Whether `new` is `old` less some allocations.
-fn only_removes(old: &Spec<'_>, new: &Spec<'_>) -> bool {
-    old.range == new.range
-        && old.allocations_shape == new.allocations_shape
-        && new.left_out <= old.left_out
-        && new.holds_only_entries_of(old)
 }

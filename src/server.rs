@@ -184,7 +184,7 @@ fn app(policy: Policy, limits: Limits) -> App {
     let metrics = Arc::new(Metrics::default());
     let account = Account::new(&limits, &metrics);
     let processors = Processors::new(&limits, &metrics);
-    App { policy, limits, account, processors, metrics, review: Arc::new(admission::answer) }
+    App { policy, limits, account, processors, metrics, review: Arc::new(admission::respond) }
 }
 
 async fn listen(flag: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {

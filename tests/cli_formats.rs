@@ -52,7 +52,7 @@ fn the_sarif_catalogue_is_the_list_of_rules() {
     let log: Value = serde_json::from_str(&run(&["check", "--format=sarif", "pools"]).stdout).unwrap();
     let described = log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
     let ids: Vec<_> = described.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ippool_webhook::rules::catalogue().map(|rule| rule.id).collect::<Vec<_>>());
+    assert_eq!(ids, ippool_webhook::kinds::rules().map(|rule| rule.id).collect::<Vec<_>>());
     for result in log["runs"][0]["results"].as_array().unwrap() {
         let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
         assert_eq!(result["ruleId"], described[index]["id"]);

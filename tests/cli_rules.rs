@@ -4,7 +4,7 @@
 mod cli_support;
 
 use cli_support::{assert_expected, run};
-use ippool_webhook::rules::catalogue;
+use ippool_webhook::kinds;
 use serde_json::Value;
 
 #[test]
@@ -12,7 +12,7 @@ fn the_table_lists_every_rule_once() {
     let run = run(&["rules"]);
     assert_expected("rules.txt", &run.stdout);
     let ids: Vec<_> = run.stdout.lines().skip(1).map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(ids, catalogue().map(|rule| rule.id).collect::<Vec<_>>());
+    assert_eq!(ids, kinds::rules().map(|rule| rule.id).collect::<Vec<_>>());
     assert_eq!(run.code, Some(0));
 }
 
@@ -24,7 +24,7 @@ fn the_table_of_the_readme_is_this_one() {
 #[test]
 fn the_table_as_json_has_every_field() {
     let rules: Value = serde_json::from_str(&run(&["rules", "--format=json"]).stdout).unwrap();
-    assert_eq!(rules.as_array().unwrap().len(), catalogue().len());
+    assert_eq!(rules.as_array().unwrap().len(), kinds::rules().len());
     let rule = rules.as_array().unwrap().iter().find(|rule| rule["id"] == "IPP104").unwrap();
     assert_eq!(rule["name"], "range-host-bits");
     assert_eq!(rule["on"], serde_json::json!(["CREATE", "UPDATE"]));
@@ -41,7 +41,7 @@ fn a_rule_is_found_by_id_and_by_name_in_any_case() {
 
 #[test]
 fn every_rule_has_its_page_in_every_format() {
-    for rule in catalogue() {
+    for rule in kinds::rules() {
         let page = rule.page.trim_end();
         assert_eq!(run(&["rules", rule.id]).stdout.trim_end(), page);
         assert_eq!(run(&["rules", rule.id, "--format=markdown"]).stdout.trim_end(), page);

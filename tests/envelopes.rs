@@ -4,7 +4,7 @@
 mod common;
 
 use common::review::{PERSON, UID, ask, causes, pool, review, warnings};
-use ippool_webhook::admission::{Endpoint, MalformedReason, answer};
+use ippool_webhook::admission::{Endpoint, MalformedReason, respond};
 use ippool_webhook::policy::Policy;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn create(object: &Value) -> Value {
 #[track_caller]
 fn malformed(body: &[u8], reason: MalformedReason, says: &str) {
     for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
-        let error = answer(endpoint, body, &Policy::default()).expect_err("no review");
+        let error = respond(endpoint, body, &Policy::default()).expect_err("no review");
         assert_eq!(error.reason, reason, "{error}");
         assert!(error.message.contains(says), "{error}");
     }
@@ -44,12 +44,12 @@ fn what_is_no_review_is_malformed_and_says_why() {
     malformed(&broken(|it| it["apiVersion"] = json!("admission.k8s.io/v1beta1")), NotAReview, "v1beta1");
     malformed(&broken(|it| it["request"] = Value::Null), NotAReview, "has no request");
     malformed(&broken(|it| it["request"]["uid"] = json!("")), NotAReview, "request.uid is missing");
-    malformed(&broken(|it| it["request"]["uid"] = json!(7)), NotAReview, "invalid type: integer");
-    malformed(&broken(|it| it["request"]["operation"] = json!("PATCH")), NotAReview, "\"PATCH\" is none of");
+    malformed(&broken(|it| it["request"]["uid"] = json!(7)), NotAReview, "invalid type: number");
+    malformed(&broken(|it| it["request"]["operation"] = json!("PATCH")), NotAReview, "not \"PATCH\"");
     malformed(
         &broken(|it| drop(it["request"].as_object_mut().unwrap().remove("operation"))),
         NotAReview,
-        "missing field `operation`",
+        "request.operation is missing",
     );
     malformed(
         &broken(|it| it["request"]["resource"]["resource"] = json!("pods")),
@@ -96,7 +96,7 @@ fn the_order_of_the_fields_does_not_matter() {
         r#" {{ "request" : {{ {} }} , "kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}} "#,
         reversed.join(" ,\n ")
     );
-    let answer = answer(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
+    let answer = respond(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(answer["response"], ask(Endpoint::Validate, &request));
 }
@@ -106,7 +106,7 @@ fn an_object_that_cannot_be_read_is_refused_with_the_uid_of_its_question() {
     let body = create(&tidy()).to_string();
     for (place, value) in [("\"10.0.0.0/24\"", "1e999"), ("\"10.0.0.0/24\"", r#""\ud800""#)] {
         let body = body.replace(place, value);
-        let answer = answer(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
+        let answer = respond(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
         let answer: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(answer["response"]["uid"], UID);
         let causes = causes(&answer["response"]);
@@ -134,8 +134,8 @@ fn deep_nesting_overflows_no_stack() {
     for place in ["\"10.0.0.0/24\"", "{}", "\"IPPool\"", "false"] {
         let body = body.replacen(place, &deep, 1);
         // Which answer it is depends on the place; that there is one is the point.
-        let _ = answer(Endpoint::Validate, body.as_bytes(), &Policy::default());
-        let _ = answer(Endpoint::Mutate, body.as_bytes(), &Policy::default());
+        let _ = respond(Endpoint::Validate, body.as_bytes(), &Policy::default());
+        let _ = respond(Endpoint::Mutate, body.as_bytes(), &Policy::default());
     }
 }
 
@@ -154,7 +154,7 @@ fn more_entries_than_can_be_stored_are_counted_and_not_kept() {
     let body = review("UPDATE", PERSON, &tidy(), &tidy()).to_string();
     let body = body.replacen("\"allocations\":{}", &format!("\"allocations\":{{{}}}", entries.join(",")), 1);
     let body = body.replace("10.0.0.0/24", "10.0.0.0/8");
-    let answer = answer(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
+    let answer = respond(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(answer["response"]["allowed"], true, "{:?}", causes(&answer["response"]));
     let first = &warnings(&answer["response"])[0];
@@ -181,7 +181,7 @@ fn the_size_of_a_pool_is_measured_on_the_wire() {
         "spec.allocations: Invalid value: \"\": 9000 entries in {kib} KiB; etcd refuses the pool at 1536 KiB [IPP215]"
     );
     assert_eq!(said(&create(&near)), [expected]);
-    assert!(said(&review("UPDATE", PERSON, &nearer, &near))[0].contains("IPP215, stored before"));
+    assert!(said(&review("UPDATE", PERSON, &nearer, &near))[0].contains("IPP215, preexisting"));
     assert_eq!(said(&create(&large(1_000))), [""; 0]);
 }
 

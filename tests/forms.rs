@@ -9,7 +9,7 @@ mod common;
 mod crafted;
 
 use common::review::{PERSON, causes, warnings};
-use ippool_webhook::admission::{Endpoint, answer};
+use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
 use serde_json::Value;
 
@@ -17,10 +17,10 @@ use serde_json::Value;
 #[track_caller]
 fn answered(endpoint: Endpoint, body: &str) -> Result<String, String> {
     let policy = Policy::default();
-    let answered = |body: &str| answer(endpoint, body.as_bytes(), &policy);
+    let answered = |body: &str| respond(endpoint, body.as_bytes(), &policy);
     match (answered(body), answered(&format!(" {body}"))) {
         (Ok(usual), Ok(plain)) => {
-            assert_eq!(format!("{:?}", usual.summary), format!("{:?}", plain.summary));
+            assert_eq!(format!("{:?}", usual.record), format!("{:?}", plain.record));
             assert_eq!(usual.body, plain.body);
             Ok(String::from_utf8(usual.body).unwrap())
         }

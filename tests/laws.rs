@@ -8,9 +8,9 @@ use common::review::{
     PERSON, ROBOT, WHEREABOUTS, ask, ask_under, causes, mutated, patch, pool, review, warnings,
 };
 use ippool_webhook::admission::Endpoint;
-use ippool_webhook::normalize::Rewrite;
+use ippool_webhook::kinds::ippool::Pool;
+use ippool_webhook::kinds::ippool::Rewrite;
 use ippool_webhook::policy::Policy;
-use ippool_webhook::pool::Pool;
 use serde_json::{Value, json};
 
 /// A pool of `range` with good entries at `offsets`.
@@ -169,7 +169,7 @@ fn a_stored_pool_with_host_bits_is_worked_with_and_never_renumbered() {
         let (after, response) = updated(&stored, &new);
         assert_eq!(after, new);
         let said = "spec.range: must be \"10.53.0.0/24\", with every offset rewritten; \
-                    `check --diff` shows how [IPP104, stored before]";
+                    `check --diff` shows how [IPP104, preexisting]";
         assert_eq!(allowed(&response), [said]);
     }
 }
@@ -181,7 +181,7 @@ fn a_repair_of_host_bits_with_every_key_is_allowed_and_silent() {
     let (after, response) = updated(&stored, &repaired);
     assert_eq!(after, repaired);
     let said = "spec.allocations[307]: must be at most 255, the last offset in 10.53.0.0/24 (10.53.1.51) \
-                [IPP206, stored before]";
+                [IPP206, preexisting]";
     assert_eq!(allowed(&response), [said]);
 }
 
@@ -462,7 +462,7 @@ fn a_range_that_cannot_be_read_may_be_repaired_under_its_allocations() {
         stored["metadata"]["name"] = json!("10.0.0.0-24");
         let response = updated(&stored, &holding("10.0.0.0/24", &["5", "300"])).1;
         let far = "spec.allocations[300]: must be at most 255, the last offset in 10.0.0.0/24 (10.0.1.44) \
-                   [IPP206, stored before]";
+                   [IPP206, preexisting]";
         assert_eq!(allowed(&response), [far], "{broken}");
     }
 }
@@ -483,7 +483,7 @@ fn one_defect_of_several_may_be_repaired_at_a_time() {
     {
         let (_, response) = updated(&old, &holding("10.0.0.0/24", offsets));
         let warned = allowed(&response);
-        assert!(warned.iter().all(|it| it.contains("stored before")), "{warned:?}");
+        assert!(warned.iter().all(|it| it.contains("preexisting")), "{warned:?}");
     }
 }
 
@@ -550,10 +550,10 @@ fn what_trust_spares_is_counted_and_warned_of() {
     let (old, new) = (holding("10.0.0.0/24", &[]), holding("10.0.0.0/24", &["300"]));
     let body = review("UPDATE", WHEREABOUTS, &new, &old).to_string();
     let answer =
-        ippool_webhook::admission::answer(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
-    assert!(answer.summary.trusted);
-    assert_eq!(answer.summary.would_deny, 1);
-    assert_eq!(answer.summary.outcome.as_str(), "warned");
+        ippool_webhook::admission::respond(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
+    assert!(answer.record.trusted);
+    assert_eq!(answer.record.would_deny, 1);
+    assert_eq!(answer.record.outcome.as_str(), "warned");
 }
 
 #[test]
@@ -591,13 +591,13 @@ fn the_usual_slips_in_a_range_are_named_with_what_would_be_right() {
         ("fd00::/-1", "with a prefix length from 0 to 128 for IPv6"),
         ("10.0.0.0/255.255.254.0", "with a prefix length in place of the netmask: 10.0.0.0/23"),
         ("010.0.0.5/24", "without leading zeros: 10.0.0.5/24, if that is meant"),
-        (" 10.0.0.5/24\t", "without blanks around it: 10.0.0.5/24"),
+        (" 10.0.0.5/24\t", "without whitespace around it: 10.0.0.5/24"),
         (
             "10.0.0.9-10.0.0.20/24",
             "not start-end: 10.0.0.0/24 here, range_start and range_end in the network",
         ),
         ("fd00::1%eth0/64", "without a zone"),
-        ("10.0.0.0/24,10.0.1.0/24", "one network alone: each has a pool of its own"),
+        ("10.0.0.0/24,10.0.1.0/24", "one network only: each has a pool of its own"),
         ("10.0.0.0/24/", "for example 10.0.0.0/24 or fd00:1::/64"),
         ("a network", "for example 10.0.0.0/24 or fd00:1::/64"),
     ];

@@ -8,7 +8,7 @@ mod crafted;
 use std::time::{Duration, Instant};
 
 use crafted::crafted;
-use ippool_webhook::admission::{Endpoint, answer};
+use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
 use ippool_webhook::server::Limits;
 
@@ -137,7 +137,7 @@ fn fastest(endpoint: Endpoint, body: &[u8]) -> Duration {
     let policy = Policy::default();
     let attempt = |_| {
         let started = Instant::now();
-        drop(answer(endpoint, body, &policy));
+        drop(respond(endpoint, body, &policy));
         started.elapsed()
     };
     (0..20).map(attempt).min().unwrap()

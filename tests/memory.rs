@@ -7,13 +7,13 @@ mod crafted;
 
 use allocation_counter::{AllocationInfo, measure};
 use crafted::crafted;
-use ippool_webhook::admission::{Endpoint, answer};
+use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
 
 /// What answering takes, the answer included.
 fn taken(endpoint: Endpoint, body: &[u8]) -> AllocationInfo {
     let policy = Policy::default();
-    measure(|| drop(answer(endpoint, body, &policy)))
+    measure(|| drop(respond(endpoint, body, &policy)))
 }
 
 /// The most memory at one time, in sizes of the body.
@@ -62,7 +62,7 @@ fn a_large_review_takes_little_more_than_its_body_again() {
 }
 
 /// As the server has them in its limits: a multiple of the body, and in MiB.
-const AT_MOST: (f64, f64) = (32.0, 40.0);
+const AT_MOST: (f64, f64) = (64.0, 48.0);
 
 #[test]
 fn a_hostile_body_takes_a_bounded_multiple_and_a_bounded_amount() {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use common::review::{causes, patch, warnings};
-use ippool_webhook::admission::{Endpoint, Outcome, answer};
+use ippool_webhook::admission::{Endpoint, Outcome, respond};
 use ippool_webhook::policy::Policy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -70,7 +70,7 @@ fn heard(response: &Value) -> Stated {
 fn answered(name: &str, path: &Path) -> Stated {
     let body = std::fs::read(path).unwrap();
     let review: Value = serde_json::from_slice(&body).unwrap();
-    let answer = answer(endpoint(name), &body, &Policy::default()).unwrap();
+    let answer = respond(endpoint(name), &body, &Policy::default()).unwrap();
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(answer["response"]["uid"], review["request"]["uid"], "{name}");
     heard(&answer["response"])
@@ -98,8 +98,8 @@ fn nothing_whereabouts_itself_wrote_is_refused() {
     for (name, path) in own {
         let body = std::fs::read(path).unwrap();
         for endpoint in [Endpoint::Validate, Endpoint::Mutate] {
-            let answer = answer(endpoint, &body, &Policy::default()).unwrap();
-            assert!(matches!(answer.summary.outcome, Outcome::Allowed | Outcome::Warned), "{name}");
+            let answer = respond(endpoint, &body, &Policy::default()).unwrap();
+            assert!(matches!(answer.record.outcome, Outcome::Allowed | Outcome::Warned), "{name}");
         }
     }
 }
@@ -111,8 +111,8 @@ fn what_is_sent_to_the_other_webhook_is_answered_too() {
             Endpoint::Mutate => Endpoint::Validate,
             Endpoint::Validate => Endpoint::Mutate,
         };
-        let answer = answer(other, &std::fs::read(path).unwrap(), &Policy::default()).unwrap();
-        let refused = answer.summary.outcome == Outcome::Denied;
+        let answer = respond(other, &std::fs::read(path).unwrap(), &Policy::default()).unwrap();
+        let refused = answer.record.outcome == Outcome::Denied;
         assert!(other == Endpoint::Validate || !refused, "{name}: /mutate never refuses");
     }
 }
@@ -145,7 +145,7 @@ fn what_the_schema_of_the_crd_refuses_the_rules_refuse_too() {
     ];
     for (name, rule, start) in expected {
         let body = std::fs::read(format!("tests/fixtures/reviews/{name}.json")).unwrap();
-        let answer = answer(Endpoint::Validate, &body, &Policy::default()).unwrap();
+        let answer = respond(Endpoint::Validate, &body, &Policy::default()).unwrap();
         let answer: Value = serde_json::from_slice(&answer.body).unwrap();
         let causes = causes(&answer["response"]);
         assert_eq!(causes.len(), 1, "{name}: {causes:?}");

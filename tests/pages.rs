@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 #![cfg(feature = "serve")]
 
+use ippool_webhook::finding::{Operation, RuleInfo};
+use ippool_webhook::kinds;
+use ippool_webhook::kinds::ippool::{IpPool, Pool};
 use ippool_webhook::policy::Policy;
-use ippool_webhook::pool::Pool;
-use ippool_webhook::report::{Operation, Rule};
 use ippool_webhook::review::{Request, review};
-use ippool_webhook::rules;
 use serde_json::{Value, json};
 
 const HEADINGS: [&str; 5] =
@@ -47,16 +47,16 @@ fn fill(object: &mut Value, count: u32) {
 
 /// The ids of the rules that speak when a person writes these manifests: one object is created (or
 /// deleted, where the rule is about that), two are the old and the new of an update.
-fn spoken(rule: &Rule, manifests: &[Value]) -> Vec<&'static str> {
+fn spoken(rule: &RuleInfo, manifests: &[Value]) -> Vec<&'static str> {
     let texts: Vec<_> = manifests.iter().map(ToString::to_string).collect();
     let mut pools: Vec<_> = texts.iter().map(|text| Some(Pool::parse(text).unwrap())).collect();
     let (operation, old, new) = match pools.as_mut_slice() {
         [old, new] => (Operation::Update, old.take(), new.take()),
-        [old] if rule.on == [Operation::Delete] => (Operation::Delete, old.take(), None),
+        [old] if rule.operations == [Operation::Delete] => (Operation::Delete, old.take(), None),
         [new] => (Operation::Create, None, new.take()),
         _ => panic!("one or two manifests, not {}", manifests.len()),
     };
-    let request = Request { operation, username: "admin", new, old };
+    let request = Request::<IpPool> { operation, username: "admin", object: new, old_object: old };
     let verdict = review(&request, &Policy::default());
     let mut ids: Vec<_> = verdict.counts.iter().map(|count| count.rule.id).collect();
     ids.sort_unstable();
@@ -66,7 +66,7 @@ fn spoken(rule: &Rule, manifests: &[Value]) -> Vec<&'static str> {
 
 #[test]
 fn every_example_raises_exactly_its_rule() {
-    for rule in rules::catalogue() {
+    for rule in kinds::rules() {
         // Of two keys that are one offset, one is always spelled in another way.
         let expected = if rule.id == "IPP204" { vec!["IPP203", "IPP204"] } else { vec![rule.id] };
         assert_eq!(spoken(rule, &manifests(section(rule.page, "Example"))), expected, "{}", rule.id);
@@ -75,7 +75,7 @@ fn every_example_raises_exactly_its_rule() {
 
 #[test]
 fn every_remedy_is_clean() {
-    for rule in rules::catalogue() {
+    for rule in kinds::rules() {
         let none: [&str; 0] = [];
         assert_eq!(spoken(rule, &manifests(section(rule.page, "Instead"))), none, "{}", rule.id);
     }
@@ -83,7 +83,7 @@ fn every_remedy_is_clean() {
 
 #[test]
 fn every_page_has_the_headings_in_order_and_its_rule_as_title() {
-    for rule in rules::catalogue() {
+    for rule in kinds::rules() {
         let found: Vec<_> = rule.page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         assert_eq!(found, HEADINGS, "{}", rule.id);
         assert_eq!(rule.page.lines().next(), Some(format!("# {} {}", rule.id, rule.name).as_str()));
@@ -92,7 +92,7 @@ fn every_page_has_the_headings_in_order_and_its_rule_as_title() {
 
 #[test]
 fn the_pages_of_the_rules_are_all_the_pages_there_are() {
-    let names: Vec<_> = rules::catalogue().map(|rule| format!("{}-{}.md", rule.id, rule.name)).collect();
+    let names: Vec<_> = kinds::rules().map(|rule| format!("{}-{}.md", rule.id, rule.name)).collect();
     let mut files: Vec<_> = std::fs::read_dir("src/rules")
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

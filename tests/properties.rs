@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use common::review::{PERSON, ROBOT, UID, WHEREABOUTS, ask, causes, mutated, patch, pool, review, warnings};
-use ippool_webhook::admission::{Endpoint, answer};
+use ippool_webhook::admission::{Endpoint, respond};
+use ippool_webhook::kinds::ippool::Range;
+use ippool_webhook::kinds::ippool::{Pool, read_offset};
 use ippool_webhook::policy::Policy;
-use ippool_webhook::pool::{Pool, read_offset};
-use ippool_webhook::range::Range;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -164,7 +164,7 @@ proptest! {
         if patch(&ask(Endpoint::Mutate, &request)).is_some() {
             let after = mutated(&request).to_string();
             let after = Pool::parse(&after).unwrap();
-            let findings = ippool_webhook::examine(&after, &Policy::default());
+            let findings = ippool_webhook::lint::<ippool_webhook::kinds::ippool::IpPool>(&after, &Policy::default());
             let left: Vec<_> = findings.iter().filter(|it| it.rule.normalized).map(ToString::to_string).collect();
             prop_assert_eq!(left, Vec::<String>::new());
         }
@@ -261,7 +261,7 @@ proptest! {
     fn the_same_request_gets_the_same_bytes(old in any_pool(), new in any_pool(), operation in any_operation(), user in any_user()) {
         let body = review(operation, user, &new, &old).to_string();
         for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
-            let bytes = || answer(endpoint, body.as_bytes(), &Policy::default()).unwrap().body;
+            let bytes = || respond(endpoint, body.as_bytes(), &Policy::default()).unwrap().body;
             prop_assert_eq!(bytes(), bytes());
         }
     }
@@ -300,7 +300,7 @@ proptest! {
 
     #[test]
     fn bytes_that_are_no_review_are_refused_as_malformed(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert!(answer(Endpoint::Validate, &bytes, &Policy::default()).is_err());
+        prop_assert!(respond(Endpoint::Validate, &bytes, &Policy::default()).is_err());
     }
 }
 

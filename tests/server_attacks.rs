@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use figures::{MIB, figure, seconds};
-use ippool_webhook::admission::answer;
+use ippool_webhook::admission::respond;
 use ippool_webhook::server::{Limits, Review};
 use program::Serving;
 use server::{ALLOWED, Caller, Running, header, quick, soon};
@@ -131,7 +131,7 @@ async fn answers_that_nobody_reads_stay_within_the_account() {
 /// Answers of 6 MiB to long bodies, whatever they ask.
 fn verbose() -> Review {
     Arc::new(|endpoint, body, policy| {
-        let mut answer = answer(endpoint, ALLOWED.as_bytes(), policy)?;
+        let mut answer = respond(endpoint, ALLOWED.as_bytes(), policy)?;
         if body.len() > 100_000 {
             answer.body.resize(6 << 20, b' ');
         }

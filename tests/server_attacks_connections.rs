@@ -177,7 +177,7 @@ async fn a_client_certificate_that_expires_on_a_kept_connection_is_401() {
     std::fs::write(&file, &ca.pem).unwrap();
     let mut config = quick();
     config.tls.client_ca = Some(file);
-    let server = Running::start_with(config, std::sync::Arc::new(ippool_webhook::admission::answer)).await;
+    let server = Running::start_with(config, std::sync::Arc::new(ippool_webhook::admission::respond)).await;
     let identity = ca.pair_with("kube-apiserver", |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.not_after = (SystemTime::now() + Duration::from_secs(3)).into();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ippool_webhook::admission::answer;
+use ippool_webhook::admission::respond;
 use ippool_webhook::policy::Policy;
 use ippool_webhook::server::{Config, Server, TlsVersion};
 use rcgen::{ExtendedKeyUsagePurpose, SanType};
@@ -60,7 +60,7 @@ async fn for_clients_as(mut config: Config, ca: &Ca) -> (Running, CaFile) {
     let file = directory.path().join("clients.pem");
     std::fs::write(&file, &ca.pem).unwrap();
     config.tls.client_ca = Some(file.clone());
-    (Running::start_with(config, Arc::new(answer)).await, CaFile { file, _directory: directory })
+    (Running::start_with(config, Arc::new(respond)).await, CaFile { file, _directory: directory })
 }
 
 fn caller_pair(ca: &Ca, name: &str) -> Pair {
@@ -209,7 +209,7 @@ async fn nothing_to_resume_a_session_with_is_handed_out_where_clients_are_verifi
     let (asking, _file) = for_clients_with(&ca, &[], TlsVersion::V1_2).await;
     let mut config = quick();
     config.tls.min_version = TlsVersion::V1_2;
-    let open = Running::start_with(config, Arc::new(answer)).await;
+    let open = Running::start_with(config, Arc::new(respond)).await;
     let identity = caller_pair(&ca, "anyone");
     for version in [&TLS12, &TLS13] {
         let shown = client_of(&asking.ca, Some(&identity), &[version]);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ippool_webhook::admission::answer;
+use ippool_webhook::admission::respond;
 use ippool_webhook::server::Certificates;
 use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384};
 use rustls::pki_types::PrivateKeyDer;
@@ -18,7 +18,7 @@ use server::{ALLOWED, Ca, Pair, Running, quick};
 
 /// A request to a server with this pair, as a caller who trusts `ca` alone.
 async fn answered(ca: &Ca, pair: &Pair) -> u16 {
-    let server = Running::start_tls(quick(), Arc::new(answer), &ca.pem, pair.certificates()).await;
+    let server = Running::start_tls(quick(), Arc::new(respond), &ca.pem, pair.certificates()).await;
     server.caller().await.post("/validate", ALLOWED).await.status
 }
 

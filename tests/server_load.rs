@@ -8,7 +8,7 @@ mod server;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ippool_webhook::admission::answer;
+use ippool_webhook::admission::respond;
 use ippool_webhook::server::{Limits, Review};
 use server::{ALLOWED, Caller, DENIED, Gate, Running, header, quick, soon};
 use tokio::net::TcpStream;
@@ -92,7 +92,7 @@ async fn a_caller_in_a_hurry_is_sent_elsewhere_while_that_still_helps() {
 
 #[tokio::test]
 async fn a_body_takes_what_has_arrived_of_it_and_nothing_before() {
-    let server = narrow_server(Arc::new(answer)).await;
+    let server = narrow_server(Arc::new(respond)).await;
     let mut caller = server.caller().await;
     let head = header("/validate", 0).replace("content-length: 0", "transfer-encoding: chunked");
     caller.send(&head).await;
@@ -123,7 +123,7 @@ async fn past_the_processors_a_caller_is_sent_to_another_replica() {
 fn fragile() -> Review {
     Arc::new(|endpoint, body, policy| {
         assert!(!String::from_utf8_lossy(body).contains("/33"), "a bug, for the test");
-        answer(endpoint, body, policy)
+        respond(endpoint, body, policy)
     })
 }
 
@@ -150,7 +150,7 @@ async fn a_panic_is_a_500_and_a_counter_and_the_server_lives() {
 async fn past_the_connections_one_that_is_idle_gives_way() {
     let mut config = quick();
     config.limits.connections = 1;
-    let server = Running::start_with(config, Arc::new(answer)).await;
+    let server = Running::start_with(config, Arc::new(respond)).await;
     let mut first = server.caller().await;
     assert_eq!(first.post("/validate", ALLOWED).await.status, 200);
     assert_eq!(server.metric("ippool_webhook_connections{listener=\"webhook\",state=\"idle\"}").await, 1.0);
@@ -165,7 +165,7 @@ async fn past_the_connections_one_that_is_idle_gives_way() {
 async fn past_the_connections_a_caller_waits_where_each_has_a_request() {
     let mut config = quick();
     config.limits.connections = 1;
-    let server = Running::start_with(config, Arc::new(answer)).await;
+    let server = Running::start_with(config, Arc::new(respond)).await;
     let mut first = server.caller().await;
     first.send(&header("/validate", ALLOWED.len())).await;
     server.until_metric(BUSY, 1.0).await;

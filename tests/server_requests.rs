@@ -7,7 +7,7 @@ mod server;
 
 use std::sync::Arc;
 
-use ippool_webhook::admission::answer;
+use ippool_webhook::admission::respond;
 use ippool_webhook::server::Config;
 use serde_json::Value;
 use server::{ALLOWED, DENIED, Reply, Running, header, quick};
@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt;
 async fn with_limit(max: usize) -> Running {
     let mut config: Config = quick();
     config.limits.max_body_bytes = max;
-    Running::start_with(config, Arc::new(answer)).await
+    Running::start_with(config, Arc::new(respond)).await
 }
 
 /// A review of exactly `length` bytes: whitespace after it changes nothing.

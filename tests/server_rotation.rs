@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ippool_webhook::admission::answer;
+use ippool_webhook::admission::respond;
 use ippool_webhook::server::Certificates;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -67,7 +67,7 @@ async fn serve_files(cert: PathBuf, key: PathBuf, interval: Duration, ca: &Ca) -
     let certificates = Certificates::from_files(cert, key).unwrap();
     let mut config = quick();
     config.limits.certificate_poll = interval;
-    Running::start_tls(config, Arc::new(answer), &ca.pem, Arc::new(certificates)).await
+    Running::start_tls(config, Arc::new(respond), &ca.pem, Arc::new(certificates)).await
 }
 
 /// Longer than any test: nobody looks unless told.

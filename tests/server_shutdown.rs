@@ -8,7 +8,7 @@ mod server;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ippool_webhook::admission::answer;
+use ippool_webhook::admission::respond;
 use server::{ALLOWED, Gate, PATIENCE, Running, header, quick, soon};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 async fn leaving() -> Running {
     let mut config = quick();
     config.shutdown_delay = PATIENCE;
-    let server = Running::start_with(config, Arc::new(answer)).await;
+    let server = Running::start_with(config, Arc::new(respond)).await;
     server.leave();
     soon(async { while server.admin("/readyz").await.0 == 200 {} }).await;
     server
@@ -109,7 +109,7 @@ async fn a_handshake_that_stalls_does_not_hold_up_the_end() {
 async fn a_header_that_stalls_holds_up_the_end_no_longer_than_a_header_may() {
     let mut config = quick();
     config.limits.header = Duration::from_millis(300);
-    let server = Running::start_with(config, Arc::new(answer)).await;
+    let server = Running::start_with(config, Arc::new(respond)).await;
     let mut caller = server.caller().await;
     caller.send("POST /val").await;
     let started = Instant::now();

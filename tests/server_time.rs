@@ -8,7 +8,7 @@ mod server;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ippool_webhook::admission::answer;
+use ippool_webhook::admission::respond;
 use ippool_webhook::server::{Config, Limits};
 use server::{ALLOWED, Caller, Gate, Running, header, quick};
 use tokio::net::TcpStream;
@@ -20,7 +20,7 @@ const SHORT: Duration = Duration::from_millis(300);
 async fn with_limits(change: impl FnOnce(&mut Limits)) -> Running {
     let mut config: Config = quick();
     change(&mut config.limits);
-    Running::start_with(config, Arc::new(answer)).await
+    Running::start_with(config, Arc::new(respond)).await
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ mod server;
 
 use std::sync::Arc;
 
-use ippool_webhook::admission::answer;
+use ippool_webhook::admission::respond;
 use ippool_webhook::server::TlsVersion;
 use rustls::ClientConfig;
 use server::{ALLOWED, Running, client, client_of, quick};
@@ -47,7 +47,7 @@ async fn tls_1_2_is_spoken_only_when_asked_for() {
     for (min_version, works) in [(TlsVersion::V1_3, false), (TlsVersion::V1_2, true)] {
         let mut config = quick();
         config.tls.min_version = min_version;
-        let server = Running::start_with(config, Arc::new(answer)).await;
+        let server = Running::start_with(config, Arc::new(respond)).await;
         let old = client_of(&server.ca, None, &[&rustls::version::TLS12]);
         assert_eq!(server.caller_with(old).await.is_ok(), works, "{min_version:?}");
     }

@@ -4,10 +4,10 @@
 
 use std::net::IpAddr;
 
+use ippool_webhook::finding::Severity;
+use ippool_webhook::kinds::ippool::cidr::{Edge, Range};
+use ippool_webhook::kinds::ippool::{Pool, read_offset};
 use ippool_webhook::policy::Policy;
-use ippool_webhook::pool::{Pool, read_offset};
-use ippool_webhook::range::{Edge, Range};
-use ippool_webhook::report::Severity;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -43,7 +43,7 @@ fn rules_about(vector: &OffsetVector) -> Vec<&'static str> {
     let object = json!({ "spec": { "range": vector.range, "allocations": { &vector.offset: entry } } });
     let json = object.to_string();
     let pool = Pool::parse(&json).unwrap();
-    let findings = ippool_webhook::examine(&pool, &Policy::default());
+    let findings = ippool_webhook::lint::<ippool_webhook::kinds::ippool::IpPool>(&pool, &Policy::default());
     findings.iter().filter(|it| it.rule.id.starts_with("IPP2")).map(|it| it.rule.id).collect()
 }
 
@@ -64,7 +64,8 @@ fn a_range_is_refused_exactly_where_go_cannot_read_it() {
     for vector in vectors::<RangeVector>(RANGES) {
         let json = json!({ "spec": { "range": vector.range, "allocations": {} } }).to_string();
         let pool = Pool::parse(&json).unwrap();
-        let findings = ippool_webhook::examine(&pool, &Policy::default());
+        let findings =
+            ippool_webhook::lint::<ippool_webhook::kinds::ippool::IpPool>(&pool, &Policy::default());
         let unreadable = |it: &&str| ["IPP101", "IPP102"].contains(it);
         let rules: Vec<_> = findings.iter().map(|it| it.rule.id).filter(|id| unreadable(id)).collect();
         let expected: &[&str] = match vector.range.as_str() {
@@ -151,7 +152,7 @@ fn an_address_inside_has_the_offset_that_whereabouts_reads_as_it() {
 
 #[test]
 fn the_severities_of_these_rules_are_those_of_the_contract() {
-    let weight = |id| ippool_webhook::rules::find(id).unwrap().severity;
+    let weight = |id| ippool_webhook::kinds::find_rule(id).unwrap().severity;
     for id in ["IPP101", "IPP102", "IPP202", "IPP203", "IPP205", "IPP206", "IPP207"] {
         assert_eq!(weight(id), Severity::Deny, "{id}");
     }

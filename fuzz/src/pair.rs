@@ -1,9 +1,9 @@
 //! Two pools out of bytes: one as stored, and one that somebody makes of it.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use ippool_webhook::range::Range;
-use ippool_webhook::report::{Denial, Severity};
-use ippool_webhook::rules;
+use ippool_webhook::kinds::ippool::Range;
+use ippool_webhook::finding::{Denies, Severity};
+use ippool_webhook::kinds;
 use serde_json::{Map, Value, json};
 
 use crate::common::review::{PERSON, ROBOT, WHEREABOUTS};
@@ -38,9 +38,9 @@ impl<'a> Arbitrary<'a> for Pair {
 fn policy(u: &mut Unstructured<'_>) -> Result<Value> {
     let mut severities = Map::new();
     for _ in 0..u.int_in_range(0..=4)? {
-        let rule = rules::catalogue().nth(u.choose_index(rules::catalogue().count())?).expect("a rule");
+        let rule = kinds::rules().nth(u.choose_index(kinds::rules().count())?).expect("a rule");
         let severity = *u.choose(&[Severity::Off, Severity::Warn, Severity::Deny])?;
-        if severity != Severity::Deny || !matches!(rule.denial, Denial::Never(_)) {
+        if severity != Severity::Deny || !matches!(rule.denies, Denies::Never(_)) {
             severities.insert(rule.id.to_owned(), json!(severity));
         }
     }

@@ -1,8 +1,8 @@
 //! A range on the first line, a key of `spec.allocations` after it: both are read as Go reads them.
 
 use ippool_webhook::policy::Policy;
-use ippool_webhook::pool::{Pool, read_offset};
-use ippool_webhook::range::Range;
+use ippool_webhook::kinds::ippool::{Pool, read_offset};
+use ippool_webhook::kinds::ippool::Range;
 use serde_json::json;
 
 use crate::go;
@@ -30,7 +30,7 @@ fn is_judged(range: &str, key: &str, readable: bool) {
     let entry = json!({ "id": "a", "podref": "default/a" });
     let object = json!({ "spec": { "range": range, "allocations": { key: entry } } }).to_string();
     let pool = Pool::parse(&object).expect("this is JSON");
-    let findings = ippool_webhook::examine(&pool, &Policy::default());
+    let findings = ippool_webhook::lint::<ippool_webhook::kinds::ippool::IpPool>(&pool, &Policy::default());
     let unreadable = findings.iter().any(|it| ["IPP101", "IPP102"].contains(&it.rule.id));
     assert_eq!(unreadable, !readable, "{range:?}");
 }

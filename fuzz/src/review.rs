@@ -1,7 +1,7 @@
 //! Any bytes at both endpoints: no panic, a valid answer with the uid of its question or a reason, and the same answer
 //! in whatever form the JSON is written. The form of the apiserver has a reader of its own.
 
-use ippool_webhook::admission::{Answer, Endpoint, Malformed, answer};
+use ippool_webhook::admission::{AdmissionResponse, Endpoint, Malformed, respond};
 use ippool_webhook::policy::Policy;
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::json::{compact, reversed, spaced, without_places};
 /// Holds both endpoints to it.
 pub fn check(body: &[u8]) {
     for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
-        let answered = answer(endpoint, body, &Policy::default());
+        let answered = respond(endpoint, body, &Policy::default());
         match &answered {
             Ok(answer) => is_valid(endpoint, body, answer),
             Err(malformed) => assert!(!malformed.message.is_empty()),
@@ -34,7 +34,7 @@ fn is_valid(endpoint: Endpoint, body: &[u8], answer: &Answer) {
     // A number past every range is JSON, and no `Value`.
     let Ok(review) = serde_json::from_slice::<Value>(body) else { return };
     assert_eq!(response["uid"], review["request"]["uid"]);
-    assert_eq!(response["uid"], answer.summary.uid.as_str());
+    assert_eq!(response["uid"], answer.record.uid.as_str());
     let user = review["request"]["userInfo"]["username"].as_str().unwrap_or_default();
     if response["allowed"] == false {
         let code = if user.starts_with("system:serviceaccount:") { 403 } else { 422 };
@@ -42,8 +42,8 @@ fn is_valid(endpoint: Endpoint, body: &[u8], answer: &Answer) {
     }
 }
 
-fn is_answered_alike(endpoint: Endpoint, answered: &Result<Answer, Malformed>, form: &str) {
-    match (answered, answer(endpoint, form.as_bytes(), &Policy::default())) {
+fn is_answered_alike(endpoint: Endpoint, answered: &Result<AdmissionResponse, Malformed>, form: &str) {
+    match (answered, respond(endpoint, form.as_bytes(), &Policy::default())) {
         (Ok(one), Ok(other)) => {
             assert_eq!(body(one), body(&other), "{form}");
             assert_eq!(format!("{:?}", one.summary), format!("{:?}", other.summary), "{form}");

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use ippool_webhook::admission::{Endpoint, answer};
+use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
-use ippool_webhook::pool::read_offset;
-use ippool_webhook::range::Range;
-use ippool_webhook::report::Severity;
-use ippool_webhook::rules;
+use ippool_webhook::kinds::ippool::read_offset;
+use ippool_webhook::kinds::ippool::Range;
+use ippool_webhook::finding::Severity;
+use ippool_webhook::kinds;
 use serde_json::{Value, json};
 
 use crate::address::{base, entries, network, range_of};
@@ -30,7 +30,7 @@ pub fn check(pair: &Pair) {
 
 /// The response to `review`, which is a valid one for its caller.
 fn ask(policy: &Policy, endpoint: Endpoint, review: &Value) -> Value {
-    let answer = answer(endpoint, review.to_string().as_bytes(), policy).expect("a well-formed review");
+    let answer = respond(endpoint, review.to_string().as_bytes(), policy).expect("a well-formed review");
     let response = answers::checked(endpoint, &answer.body);
     assert_eq!(response["uid"], UID);
     let user = review["request"]["userInfo"]["username"].as_str().expect("a name");
@@ -90,7 +90,7 @@ fn mutated(policy: &Policy, request: &Value) -> Option<Value> {
 
 /// In warn mode as well, unless IPP301 itself is told otherwise.
 fn accepted_update_keeps_addresses(pair: &Pair, policy: &Policy) {
-    let guards = rules::find("IPP301").is_some_and(|rule| policy.severity(rule) == Severity::Deny);
+    let guards = kinds::find_rule("IPP301").is_some_and(|rule| policy.severity(rule) == Severity::Deny);
     let mut request = review("UPDATE", PERSON, &pair.new, &pair.old);
     if let Some(after) = mutated(policy, &request) {
         request["request"]["object"] = after;

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::manifest::{Manifests, PoolManifest};
 use super::node::{Node, Span};
-use crate::normalize::Rewrite;
-use crate::pool::Pool;
+use crate::kinds::ippool::Pool;
+use crate::kinds::ippool::Rewrite;
 
 /// Lines shown around a change.
 const CONTEXT_LINES: usize = 3;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Located, Outcome};
-use crate::report::Severity;
+use crate::finding::Severity;
 
 #[derive(Serialize)]
 struct Report<'o> {

@@ -6,7 +6,12 @@ use super::node::{Node, Value};
 use super::source::Trouble;
 use super::split::split;
 use super::yaml;
-use crate::pool::{GROUP, KIND, VERSION};
+use crate::kinds::Kind as _;
+use crate::kinds::ippool::IpPool;
+
+const GROUP: &str = IpPool::GROUP;
+const VERSION: &str = IpPool::VERSION;
+const KIND: &str = IpPool::KIND;
 
 /// What a file holds.
 #[derive(Debug, Default)]

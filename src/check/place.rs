@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::node::{Entry, Node, Span, Value};
-use crate::path::FieldPath;
+use crate::finding::FieldPath;
 
 /// Where the fields of one object stand, by the paths that findings use.
 pub struct Places<'n> {

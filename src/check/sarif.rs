@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 
 use super::source::Trouble;
 use super::{Located, Outcome};
-use crate::report::{Rule, Severity};
-use crate::rules;
+use crate::finding::{RuleInfo, Severity};
+use crate::kinds;
 
 /// Where the format is defined.
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// Writes one log with one run.
 pub fn write(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
-    let indices: HashMap<_, _> = rules::catalogue().enumerate().map(|(at, rule)| (rule.id, at)).collect();
+    let indices: HashMap<_, _> = kinds::rules().enumerate().map(|(at, rule)| (rule.id, at)).collect();
     let results: Vec<_> = outcome.findings.iter().map(|finding| result(finding, &indices)).collect();
     let failures: Vec<_> = outcome.errors().map(notification).collect();
     let log = json!({
@@ -39,12 +39,12 @@ fn driver() -> Value {
     json!({
         "name": env!("CARGO_PKG_NAME"),
         "semanticVersion": env!("CARGO_PKG_VERSION"),
-        "rules": rules::catalogue().map(descriptor).collect::<Vec<_>>(),
+        "rules": kinds::rules().map(descriptor).collect::<Vec<_>>(),
     })
 }
 
 /// A rule as SARIF's `reportingDescriptor`.
-fn descriptor(rule: &'static Rule) -> Value {
+fn descriptor(rule: &'static RuleInfo) -> Value {
     json!({
         "id": rule.id,
         "name": rule.name,

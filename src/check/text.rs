@@ -7,7 +7,7 @@ use owo_colors::{OwoColorize, Style};
 
 use super::source::Trouble;
 use super::{Located, Outcome};
-use crate::report::Severity;
+use crate::finding::Severity;
 use crate::text::printable;
 
 /// What the frame around the source is drawn in.

@@ -64,9 +64,9 @@ const SMALL_BYTES: usize = 64 * 1024;
 const LARGE_BYTES: usize = 256 * 1024;
 /// What a review takes at most beside its body, in sizes of the body (`tests/memory.rs`); half of one for what
 /// whereabouts writes.
-const REVIEW_FACTOR: usize = 32;
+const REVIEW_FACTOR: usize = 64;
 /// What a review takes at most, in bytes: there are no more than 65,536 entries in a pool.
-const REVIEW_BYTES: usize = 40 * 1024 * 1024;
+const REVIEW_BYTES: usize = 48 * 1024 * 1024;
 /// Reading a file of certificates; a file system that takes longer hangs.
 pub const FILE: Duration = Duration::from_secs(5);
 /// Between two looks at the certificate files, should nothing have told of a change. The kubelet itself takes

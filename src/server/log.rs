@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use tracing::{debug, info, warn};
 
 use super::rejection::Rejection;
-use crate::admission::{Endpoint, Outcome, Summary};
+use crate::admission::{Endpoint, Outcome, ReviewRecord};
 use crate::text;
 
 /// The longest stretch of a request's own text in a log line, in bytes as it is written: names have at most 253. Five
@@ -15,7 +15,7 @@ use crate::text;
 const MAX_TEXT_BYTES: usize = 256;
 
 /// An answered review. What was allowed without a word is of interest only when somebody looks for it.
-pub fn reviewed(endpoint: Endpoint, summary: &Summary, took: Duration) {
+pub fn reviewed(endpoint: Endpoint, summary: &ReviewRecord, took: Duration) {
     let rules: BTreeSet<_> = summary.findings.iter().map(|count| count.rule.id).collect();
     let rules = rules.into_iter().collect::<Vec<_>>().join(",");
     macro_rules! line {
@@ -46,7 +46,7 @@ pub fn reviewed(endpoint: Endpoint, summary: &Summary, took: Duration) {
 }
 
 /// A service account that is not trusted wrote as the CNI plugin does: both places that have to know it.
-pub fn untrusted_plugin_write(summary: &Summary) {
+pub fn untrusted_plugin_write(summary: &ReviewRecord) {
     warn!(
         uid = clipped(&summary.uid),
         user = clipped(&summary.username),

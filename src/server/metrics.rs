@@ -14,9 +14,9 @@ use super::activity::{Gauges, Phase};
 use super::log_writer::DROPPED;
 use super::process::Process;
 use super::waits::Waits;
-use crate::admission::{Endpoint, Outcome, Summary};
-use crate::report::{Operation, Severity};
-use crate::rules;
+use crate::admission::{Endpoint, Outcome, ReviewRecord};
+use crate::finding::{Operation, Severity};
+use crate::kinds;
 
 /// In seconds: from what a small review takes to past the apiserver's usual timeout of 10 s.
 const DURATION_BUCKETS: [f64; 13] =
@@ -173,7 +173,7 @@ impl Metrics {
         for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
             self.start_endpoint_at_zero(endpoint);
         }
-        for rule in rules::catalogue() {
+        for rule in kinds::rules() {
             for severity in [Severity::Warn, Severity::Deny] {
                 self.findings.get_or_create(&Found { rule: rule.id, severity: severity.as_str() }).inc_by(0);
             }
@@ -212,8 +212,8 @@ impl Metrics {
     }
 
     /// Counts an answered review.
-    pub fn reviewed(&self, endpoint: Endpoint, summary: &Summary) {
-        let Summary { operation, trusted, outcome, .. } = *summary;
+    pub fn reviewed(&self, endpoint: Endpoint, summary: &ReviewRecord) {
+        let ReviewRecord { operation, trusted, outcome, .. } = *summary;
         self.reviews.get_or_create(&reviewed(endpoint, operation.as_str(), trusted, outcome.as_str())).inc();
         for count in &summary.findings {
             let found = Found { rule: count.rule.id, severity: count.severity.as_str() };

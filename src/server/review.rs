@@ -18,11 +18,11 @@ use super::log;
 use super::metrics::Metrics;
 use super::processors::Processors;
 use super::rejection::{Rejection, json_response};
-use crate::admission::{Answer, Endpoint, Malformed};
+use crate::admission::{AdmissionResponse, Endpoint, Malformed};
 use crate::policy::Policy;
 
 /// What answers a review: [`crate::admission::answer`], or what a test puts in its place.
-pub type Review = Arc<dyn Fn(Endpoint, &[u8], &Policy) -> Result<Answer, Malformed> + Send + Sync>;
+pub type Review = Arc<dyn Fn(Endpoint, &[u8], &Policy) -> Result<AdmissionResponse, Malformed> + Send + Sync>;
 
 /// What all requests share; none of them changes it.
 pub struct App {
@@ -50,10 +50,10 @@ impl App {
         self.metrics.took(endpoint, took);
         match attempted {
             Ok((answer, held)) => {
-                self.metrics.reviewed(endpoint, &answer.summary);
-                log::reviewed(endpoint, &answer.summary, took);
-                if answer.summary.untrusted_plugin_write {
-                    log::untrusted_plugin_write(&answer.summary);
+                self.metrics.reviewed(endpoint, &answer.record);
+                log::reviewed(endpoint, &answer.record, took);
+                if answer.record.untrusted_plugin_write {
+                    log::untrusted_plugin_write(&answer.record);
                 }
                 let body = Bytes::from_owner(Sent { body: answer.body, _held: held });
                 json_response(StatusCode::OK, body.into())
@@ -87,7 +87,7 @@ impl App {
         head: &Parts,
         body: &mut Body,
         started: Instant,
-    ) -> Result<(Answer, Held), Rejection> {
+    ) -> Result<(AdmissionResponse, Held), Rejection> {
         if !is_json(&head.headers) {
             return Err(Rejection::wrong_content_type());
         }
@@ -116,7 +116,7 @@ impl App {
         body: Bytes,
         mut held: Held,
         patience: Duration,
-    ) -> Result<(Answer, Held), Rejection> {
+    ) -> Result<(AdmissionResponse, Held), Rejection> {
         if body.len() <= self.limits.inline_bytes {
             return self.review_now(endpoint, body, held);
         }
@@ -152,7 +152,7 @@ impl App {
         endpoint: Endpoint,
         body: Bytes,
         mut held: Held,
-    ) -> Result<(Answer, Held), Rejection> {
+    ) -> Result<(AdmissionResponse, Held), Rejection> {
         let answer = (self.review)(endpoint, &body, &self.policy)?;
         drop(body);
         held.set(answer.body.len());

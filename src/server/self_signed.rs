@@ -101,7 +101,7 @@ pub fn introduce(
 }
 
 fn sample_answer(policy: &Policy) -> anyhow::Result<String> {
-    let answer = admission::answer(Endpoint::Validate, SAMPLE.as_bytes(), policy)
+    let answer = admission::respond(Endpoint::Validate, SAMPLE.as_bytes(), policy)
         .map_err(|malformed| anyhow::anyhow!("the sample review is malformed: {}", malformed.message))?;
     let answer: serde_json::Value = serde_json::from_slice(&answer.body)?;
     Ok(serde_json::to_string_pretty(&answer)?)

@@ -94,7 +94,7 @@ fn work_with(range: &str, [a, b, c]: [(u8, &str); 3], warnings: &[&str]) {
 
 #[test]
 fn a_pool_with_unreadable_offsets_from_before_is_allocated_from_released_labelled_and_deleted() {
-    let warnings = ["Warning: spec.allocations[300]: must be at most 255", "[IPP206, stored before]"];
+    let warnings = ["Warning: spec.allocations[300]: must be at most 255", "[IPP206, preexisting]"];
     work_with("10.1.0.0/24", [(1, "1"), (2, "2"), (1, "1")], &warnings);
 }
 
@@ -102,7 +102,7 @@ fn a_pool_with_unreadable_offsets_from_before_is_allocated_from_released_labelle
 fn a_pool_with_host_bits_from_before_is_allocated_from_released_labelled_and_deleted() {
     let warnings = [
         "Warning: spec.range: must be \"10.0.0.0/24\", with every offset rewritten",
-        "[IPP104, stored before]",
+        "[IPP104, preexisting]",
     ];
     // The plugin stores the distance of 10.0.0.1 from 10.0.0.5 without its sign, later takes that for 10.0.0.9,
     // and so never gives the address back. No pool made under the webhook has host bits; here it stays the

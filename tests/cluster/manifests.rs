@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use diffy::DiffOptions;
-use ippool_webhook::report::Severity;
-use ippool_webhook::rules;
+use ippool_webhook::finding::Severity;
+use ippool_webhook::kinds;
 use serde_json::{Value, json};
 
 use super::manifest::{Manifest, Printed, folder};
@@ -193,7 +193,7 @@ fn every_rule_that_denies_refuses_a_manifest() {
     let speaks_first = ["IPP209"];
     let said: Vec<_> = outcome().bad.iter().flat_map(|it| it.guarded.findings()).collect();
     let refused = |id: &str| said.iter().any(|it| !it.starts_with("Warning: ") && it.contains(id));
-    for rule in rules::catalogue().filter(|rule| rule.severity == Severity::Deny) {
+    for rule in kinds::rules().filter(|rule| rule.severity == Severity::Deny) {
         assert_eq!(refused(rule.id), !speaks_first.contains(&rule.id), "{}", rule.id);
     }
 }

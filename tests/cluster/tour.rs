@@ -12,7 +12,7 @@ fn the_tour_ends_as_it_says_and_leaves_nothing_behind() {
     let output = tour.output().unwrap();
     let (said, complaints) = (String::from_utf8(output.stdout).unwrap(), output.stderr);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&complaints));
-    for rule in ["[IPP102]", "[IPP206]", "[IPP202]", "[IPP104]", "[IPP204, stored before]", "[IPP301]"] {
+    for rule in ["[IPP102]", "[IPP206]", "[IPP202]", "[IPP104]", "[IPP204, preexisting]", "[IPP301]"] {
         assert!(said.contains(rule), "{rule}: {said}");
     }
     assert!(!said.contains('\x1b'), "colours are for terminals");

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ippool_webhook::admission::{Endpoint, answer};
+use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
 use json_patch::Patch;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ pub fn ask(endpoint: Endpoint, review: &Value) -> Value {
 
 /// The `response` of the answer to `review` under `policy`.
 pub fn ask_under(policy: &Policy, endpoint: Endpoint, review: &Value) -> Value {
-    let answer = answer(endpoint, review.to_string().as_bytes(), policy).expect("a well-formed review");
+    let answer = respond(endpoint, review.to_string().as_bytes(), policy).expect("a well-formed review");
     let answer: Value = serde_json::from_slice(&answer.body).expect("the answer is JSON");
     assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
     assert_eq!(answer["kind"], "AdmissionReview");

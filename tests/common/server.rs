@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use pki::{Ca, Pair};
 
-use ippool_webhook::admission::{Endpoint, answer};
+use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
 use ippool_webhook::server::{Certificates, Config, Review, Server};
 use rustls::pki_types::pem::PemObject;
@@ -51,7 +51,7 @@ pub struct Running {
 impl Running {
     /// With the usual bounds and the real review.
     pub async fn start() -> Self {
-        Self::start_with(quick(), Arc::new(answer)).await
+        Self::start_with(quick(), Arc::new(respond)).await
     }
 
     pub async fn start_with(config: Config, review: Review) -> Self {
@@ -258,7 +258,7 @@ impl Gate {
             shared.entered.add_permits(1);
             let open = shared.open.lock().unwrap();
             drop(shared.opened.wait_while(open, |open| !*open).unwrap());
-            answer(endpoint, body, policy)
+            respond(endpoint, body, policy)
         })
     }
 

@@ -1,0 +1,229 @@
+//! The compact form has a reader of its own. Whatever that reads, the general one reads as well, and the same.
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use super::{Decoded, compact, general};
+use crate::kinds::ippool::IpPool;
+
+const HEAD: &str = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"1","operation":"UPDATE","userInfo":{"username":"admin"},"#;
+
+/// Everything that was decoded, as text.
+fn written(decoded: &Decoded<'_, IpPool>) -> String {
+    let Decoded { request, object, old_object } = decoded;
+    format!("{request:?}\n{object:?}\n{old_object:?}")
+}
+
+/// Whether the body is compact; if so, the general reader decodes the same.
+#[track_caller]
+fn is_compact(body: &str) -> bool {
+    let Some(decoded) = compact::decode(body) else { return false };
+    let general = general(body).unwrap_or_else(|malformed| panic!("{malformed}: {body}"));
+    assert_eq!(written(&decoded), written(&general), "{body}");
+    true
+}
+
+/// An update between two objects.
+fn update(new: &str, old: &str) -> String {
+    format!(r#"{HEAD}"object":{new},"oldObject":{old},"dryRun":false}}}}"#)
+}
+
+/// An object with these members in `spec.allocations`.
+fn object(members: &[String]) -> String {
+    let managed: Vec<_> = members.iter().map(|member| managed(member)).collect();
+    format!(
+        r#"{{"kind":"IPPool","metadata":{{"generation":{},"managedFields":[{{"fieldsType":"FieldsV1","fieldsV1":{{"f:spec":{{".":{{}},"f:allocations":{{".":{{}},{}}}}}}},"manager":"x"}}],"name":"10.0.0.0-24"}},"spec":{{"allocations":{{{}}},"range":"10.0.0.0/24"}}}}"#,
+        members.len(),
+        managed.join(","),
+        members.join(",")
+    )
+}
+
+fn managed(member: &str) -> String {
+    let ifname = if member.contains("ifname") { r#""f:ifname":{},"# } else { "" };
+    format!(r#""f:{}":{{".":{{}},"f:id":{{}},{ifname}"f:podref":{{}}}}"#, member.len())
+}
+
+/// Members of `spec.allocations`: as whereabouts writes them, and every other way JSON has.
+fn any_member() -> impl Strategy<Value = String> {
+    let key = prop_oneof![
+        8 => (0..40u32).prop_map(|key| key.to_string()),
+        1 => select(vec!["01", "-0", "one", "", "é", "\\u0031", "99999999999999999999"]).prop_map(str::to_owned),
+    ];
+    let entry = prop_oneof![
+        8 => (0..3u8).prop_map(|n| format!(r#"{{"id":"{n}","ifname":"eth{n}","podref":"default/a-{n}"}}"#)),
+        3 => (0..3u8).prop_map(|n| format!(r#"{{"id":"{n}","podref":"default/a-{n}"}}"#)),
+        3 => select(vec![
+            r#"{"id":"a","ifname":"é","podref":""}"#,
+            r#"{"id":"a","podref":"b/c","ifname":"eth0"}"#,
+            r#"{"podref":"b/c","id":"a"}"#,
+            r#"{"id":"a","ifname":null,"podref":"b/c"}"#,
+            r#"{"id":"a","ifname":"eth0","podref":"b/c","x":{"y":[1.50,"}"]}}"#,
+            r#"{"id":"a","id":"b","podref":"b/c"}"#,
+            r#"{"id":"\u0061","ifname":"eth0","podref":"b\/c"}"#,
+            r#"{"id":"\"},","ifname":"eth0","podref":"b/c"}"#,
+            r#"{ "id":"a", "podref":"b/c" }"#,
+            "{}", "null", "7", "7.5", "true", "[1,{\"a\":[]}]", "\"text\"", "1e999", "\"\\ud800\"",
+        ]).prop_map(str::to_owned),
+    ];
+    (key, entry).prop_map(|(key, entry)| format!("\"{key}\":{entry}"))
+}
+
+/// A list of members in the order the apiserver sends them, mostly, and what became of it.
+fn any_update() -> impl Strategy<Value = (Vec<String>, Vec<String>)> {
+    let edit = (any::<Index>(), 0..4u8, any_member());
+    let edits = prop::collection::vec(edit, 0..4);
+    (prop::collection::vec(any_member(), 0..12), any::<bool>(), edits).prop_map(|(mut old, sorted, edits)| {
+        if sorted {
+            old.sort();
+            old.dedup_by(|a, b| a.split(':').next() == b.split(':').next());
+        }
+        let mut new = old.clone();
+        for (index, kind, member) in edits {
+            let at = index.index(new.len() + 1);
+            match kind {
+                0 => new.insert(at, member),
+                _ if at == new.len() => {}
+                1 => drop(new.remove(at)),
+                2 => new[at] = member,
+                _ => new.swap(0, at),
+            }
+        }
+        (new, old)
+    })
+}
+
+/// A piece of a body, and what replaces it.
+fn any_damage() -> impl Strategy<Value = (Index, usize, String)> {
+    let pieces = vec![
+        "",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\\",
+        " ",
+        "\n",
+        "\t",
+        "\u{1}",
+        "null",
+        "7",
+        "1e999",
+        "é",
+        "\\u0041",
+        "{}",
+        "\"v:\\\"x\\\"\":{},",
+        "\"id\":",
+        ",\"ifname\":",
+        ",\"podref\":\"x\"",
+        "\"x\":1,",
+        "\"allocations\":{},",
+        "\"spec\":{},",
+        "\"metadata\":{\"name\":\"y\"},",
+        "\"managedFields\":[],",
+        "\"object\":null,",
+        "\"object\":{},",
+        "\"uid\":\"2\",",
+    ];
+    (any::<Index>(), 0..12usize, select(pieces).prop_map(str::to_owned))
+}
+
+fn damaged(body: &str, damage: Vec<(Index, usize, String)>) -> String {
+    damage.into_iter().fold(body.to_owned(), |body, (index, length, piece)| {
+        let bounds: Vec<_> = (0..=body.len()).filter(|at| body.is_char_boundary(*at)).collect();
+        let start = index.index(bounds.len());
+        let end = (start + length).min(bounds.len() - 1);
+        format!("{}{piece}{}", &body[..bounds[start]], &body[bounds[end]..])
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_step_is_compact((new, old) in any_update()) {
+        is_compact(&update(&object(&new), &object(&old)));
+        is_compact(&update(&object(&old), &object(&new)));
+        is_compact(&update("null", &object(&new)));
+        is_compact(&update(&object(&new), "null"));
+    }
+
+    #[test]
+    fn any_damage_has_one_meaning((new, old) in any_update(), damage in prop::collection::vec(any_damage(), 1..3)) {
+        is_compact(&damaged(&update(&object(&new), &object(&old)), damage));
+    }
+}
+
+/// A member as whereabouts writes it.
+fn member(key: u32) -> String {
+    format!(r#""{key}":{{"id":"{key:064x}","ifname":"eth0","podref":"default/web-{key}"}}"#)
+}
+
+#[test]
+fn what_an_apiserver_writes_is_compact() {
+    let members: Vec<_> = (10..40).map(member).collect();
+    let (all, less) = (object(&members), object(&members[1..]));
+    for (new, old) in [(&all, &less), (&less, &all), (&all, &all)] {
+        assert!(is_compact(&update(new, old)));
+        assert!(is_compact(&(update(new, old) + "\n")), "Go ends what it encodes with a newline");
+    }
+    assert!(is_compact(&update("null", &all)) && is_compact(&update(&all, "null")));
+}
+
+#[test]
+fn recorded_reviews_are_compact() {
+    let recorded = [
+        include_str!("../../../tests/fixtures/reviews/create-generate-name.json"),
+        include_str!("../../../tests/fixtures/reviews/delete-with-finalizer.json"),
+        include_str!("../../../tests/fixtures/reviews/large-100.json"),
+        include_str!("../../../tests/fixtures/reviews/server-side-apply-create.json"),
+        include_str!("../../../tests/fixtures/reviews/update-while-deleting.json"),
+        include_str!("../../../tests/fixtures/reviews/whereabouts-node-slice.json"),
+        include_str!("../../../tests/fixtures/reviews/whereabouts-third-allocation.json"),
+    ];
+    for body in recorded {
+        assert!(is_compact(body), "{body}");
+    }
+}
+
+#[test]
+fn what_is_not_json_is_not_compact() {
+    let fine = update(&object(&[member(1), member(2)]), &object(&[member(1)]));
+    assert!(is_compact(&fine));
+    let mistakes = [
+        (r#""ifname":"eth0""#, r#""ifname":"#),
+        (r#""eth0""#, "\"eth\n0\""),
+        (r#""podref":"default"#, "\"podref\":\"de\u{1}fault"),
+        (r#"},"2""#, r#"}"2""#),
+        (r#"},"2""#, r#"},,"2""#),
+        (r#"{"1""#, r#"{,"1""#),
+        ("},\"range\"", ",},\"range\""),
+        (r#""f:id":{}"#, r#""f:id":{"#),
+        ("]", "]]"),
+        ("\"f:spec\"", "7"),
+        ("false}}", "false}},"),
+        ("false}}", "false}}}"),
+        ("false}}", "false}} null"),
+    ];
+    for (right, wrong) in mistakes {
+        for broken in [fine.replacen(right, wrong, 1), fine.replace(right, wrong)] {
+            assert_ne!(broken, fine, "{right}");
+            assert!(!is_compact(&broken), "{broken}");
+            assert!(general::<IpPool>(&broken).is_err(), "{broken}");
+        }
+    }
+}
+
+#[test]
+fn an_entry_is_not_taken_for_one_that_only_begins_like_it() {
+    let number = |text: &str| object(&[format!("\"1\":{text}"), member(2)]);
+    for (new, old) in
+        [("7", "77"), ("7", "7.5"), ("7", "7e2"), ("{}", "{\"id\":\"a\"}"), ("\"a\"", "\"a\\\"\"")]
+    {
+        is_compact(&update(&number(new), &number(old)));
+        is_compact(&update(&number(old), &number(new)));
+    }
+}

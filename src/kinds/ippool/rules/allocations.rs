@@ -1,0 +1,139 @@
+//! IPP2xx: `spec.allocations`. Here are the rules about all entries together: IPP201, IPP204, IPP213, IPP215.
+
+pub(super) mod entry;
+pub(super) mod offset;
+
+use std::collections::{HashMap, HashSet};
+
+use super::duplicate_filter::{Owner, possible_duplicates};
+use super::{Check, Rule, entry_path};
+use crate::finding::{FieldPath, RuleInfo};
+use crate::json::Shape;
+use crate::kinds::ippool::{Allocation, MAX_ALLOCATIONS, Pool};
+use crate::text::Shortened;
+
+const PATH: FieldPath<'static> = FieldPath::of("spec.allocations");
+
+/// Size from which a pool is reported, in bytes. etcd refuses an object at 1.5 MiB.
+const NEAR_SIZE_LIMIT_BYTES: usize = 1 << 20;
+
+/// The CRD requires it; a list in its place blocks the pool.
+pub static ALLOCATIONS_MISSING: Rule = Rule {
+    info: RuleInfo {
+        id: "IPP201",
+        name: "allocations-missing",
+        summary: "spec.allocations is absent, null or not an object",
+        page: include_str!("IPP201-allocations-missing.md"),
+        ..RuleInfo::DENY_ON_WRITE
+    },
+    check: Check::Pool(|pool, report| {
+        const WANTED: &str = "must be an object of offsets; a pool without allocations has {}";
+        match (&pool.spec.shape, &pool.spec.allocations_shape) {
+            (Shape::Unreadable, _) | (_, Shape::Object | Shape::Unreadable) => {}
+            (_, Shape::Absent | Shape::Null) => {
+                report.required(PATH, WANTED);
+            }
+            (_, Shape::Other(found)) => {
+                report.wrong_type(PATH, found.as_str(), WANTED);
+            }
+        }
+    }),
+};
+
+/// Whereabouts keeps only one of the entries, and which one is chance.
+pub static OFFSET_COLLISION: Rule = Rule {
+    info: RuleInfo {
+        id: "IPP204",
+        name: "offset-collision",
+        summary: "two keys that whereabouts reads as the same offset",
+        page: include_str!("IPP204-offset-collision.md"),
+        ..RuleInfo::DENY_ON_WRITE
+    },
+    check: Check::Write(|pool, stored, report| {
+        if pool.spec.allocations.are_in_order() {
+            return;
+        }
+        let mut colliding = colliding(pool);
+        if colliding.is_empty() {
+            return;
+        }
+        let stored: HashSet<_> = stored.into_iter().flat_map(keys).collect();
+        // The first of two keys keeps its offset: what is stored, then what is spelled as whereabouts does.
+        colliding.sort_by_cached_key(|(_, it)| (!stored.contains(it.key.as_ref()), !it.key_is_canonical()));
+        let mut first_of = HashMap::new();
+        for (offset, allocation) in colliding {
+            let first = *first_of.entry(offset).or_insert(allocation);
+            if !std::ptr::eq(first, allocation) {
+                let detail = format!("is read as {offset}, like the key {}", Shortened(&first.key));
+                let address = pool.address_of(allocation);
+                report.duplicate(entry_path(allocation), allocation.key.as_ref(), detail).at(address);
+            }
+        }
+    }),
+};
+
+/// The allocations that share their offset with another one.
+fn colliding<'a>(pool: &'a Pool<'a>) -> Vec<(i64, &'a Allocation<'a>)> {
+    let readable = || pool.spec.allocations.iter().filter_map(|it| Some((it.offset.ok()?, it)));
+    let mut seen = HashSet::new();
+    let twice: HashSet<_> = readable().map(|it| it.0).filter(|offset| !seen.insert(*offset)).collect();
+    readable().filter(|(offset, _)| twice.contains(offset)).collect()
+}
+
+fn keys<'a>(pool: &'a Pool<'_>) -> impl Iterator<Item = &'a str> {
+    pool.spec.allocations.iter().map(|it| it.key.as_ref())
+}
+
+/// A second ADD of the same interface gets either address, and DEL frees only one.
+pub static OWNER_TWICE: Rule = Rule {
+    info: RuleInfo {
+        id: "IPP213",
+        name: "owner-twice",
+        summary: "the same podref with the same ifname at two offsets",
+        page: include_str!("IPP213-owner-twice.md"),
+        ..RuleInfo::WARN_ON_WRITE
+    },
+    check: Check::Pool(|pool, report| {
+        let owned = pool.spec.allocations.iter().filter(|allocation| {
+            let (podref, ifname) = owner(allocation);
+            !podref.is_empty() && !ifname.is_empty()
+        });
+        let mut first_of = HashMap::new();
+        for allocation in possible_duplicates(owned, owner) {
+            let owner = owner(allocation);
+            let first = *first_of.entry(owner).or_insert(allocation);
+            if !std::ptr::eq(first, allocation) {
+                let detail = format!("already holds {} with the same ifname", entry_path(first));
+                let path = entry_path(allocation).field("podref");
+                report.duplicate(path, owner.0, detail).at(pool.address_of(allocation));
+            }
+        }
+    }),
+};
+
+fn owner<'a>(allocation: &'a Allocation<'a>) -> Owner<'a> {
+    (allocation.owner(), allocation.ifname.text().unwrap_or_default())
+}
+
+/// At the limit no further allocation can be recorded.
+pub static POOL_NEAR_SIZE_LIMIT: Rule = Rule {
+    info: RuleInfo {
+        id: "IPP215",
+        name: "pool-near-size-limit",
+        summary: "the object passes 1 MiB; etcd refuses it at 1.5 MiB",
+        page: include_str!("IPP215-pool-near-size-limit.md"),
+        ..RuleInfo::WARN_ON_WRITE
+    },
+    check: Check::Pool(|pool, report| {
+        let count = pool.spec.entry_count();
+        if pool.spec.truncated > 0 {
+            let detail =
+                format!("holds {count} entries, more than can be stored: {MAX_ALLOCATIONS} were judged");
+            report.invalid(PATH, "", detail);
+        } else if pool.size > NEAR_SIZE_LIMIT_BYTES {
+            let kib = pool.size >> 10;
+            let detail = format!("{count} entries in {kib} KiB; etcd refuses the pool at 1536 KiB");
+            report.invalid(PATH, "", detail);
+        }
+    }),
+};
