@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET ?= $(shell uname -m)-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help ci fmt lint core test cluster cluster-versions faults fuzz demo image bench count load footprint compare soak deny docs limits outcomes
+.PHONY: help ci fmt lint core test cluster cluster-versions faults fuzz demo image bench count load footprint compare soak deny docs limits rules outcomes
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ docs: ## the documentation of the library
 
 limits: ## attack the server, and write the figures and bounds of docs/limits.md anew
 	UPDATE_LIMITS=1 $(CARGO) test --release --locked --test limits --test server_attacks --test server_attacks_connections -- --test-threads 1
+
+rules: ## write every copy of the list of rules anew: the table of the README, the expected outputs
+	UPDATE_EXPECTED=1 $(CARGO) test --locked --test architecture --test cli_rules
 
 outcomes: ## write the stated outcomes of the recorded reviews anew; read the difference before committing
 	UPDATE_OUTCOMES=1 $(CARGO) test --locked --test outcomes -- --exact every_recorded_review_has_its_stated_outcome

@@ -66,6 +66,7 @@ pub static ALL: &[&Rule] = &[
     &allocations::OWNER_TWICE,
     &allocations::entry::IFNAME_MALFORMED,
     &allocations::POOL_NEAR_SIZE_LIMIT,
+    &allocations::entry::IFNAME_RESERVED,
     &update::RANGE_CHANGED,
     &update::ALLOCATIONS_DROPPED,
     &update::OWNER_REPLACED,

@@ -128,3 +128,20 @@ pub static IFNAME_MALFORMED: Rule = Rule {
         }
     }),
 };
+
+/// No pod can have an address on it beside the loopback address.
+pub static IFNAME_RESERVED: Rule = Rule {
+    info: RuleInfo {
+        id: "IPP216",
+        name: "ifname-reserved",
+        summary: "ifname is lo, the loopback interface of every network namespace",
+        page: include_str!("../IPP216-ifname-reserved.md"),
+        ..RuleInfo::WARN_ON_WRITE
+    },
+    check: Check::Entry(Entries::All, |_, entry, report| {
+        if entry.ifname.text() == Some("lo") {
+            let detail = "must not be lo: every network namespace has it already";
+            report.invalid(entry_path(entry).field("ifname"), "lo", detail);
+        }
+    }),
+};
