@@ -29,7 +29,7 @@ pub fn check(body: &[u8]) {
     }
 }
 
-fn is_valid(endpoint: Endpoint, body: &[u8], answer: &Answer) {
+fn is_valid(endpoint: Endpoint, body: &[u8], answer: &AdmissionResponse) {
     let response = answers::checked(endpoint, &answer.body);
     // A number past every range is JSON, and no `Value`.
     let Ok(review) = serde_json::from_slice::<Value>(body) else { return };
@@ -46,13 +46,13 @@ fn is_answered_alike(endpoint: Endpoint, answered: &Result<AdmissionResponse, Ma
     match (answered, respond(endpoint, form.as_bytes(), &Policy::default())) {
         (Ok(one), Ok(other)) => {
             assert_eq!(body(one), body(&other), "{form}");
-            assert_eq!(format!("{:?}", one.summary), format!("{:?}", other.summary), "{form}");
+            assert_eq!(format!("{:?}", one.record), format!("{:?}", other.record), "{form}");
         }
         (Err(one), Err(other)) => assert_eq!(one.reason, other.reason, "{form}"),
         (one, other) => panic!("{one:?}\nbut {other:?}\nfor {form}"),
     }
 }
 
-fn body(answer: &Answer) -> String {
+fn body(answer: &AdmissionResponse) -> String {
     without_places(&String::from_utf8_lossy(&answer.body))
 }
