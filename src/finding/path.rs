@@ -73,15 +73,6 @@ impl<'a> FieldPath<'a> {
         });
         Location { root: self.root, key, field: self.field }
     }
-
-    /// Detaches the path from the request it was found in.
-    pub(crate) fn into_owned(self) -> FieldPath<'static> {
-        let key = self.key.map(|key| match key {
-            MapKey::Number(number, text) => MapKey::Number(number, Cow::Owned(text.into_owned())),
-            MapKey::Text(text) => MapKey::Text(Cow::Owned(text.into_owned())),
-        });
-        FieldPath { root: self.root, key, field: self.field }
-    }
 }
 
 impl fmt::Display for FieldPath<'_> {
