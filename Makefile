@@ -1,35 +1,40 @@
-# The one door for people and CI: `make` lists the verbs, `make ci` is what CI runs.
+# All commands for people and CI: `make` lists the targets, `make ci` is what CI runs.
 CARGO ?= cargo
-# What the image is built for; `rustup target add` brings it once.
+# What the image is built for; `rustup target add` installs it once.
 TARGET ?= $(shell uname -m)-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help ci fmt lint core test cluster cluster-versions faults fuzz demo image bench count load footprint compare soak deny docs limits rules outcomes
+.PHONY: help ci fmt lint core test cluster cluster-versions faults fuzz demo image bench count load footprint compare soak deny advisories actionlint docs limits rules outcomes
 
-help: ## list the verbs
+# One version, since what it checks and how deny.toml is read differ between versions.
+CARGO_DENY_VERSION = 0.18.9
+CARGO_DENY = target/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
+
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-ci: fmt lint core docs test cluster count ## everything CI asks for
+ci: fmt lint core docs deny test cluster count ## everything that CI runs
 	MINUTES=2 $(MAKE) fuzz
 	SOAK_SECONDS=120 $(MAKE) soak
 
-fmt: ## the code is formatted
+fmt: ## check the format of the code
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 
-lint: ## no warning of the compiler or of clippy
+lint: ## check for warnings of the compiler and of clippy
 	$(CARGO) clippy --all-targets --features cluster --locked -- -D warnings
 
-core: ## the core builds and passes its tests without tokio, axum, rustls and kube
+core: ## build and test the core without tokio, axum, rustls and kube
 	@! $(CARGO) tree --locked --no-default-features --edges normal --prefix none \
 		| grep -E '^(tokio|axum|hyper|rustls|kube|clap)[ -]' \
 		|| { echo 'the core must not depend on these'; exit 1; }
 	$(CARGO) test --no-default-features --locked
 
-test: ## all tests that need no cluster
+test: ## run all tests that need no cluster
 	$(CARGO) test --locked
 
-# Runs the tests of the control plane with these arguments, and prints the numbers they recorded.
+# Runs the tests of the control plane with these arguments, and prints the numbers that they recorded.
 define cluster_tests
 @tests/cluster/tools/build >/dev/null
 @numbers=$$(mktemp); trap 'rm -f "$$numbers"' EXIT; \
@@ -38,59 +43,68 @@ define cluster_tests
 		END { for (i = 1; i <= n; i++) print name[i] ": " sum[name[i]] }' "$$numbers" | sort
 endef
 
-cluster: ## against kube-apiserver, etcd, kubectl and whereabouts, and kubectl's reader of YAML (needs Go; ten minutes the first time)
+cluster: ## test against kube-apiserver, etcd, kubectl and whereabouts, and against kubectl's YAML reader (needs Go; ten minutes the first time)
 	$(call cluster_tests,--test yaml --test cluster)
 
 faults: export FAULTS = long
-faults: ## replicas killed, restarted, hung and out of files while pools are written, and the figures of it (five minutes)
+faults: ## kill, restart, hang and starve replicas while pools are written; prints how many writes failed (five minutes)
 	$(call cluster_tests,--test cluster faults::)
 
-cluster-versions: ## parts of it on older releases of Kubernetes and whereabouts; prints a table (needs Go; half an hour); ARGS=--write puts it into docs
+cluster-versions: ## run parts of it on older releases of Kubernetes and whereabouts; prints a table (needs Go; half an hour); ARGS=--write puts it into docs
 	@tests/cluster/versions $(ARGS)
 
-fuzz: ## the core against arbitrary input, for MINUTES in all (4); TARGETS=http is the server (needs rustup and a C++ compiler)
+fuzz: ## fuzz the core, for MINUTES in all (4); TARGETS=http fuzzes the server (needs rustup and a C++ compiler)
 	@fuzz/run $(or $(MINUTES),4) $(TARGETS)
 
-demo: ## a tour with kubectl through a control plane: what the CRD lets through, what the webhook says
+demo: ## show with kubectl, on a control plane, what the CRD lets through and what the webhook says
 	$(CARGO) build --locked
 	@tests/cluster/demo $${CARGO_TARGET_DIR:-target}/debug/ippool-webhook
 
-image: ## the container image as an OCI layout in target/image, without an engine (needs Rust's musl target)
+image: ## write the container image to target/image as an OCI layout, without an engine (needs Rust's musl target)
 	CC_$(subst -,_,$(TARGET))=$$(command -v musl-gcc || echo cc) $(CARGO) build --release --locked --target $(TARGET)
 	deploy/image/layout $${CARGO_TARGET_DIR:-target}/$(TARGET)/release/ippool-webhook target/image
 	IPPOOL_WEBHOOK_IMAGE=target/image $(CARGO) test --locked --test image
 
-bench: ## reading and reviewing, beside what others take just to read
+bench: ## measure decoding and reviewing, beside other decoders
 	$(CARGO) bench --features bench --locked --bench review
 
-count: ## instructions of the core, against benches/instructions.txt and a scan that only skips (needs valgrind)
+count: ## count the instructions of the core, and compare them with benches/instructions.txt and with a scan that only skips (needs valgrind)
 	@benches/instructions
 
-load: ## whole requests over TLS, beside the same server with a constant answer
+load: ## measure whole requests over TLS, beside the same server with a constant response
 	$(CARGO) bench --features bench --locked --bench load
 
-footprint: ## size, time to ready and memory of the release, against what is asked for
+footprint: ## measure size, time to ready and memory of the release, and compare them with their bounds
 	$(CARGO) bench --features bench --locked --bench footprint
 
-compare: ## a PATCH in a real control plane, beside a webhook in Go and a policy in CEL (needs Go); ARGS=--write draws the plot
+compare: ## measure a PATCH in a real control plane, beside a webhook in Go and a policy in CEL (needs Go); ARGS=--write draws the plot
 	@tests/cluster/tools/build >/dev/null
 	$(CARGO) bench --features bench --locked --bench compare -- $(ARGS)
 
-soak: ## mixed reviews at saturation, stalling callers and new certificates, for SOAK_SECONDS (1800)
+soak: ## send mixed reviews at saturation, with stalling callers and new certificates, for SOAK_SECONDS (1800)
 	$(CARGO) bench --features bench --locked --bench soak
 
-deny: ## licences, sources and duplicates of the dependencies (needs cargo-deny; advisories need the network)
-	$(CARGO) deny --locked check bans licenses sources
+$(CARGO_DENY):
+	$(CARGO) install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(@:/bin/cargo-deny=)
 
-docs: ## the documentation of the library
+deny: $(CARGO_DENY) ## check licenses, sources and duplicates of the dependencies (installs cargo-deny)
+	$(CARGO_DENY) --locked check bans licenses sources
+
+advisories: $(CARGO_DENY) ## check the dependencies for published vulnerabilities (needs the network)
+	$(CARGO_DENY) --locked check advisories
+
+actionlint: ## check the workflows in .github (needs Go)
+	go run $(ACTIONLINT)
+
+docs: ## build the documentation of the library
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
 
-limits: ## attack the server, and write the figures and bounds of docs/limits.md anew
+limits: ## attack the server, and rewrite the figures and bounds of docs/limits.md
 	UPDATE_LIMITS=1 $(CARGO) test --release --locked --test limits --test server_attacks --test server_attacks_connections -- --test-threads 1
 
-rules: ## write every copy of the list of rules anew: the table of the README, the expected outputs
+rules: ## rewrite every copy of the list of rules: the table of the README, the expected outputs
 	UPDATE_EXPECTED=1 $(CARGO) test --locked --test architecture --test cli_rules
 
-outcomes: ## write the stated outcomes of the recorded reviews anew; read the difference before committing
+outcomes: ## rewrite the stated outcomes of the recorded reviews; read the difference before committing
 	UPDATE_OUTCOMES=1 $(CARGO) test --locked --test outcomes -- --exact every_recorded_review_has_its_stated_outcome
 	git diff --stat -- tests/fixtures/outcomes.json

@@ -180,6 +180,8 @@ fn the_image_is_this_release_and_runs_as_the_user_of_the_deployment() {
     assert!(dockerfile.contains(&format!("\nUSER {user}:{user}\n")));
     let rust = env!("CARGO_PKG_RUST_VERSION");
     assert!(dockerfile.contains(&format!("\nFROM rust:{rust}-alpine AS build\n")));
+    let toolchain = std::fs::read_to_string(file("../rust-toolchain.toml")).unwrap();
+    assert!(toolchain.contains(&format!("\nchannel = \"{rust}.")));
 }
 
 #[test]

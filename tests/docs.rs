@@ -205,9 +205,21 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn every_link_between_the_pages_leads_somewhere() {
-    for page in
-        ["README.md", "deploy/README.md", "certs/README.md", PAGE, "docs/versions.md", "docs/performance.md"]
-    {
+    for page in [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "certs/README.md",
+        "certs/apiserver/README.md",
+        "deploy/README.md",
+        "docs/README.md",
+        "docs/limits.md",
+        "docs/performance.md",
+        "docs/versions.md",
+        "docs/what-the-crd-lets-through.md",
+        PAGE,
+    ] {
         let text = std::fs::read_to_string(page).unwrap();
         for link in links(&text) {
             let (path, heading) = link.split_once('#').unwrap_or((link, ""));

@@ -12,10 +12,10 @@ const SHOWN: usize = 3;
 const INTRODUCTION: &str = "\
 # What the CRD lets through
 
-Every bad manifest of [tests/cluster/manifests/bad](../tests/cluster/manifests/bad) is given to a real kube-apiserver twice:
-with the CRD of whereabouts alone, and with the webhook registered. This table is written from that run and
-compared with it by `make cluster`; `UPDATE_EXPECTED=1 make cluster` writes it anew. What kubectl prints is, whole, in the
-file of the same name that ends in `.txt`.
+`make cluster` sends every bad manifest of [tests/cluster/manifests/bad](../tests/cluster/manifests/bad) to a real
+kube-apiserver twice: with only the CRD of whereabouts, and with the webhook registered. It compares this table with that run;
+`UPDATE_EXPECTED=1 make cluster` writes the table anew. The file of the same name that ends in `.txt` has the whole text that
+kubectl prints.
 
 ";
 
@@ -31,8 +31,8 @@ fn page(bad: &[Bad]) -> String {
     let all = bad.len();
     let mut page = INTRODUCTION.to_owned();
     page.push_str(&format!(
-        "Of {all} bad manifests the CRD alone lets {accepted} through; with the webhook none passes.\n\n\
-         | manifest | verb | the CRD alone | what the webhook says |\n|---|---|---|---|\n"
+        "Of {all} bad manifests, the CRD accepts {accepted}. With the webhook, none is stored.\n\n\
+         | manifest | request | the CRD | the webhook |\n|---|---|---|---|\n"
     ));
     bad.iter().for_each(|it| page.push_str(&row(it)));
     page
@@ -43,7 +43,10 @@ fn row(bad: &Bad) -> String {
     let (alone, says) = if bad.alone.accepted() {
         ("**accepts it**".to_owned(), findings(bad))
     } else {
-        (format!("refuses it: {}", code(bad.alone.refusal())), "nothing: it is not asked any more".to_owned())
+        (
+            format!("rejects it: {}", code(bad.alone.refusal())),
+            "nothing: the apiserver rejects it first".to_owned(),
+        )
     };
     let link = format!("[{name}](../tests/cluster/manifests/bad/{name}.yaml)");
     format!("| {link} | {} | {alone} | {says} |\n", bad.manifest.verb)

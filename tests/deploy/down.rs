@@ -138,7 +138,7 @@ impl Write {
 
 fn table() -> String {
     let mut table =
-        "| who | what they do | while the webhook is down | webhooks that are called | the answer comes |\n"
+        "| who | what they do | while the webhook is down | webhooks that are called | the response comes |\n"
             .to_owned();
     table.push_str("|---|---|---|---|---|\n");
     writes().iter().for_each(|it| write!(table, "{}", it.row()).unwrap());
