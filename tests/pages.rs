@@ -93,7 +93,7 @@ fn every_page_has_the_headings_in_order_and_its_rule_as_title() {
 #[test]
 fn the_pages_of_the_rules_are_all_the_pages_there_are() {
     let names: Vec<_> = kinds::rules().map(|rule| format!("{}-{}.md", rule.id, rule.name)).collect();
-    let mut files: Vec<_> = std::fs::read_dir("src/rules")
+    let mut files: Vec<_> = std::fs::read_dir("src/kinds/ippool/rules")
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.ends_with(".md"))
