@@ -115,7 +115,7 @@ pub static IFNAME_MALFORMED: Rule = Rule {
         ..RuleInfo::WARN_ON_WRITE
     },
     check: Check::Entry(Entries::Malformed, |_, entry, report| {
-        const WANTED: &str = "must be an interface name: 1 to 15 bytes, no slash, colon or whitespace";
+        const WANTED: &str = "must be an interface name: 1 to 15 bytes, no /, : or whitespace";
         match &entry.ifname {
             Field::Absent | Field::Null => {}
             Field::Text(name) if is_ifname(name) => {}
