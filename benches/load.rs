@@ -19,7 +19,7 @@ use bytes::Bytes;
 use caller::{Caller, recorded};
 use ippool_webhook::admission::{Endpoint, answer};
 use ippool_webhook::policy::Policy;
-use ippool_webhook::server::Review;
+use ippool_webhook::server::Evaluate;
 use rustls::ClientConfig;
 use server::{Running, client, quick};
 use tokio::runtime::{Builder, Runtime};
@@ -37,7 +37,7 @@ fn runtime() -> Runtime {
 }
 
 /// Answers whatever comes with what `body` is answered with.
-fn constant(body: &Bytes) -> Review {
+fn constant(body: &Bytes) -> Evaluate {
     let body = body.clone();
     let once = std::sync::OnceLock::new();
     Arc::new(move |endpoint: Endpoint, _: &[u8], policy: &Policy| {
@@ -50,8 +50,8 @@ fn constant(body: &Bytes) -> Review {
 #[derive(Clone)]
 struct Place(SocketAddr, ClientConfig);
 
-fn start(serving: &Runtime, review: Review) -> (Running, Place) {
-    let running = serving.block_on(Running::start_with(quick(), review));
+fn start(serving: &Runtime, evaluate: Evaluate) -> (Running, Place) {
+    let running = serving.block_on(Running::start_with(quick(), evaluate));
     let place = Place(running.address, client(&running.ca, None));
     (running, place)
 }

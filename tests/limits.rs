@@ -60,7 +60,7 @@ fn bounds() -> Vec<(&'static str, String, &'static str)> {
         large_bytes,
         review_factor,
         review_bytes,
-        reviews_at_once: _,
+        concurrent_reviews: _,
         file,
         certificate_poll,
     } = Limits::default();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use figures::{MIB, figure, seconds};
 use ippool_webhook::admission::answer;
-use ippool_webhook::server::{Limits, Review};
+use ippool_webhook::server::{Evaluate, Limits};
 use program::Serving;
 use server::{ALLOWED, Caller, Running, header, quick, soon};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -129,7 +129,7 @@ async fn answers_that_nobody_reads_stay_within_the_account() {
 }
 
 /// Answers of 6 MiB to long bodies, whatever they ask.
-fn verbose() -> Review {
+fn verbose() -> Evaluate {
     Arc::new(|endpoint, body, policy| {
         let mut answer = answer(endpoint, ALLOWED.as_bytes(), policy)?;
         if body.len() > 100_000 {

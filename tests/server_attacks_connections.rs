@@ -65,7 +65,7 @@ async fn idle_connections_give_way_before_one_that_carried_a_review() {
     assert!(serving.metric(&evicted("webhook", "unused")).await >= 1.0);
     let said = until_logged(
         &mut serving.log,
-        "all connections are taken; those idle longest are closed for new ones",
+        "the connection limit is reached; the longest idle ones are closed for new ones",
     );
     assert_eq!((&said["listener"], &said["state"]), (&"webhook".into(), &"unused".into()));
     note(&serving, "512 connections that ask nothing after the TLS handshake", took);

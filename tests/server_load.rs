@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ippool_webhook::admission::answer;
-use ippool_webhook::server::{Limits, Review};
+use ippool_webhook::server::{Evaluate, Limits};
 use server::{ALLOWED, Caller, DENIED, Gate, Running, header, quick, soon};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -25,10 +25,10 @@ fn narrow(limits: &mut Limits) {
     limits.inline_bytes = 0;
 }
 
-async fn narrow_server(review: Review) -> Running {
+async fn narrow_server(evaluate: Evaluate) -> Running {
     let mut config = quick();
     narrow(&mut config.limits);
-    Running::start_with(config, review).await
+    Running::start_with(config, evaluate).await
 }
 
 fn padded(length: usize) -> String {
@@ -109,7 +109,9 @@ async fn past_the_processors_a_caller_is_sent_to_another_replica() {
     let gate = Gate::closed();
     let mut config = quick();
     narrow(&mut config.limits);
-    config.limits.reviews_at_once = 1;
+    config.limits.concurrent_reviews = 1;
+    // Enough for both, so that the second waits for a processor and not for memory.
+    config.limits.max_in_flight_bytes = 128 * 1024;
     let server = Running::start_with(config, gate.review()).await;
     let mut first = server.caller().await;
     first.send(&(header("/validate", ALLOWED.len()) + ALLOWED)).await;
@@ -120,7 +122,7 @@ async fn past_the_processors_a_caller_is_sent_to_another_replica() {
 }
 
 /// Panics on what the real review denies.
-fn fragile() -> Review {
+fn fragile() -> Evaluate {
     Arc::new(|endpoint, body, policy| {
         assert!(!String::from_utf8_lossy(body).contains("/33"), "a bug, for the test");
         answer(endpoint, body, policy)

@@ -38,13 +38,13 @@ async fn sigterm_with_a_request_in_flight_answers_it_and_exits_0() {
         }
     }
     serving.signal("TERM");
-    until_logged(&mut serving.log, "leaving: not ready any more, still serving");
+    until_logged(&mut serving.log, "draining: readiness off, still serving");
     caller.send(&ALLOWED[100..]).await;
     let reply = caller.answer().await;
     assert_eq!((reply.status, reply.closes()), (200, true), "{}", reply.text);
     let (code, log) = serving.ended();
     assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("drained"), "{log}");
+    assert!(log.contains("shutdown complete"), "{log}");
 }
 
 #[tokio::test]
@@ -53,11 +53,11 @@ async fn a_second_signal_ends_it_at_once() {
     let mut caller = serving.caller().await;
     caller.send(&header("/validate", ALLOWED.len())).await;
     serving.signal("INT");
-    until_logged(&mut serving.log, "leaving: not ready any more, still serving");
+    until_logged(&mut serving.log, "draining: readiness off, still serving");
     serving.signal("TERM");
     let (code, log) = serving.ended();
     assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("a second signal"), "{log}");
+    assert!(log.contains("received a second signal, exiting immediately"), "{log}");
     assert!(caller.is_cut().await);
 }
 
@@ -127,8 +127,8 @@ async fn a_write_as_of_the_plugin_by_an_untrusted_account_is_logged_and_counted(
         let review = ALLOCATES.replace("system:serviceaccount:kube-system:whereabouts", user);
         assert_eq!(caller.post("/validate", &review).await.json()["response"]["allowed"], true);
     }
-    let message = "a service account that is not trusted writes as the CNI plugin does; if it is that of whereabouts, \
-                   add the user to trustedWriters of the policy and to the matchConditions of the webhooks";
+    let message = "an untrusted service account writes like the CNI plugin; if it is that of whereabouts, add the user to \
+                   trustedWriters in the policy and to the matchConditions of the webhooks";
     let event = until_logged(&mut serving.log, message);
     let fields = ["level", "user", "namespace", "name"].map(|name| event[name].as_str().unwrap());
     assert_eq!(fields, ["WARN", "system:serviceaccount:ipam:agent", "kube-system", "10.100.0.0-24"]);

@@ -14,7 +14,7 @@ pub use pki::{Ca, Pair};
 
 use ippool_webhook::admission::{Endpoint, answer};
 use ippool_webhook::policy::Policy;
-use ippool_webhook::server::{Certificates, Config, Review, Server};
+use ippool_webhook::server::{Certificates, Config, Evaluate, Server};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
@@ -54,19 +54,19 @@ impl Running {
         Self::start_with(quick(), Arc::new(answer)).await
     }
 
-    pub async fn start_with(config: Config, review: Review) -> Self {
+    pub async fn start_with(config: Config, evaluate: Evaluate) -> Self {
         let ca = Ca::new();
-        Self::start_tls(config, review, &ca.pem, ca.pair("server").certificates()).await
+        Self::start_tls(config, evaluate, &ca.pem, ca.pair("server").certificates()).await
     }
 
     pub async fn start_tls(
         config: Config,
-        review: Review,
+        evaluate: Evaluate,
         ca: &str,
         certificates: Arc<Certificates>,
     ) -> Self {
         let server =
-            Server::bind(config, Policy::default(), certificates).await.unwrap().answering_with(review);
+            Server::bind(config, Policy::default(), certificates).await.unwrap().evaluating_with(evaluate);
         let (address, admin, stop) = (server.address(), server.admin_address(), CancellationToken::new());
         let running = tokio::spawn(server.run(stop.clone().cancelled_owned()));
         Self { address, admin, ca: ca.to_owned(), stop, running }
@@ -252,7 +252,7 @@ impl Gate {
         Self(Arc::new(Shared { open: Mutex::new(false), opened: Condvar::new(), entered }))
     }
 
-    pub fn review(&self) -> Review {
+    pub fn review(&self) -> Evaluate {
         let shared = Arc::clone(&self.0);
         Arc::new(move |endpoint: Endpoint, body: &[u8], policy: &Policy| {
             shared.entered.add_permits(1);
