@@ -14,7 +14,7 @@ ci: fmt lint core docs test cluster count ## everything CI asks for
 	SOAK_SECONDS=120 $(MAKE) soak
 
 fmt: ## the code is formatted
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 
 lint: ## no warning of the compiler or of clippy
@@ -67,14 +67,14 @@ count: ## instructions of the core, against benches/instructions.txt and a scan 
 	@benches/instructions
 
 load: ## whole requests over TLS, beside the same server with a constant answer
-	$(CARGO) bench --features bench --locked --bench load
+	$(CARGO) bench --features bench --locked --bench throughput
 
 footprint: ## size, time to ready and memory of the release, against what is asked for
 	$(CARGO) bench --features bench --locked --bench footprint
 
 compare: ## a PATCH in a real control plane, beside a webhook in Go and a policy in CEL (needs Go); ARGS=--write draws the plot
 	@tests/cluster/tools/build >/dev/null
-	$(CARGO) bench --features bench --locked --bench compare -- $(ARGS)
+	$(CARGO) bench --features bench --locked --bench compare_webhooks -- $(ARGS)
 
 soak: ## mixed reviews at saturation, stalling callers and new certificates, for SOAK_SECONDS (1800)
 	$(CARGO) bench --features bench --locked --bench soak

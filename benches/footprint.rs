@@ -2,20 +2,17 @@
 //! figure has a bound that is asked for, and the run fails past it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
-#[path = "support/caller.rs"]
-mod caller;
-#[path = "support/program.rs"]
-mod program;
-#[path = "../tests/common/server.rs"]
-mod server;
-
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use caller::{Caller, recorded};
-use program::{Files, MIB, PROGRAM, Serving};
+use bytes::Bytes;
 use rustls::ClientConfig;
-use server::{Ca, client};
+use testkit::client::KeepAlive;
+use testkit::client::client;
+use testkit::pki::Ca;
+use testkit::recorded;
+use testkit::release::{CertFiles, Serving};
+use testkit::{MIB, program_path};
 
 /// Reviews at once.
 const PARALLEL: usize = 32;
@@ -26,10 +23,10 @@ const STARTS: usize = 9;
 
 /// Rounds of reviews at once, on connections that are kept.
 async fn review_at_once(address: SocketAddr, tls: &ClientConfig, allocations: usize) -> usize {
-    let body = recorded(allocations);
+    let body = Bytes::from(recorded(allocations));
     let mut callers = Vec::new();
     for _ in 0..PARALLEL {
-        callers.push(Caller::connect(address, tls.clone()).await);
+        callers.push(KeepAlive::connect(address, tls.clone()).await);
     }
     for _ in 0..ROUNDS {
         let round = callers.drain(..).map(|mut caller| {
@@ -56,11 +53,11 @@ fn row(name: &str, figure: f64, bound: f64, unit: &str) -> bool {
 }
 
 fn main() -> ExitCode {
-    let ca = Ca::new();
-    let files = Files::new(&ca);
+    let ca = Ca::root();
+    let files = CertFiles::new(&ca);
 
     println!("{:<58} {:>8} {:>8}", "", "is", "at most");
-    let size = std::fs::metadata(PROGRAM).unwrap().len() as f64;
+    let size = std::fs::metadata(program_path()).unwrap().len() as f64;
     let mut fits = row("the program, stripped", size / 1e6, 10.0, "MB");
 
     let mut starts: Vec<_> = (0..STARTS).map(|_| Serving::start(&files).ready_after).collect();

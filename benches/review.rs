@@ -2,10 +2,6 @@
 //! the ratios hold on a busy machine. Exact numbers are counted by `benches/instructions`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
-#[path = "support/bodies.rs"]
-mod bodies;
-
-use bodies::{Case, case};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use ippool_webhook::admission::{Endpoint, answer};
@@ -13,6 +9,7 @@ use ippool_webhook::policy::Policy;
 use kube::core::DynamicObject;
 use kube::core::admission::AdmissionReview;
 use serde::de::IgnoredAny;
+use testkit::bodies::{Case, case};
 
 #[global_allocator]
 static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();

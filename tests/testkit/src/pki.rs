@@ -20,7 +20,7 @@ pub struct Pair {
 }
 
 impl Ca {
-    pub fn new() -> Self {
+    pub fn root() -> Self {
         let (params, key) = (Self::params("root"), KeyPair::generate().unwrap());
         let pem = params.self_signed(&key).unwrap().pem();
         Self { pem, issuer: Issuer::new(params, key) }

@@ -51,7 +51,7 @@ impl Serving {
     /// With the certificate in the files `tls.crt` and `tls.key` of its directory, and started by `through`, a shell
     /// command that ends in the program.
     pub fn start_with_files(through: &str, more: &[&str]) -> Self {
-        let (directory, ca) = (tempfile::tempdir().unwrap(), Ca::new());
+        let (directory, ca) = (tempfile::tempdir().unwrap(), Ca::root());
         let (pair, path) = (ca.pair("server"), |name: &str| directory.path().join(name));
         std::fs::write(path("tls.crt"), pair.cert).unwrap();
         std::fs::write(path("tls.key"), pair.key).unwrap();

@@ -38,7 +38,7 @@ impl Running {
     }
 
     pub async fn start_with(config: Config, evaluate: Evaluate) -> Self {
-        let ca = Ca::new();
+        let ca = Ca::root();
         Self::start_tls(config, evaluate, &ca.pem, ca.pair("server").certificates()).await
     }
 

@@ -5,14 +5,7 @@
 //! second third of the time to the last, in the median, since what is in flight varies.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
-#[path = "support/attackers.rs"]
 mod attackers;
-#[path = "support/caller.rs"]
-mod caller;
-#[path = "support/program.rs"]
-mod program;
-#[path = "../tests/common/server.rs"]
-mod server;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -21,10 +14,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use caller::{Caller, recorded};
-use program::{MIB, Serving};
 use rustls::ClientConfig;
-use server::{Ca, client, connect};
+use testkit::MIB;
+use testkit::client::KeepAlive;
+use testkit::client::{client, connect};
+use testkit::pki::Ca;
+use testkit::recorded;
+use testkit::release::{CertFiles, Serving};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const CONNECTIONS: usize = 64;
@@ -69,7 +65,7 @@ impl Soak {
     async fn review(self: Arc<Self>, number: u64) {
         let mut step = number * 7;
         while self.goes_on() {
-            let mut caller = Caller::connect(self.address, self.tls.clone()).await;
+            let mut caller = KeepAlive::connect(self.address, self.tls.clone()).await;
             for _ in 0..KEPT_FOR {
                 let size = self.pick(step);
                 step += 1;
@@ -92,7 +88,7 @@ impl Soak {
     async fn too_long(self: Arc<Self>) {
         while self.goes_on() {
             let mut stream = connect(self.address, self.tls.clone()).await.unwrap();
-            stream.write_all(server::header("/validate", 9 << 20).as_bytes()).await.unwrap();
+            stream.write_all(testkit::client::header("/validate", 9 << 20).as_bytes()).await.unwrap();
             // It reads on for a while before it hangs up, so that this write may or may not succeed.
             let _ = stream.write_all(&vec![b' '; 1 << 20]).await;
             let mut answer = [0; 12];
@@ -107,7 +103,7 @@ impl Soak {
     async fn stall(self: Arc<Self>, number: usize) {
         while self.goes_on() {
             let mut stream = connect(self.address, self.tls.clone()).await.unwrap();
-            let header = server::header("/validate", 1_000);
+            let header = testkit::client::header("/validate", 1_000);
             let begun = if number.is_multiple_of(2) { &header[..40] } else { &header };
             stream.write_all(begun.as_bytes()).await.unwrap();
             let mut answer = Vec::new();
@@ -187,14 +183,14 @@ fn main() -> ExitCode {
     let seconds =
         std::env::var("SOAK_SECONDS").map_or(1_800, |it| it.parse().expect("SOAK_SECONDS is a number"));
     let length = Duration::from_secs(seconds);
-    let ca = Ca::new();
-    let files = program::Files::new(&ca);
+    let ca = Ca::root();
+    let files = CertFiles::new(&ca);
     let serving = Serving::start(&files);
     let soak = Arc::new(Soak {
         address: serving.address,
         tls: client(&ca.pem, None),
         until: Instant::now() + length,
-        bodies: MIX.map(|(allocations, share)| (recorded(allocations), share)).into(),
+        bodies: MIX.map(|(allocations, share)| (recorded(allocations).into(), share)).into(),
         answered: AtomicU64::new(0),
         oversize: AtomicU64::new(0),
         stalled: AtomicU64::new(0),

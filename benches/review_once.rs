@@ -4,9 +4,6 @@
 //! only gets them ready. Without arguments it lists the cases.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
-#[path = "support/bodies.rs"]
-mod bodies;
-
 use std::hint::black_box;
 
 use ippool_webhook::admission::answer;
@@ -16,10 +13,10 @@ use serde::de::IgnoredAny;
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [name, what] = arguments.as_slice() else {
-        bodies::names().iter().for_each(|name| println!("{name}"));
+        testkit::bodies::names().iter().for_each(|name| println!("{name}"));
         return;
     };
-    let (case, policy) = (black_box(bodies::case(name)), black_box(Policy::default()));
+    let (case, policy) = (black_box(testkit::bodies::case(name)), black_box(Policy::default()));
     match what.as_str() {
         "answer" => drop(black_box(answer(case.endpoint, &case.body, &policy))),
         "skip" => drop(black_box(serde_json::from_slice::<IgnoredAny>(&case.body))),

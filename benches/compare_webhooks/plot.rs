@@ -1,8 +1,8 @@
-//! The plot: what each contender adds to a PATCH, as bars on a logarithmic scale.
+//! The plot: what each subject adds to a PATCH, as bars on a logarithmic scale.
 
 use std::fmt::Write as _;
 
-use super::{CONTENDERS, Measured};
+use super::{Measured, SUBJECTS};
 
 const WIDTH: f64 = 760.0;
 const LEFT: f64 = 190.0;
@@ -14,17 +14,17 @@ const GAP: f64 = 26.0;
 const LEAST: f64 = 0.1;
 
 /// A colour that can be told from its neighbours on a light ground and on a dark one.
-const fn colour(contender: usize) -> &'static str {
-    ["#888888", "#d9822b", "#8a63d2", "#1a9c6b"][contender]
+const fn colour(subject: usize) -> &'static str {
+    ["#888888", "#d9822b", "#8a63d2", "#1a9c6b"][subject]
 }
 
-const fn label(contender: usize) -> &'static str {
-    ["nothing", "policy in CEL", "webhook in Go", "ippool-webhook"][contender]
+const fn label(subject: usize) -> &'static str {
+    ["nothing", "policy in CEL", "webhook in Go", "ippool-webhook"][subject]
 }
 
 /// The whole picture.
 pub fn svg(all: &[Measured]) -> String {
-    let bars = CONTENDERS.len() - 1;
+    let bars = SUBJECTS.len() - 1;
     let group = bars as f64 * BAR + GAP;
     let height = TOP + all.len() as f64 * group + 40.0;
     let most = all.iter().flat_map(|it| (1..=bars).map(|index| it.added(index))).fold(1.0, f64::max);
@@ -44,8 +44,8 @@ pub fn svg(all: &[Measured]) -> String {
             top + BAR * 1.8,
             measured.allocations
         );
-        for contender in 1..=bars {
-            scale.bar(&mut svg, top + (contender - 1) as f64 * BAR, contender, measured.added(contender));
+        for subject in 1..=bars {
+            scale.bar(&mut svg, top + (subject - 1) as f64 * BAR, subject, measured.added(subject));
         }
     }
     svg + "</svg>\n"
@@ -74,15 +74,15 @@ impl Scale {
         }
     }
 
-    fn bar(&self, svg: &mut String, y: f64, contender: usize, milliseconds: f64) {
+    fn bar(&self, svg: &mut String, y: f64, subject: usize, milliseconds: f64) {
         let (end, thick, base) = (self.x(milliseconds), BAR - 3.0, y + BAR - 6.0);
         let _ = writeln!(
             svg,
             "<rect x=\"{LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{thick}\" fill=\"{}\"/>",
             (end - LEFT).max(1.0),
-            colour(contender)
+            colour(subject)
         );
-        let text = format!("{milliseconds:.1}  {}", label(contender));
+        let text = format!("{milliseconds:.1}  {}", label(subject));
         let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{base:.1}\" font-size=\"11\">{text}</text>", end + 5.0);
     }
 }

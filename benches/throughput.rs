@@ -6,22 +6,19 @@
 //! On few connections either waits for the other end for a part of the time; on many the processors are never idle.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
-#[path = "support/caller.rs"]
-mod caller;
-#[path = "../tests/common/server.rs"]
-mod server;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use caller::{Caller, recorded};
 use ippool_webhook::admission::{Endpoint, answer};
 use ippool_webhook::policy::Policy;
 use ippool_webhook::server::Evaluate;
 use rustls::ClientConfig;
-use server::{Running, client, quick};
+use testkit::client::KeepAlive;
+use testkit::client::client;
+use testkit::recorded;
+use testkit::server::{Running, quick};
 use tokio::runtime::{Builder, Runtime};
 
 /// Allocations of the pools, and the share of the constant server's throughput that is asked for.
@@ -66,7 +63,7 @@ fn turn(calling: &Runtime, place: &Place, body: &Bytes, connections: usize) -> (
 }
 
 async fn call(Place(address, tls): Place, body: Bytes) -> Vec<Duration> {
-    let mut caller = Caller::connect(address, tls).await;
+    let mut caller = KeepAlive::connect(address, tls).await;
     let (until, mut took) = (Instant::now() + TURN, Vec::new());
     while Instant::now() < until {
         let started = Instant::now();
@@ -90,7 +87,7 @@ fn percentile(of: &mut [Duration], share: f64) -> f64 {
 
 /// Both servers in turns, and what came of it as a line.
 fn compare(serving: &Runtime, calling: &Runtime, allocations: usize, connections: usize, asked: f64) {
-    let body = recorded(allocations);
+    let body = Bytes::from(recorded(allocations));
     let (_first, webhook) = start(serving, Arc::new(answer));
     let (_second, fixed) = start(serving, constant(&body));
     let (mut ratios, mut rates, mut all) = (Vec::new(), (Vec::new(), Vec::new()), Vec::new());

@@ -1,15 +1,15 @@
-//! Whether every contender judges: what it says to pools that are wrong, and to those that are measured.
+//! Whether every subject judges: what it says to pools that are wrong, and to those that are measured.
 
 use serde_json::{Map, Value, json};
 
 use super::plane::{Identity, Plane};
 use super::process::awaited;
-use super::{CONTENDERS, SIZES, allocation, path};
+use super::{SIZES, SUBJECTS, allocation, path};
 
 /// Lengths of a podref that are tried in a pool of the largest size.
 const PODREFS: [usize; 5] = [25, 60, 100, 150, 260];
 
-/// Waits until each contender but `nothing` refuses an offset past the end and the webhooks repair host bits.
+/// Waits until each subject but `nothing` refuses an offset past the end and the webhooks repair host bits.
 pub fn await_all(plane: &Plane) {
     for (namespace, refuses, repairs) in
         [("nothing", false, false), ("policy", true, false), ("peer", true, true), ("ours", true, true)]
@@ -29,7 +29,7 @@ pub fn await_all(plane: &Plane) {
 /// Asserts that pools of the sizes measured are judged as well, and not waved through.
 pub fn assert_that_sizes_are_judged(plane: &Plane) {
     let outside = json!([{ "op": "add", "path": "/spec/allocations/65536", "value": allocation(65_536) }]);
-    for namespace in CONTENDERS {
+    for namespace in SUBJECTS {
         for allocations in SIZES {
             let path = path(namespace, allocations) + "?dryRun=All";
             let kind = "application/json-patch+json";
@@ -40,27 +40,27 @@ pub fn assert_that_sizes_are_judged(plane: &Plane) {
     }
 }
 
-/// Prints how many mistakes each contender names in one answer.
+/// Prints how many mistakes each subject names in one answer.
 pub fn report(plane: &Plane) {
     println!("\nmistakes named in one answer\n");
-    println!("| pool | made | {} |", CONTENDERS.join(" | "));
-    println!("|---|---:|{}", "---:|".repeat(CONTENDERS.len()));
+    println!("| pool | made | {} |", SUBJECTS.join(" | "));
+    println!("|---|---:|{}", "---:|".repeat(SUBJECTS.len()));
     for (what, made, range, entries) in wrong() {
-        let named = CONTENDERS.map(|namespace| named(&create(plane, namespace, range, &entries)).to_string());
+        let named = SUBJECTS.map(|namespace| named(&create(plane, namespace, range, &entries)).to_string());
         println!("| {what} | {made} | {} |", named.join(" | "));
     }
 }
 
-/// Prints at which length of the podrefs a contender does not take a good pool of the largest size any more.
+/// Prints at which length of the podrefs a subject does not take a good pool of the largest size any more.
 pub fn report_long_names(plane: &Plane) {
     let most = SIZES[SIZES.len() - 1];
     println!("\na good pool of {most} allocations is taken, by the length of each podref\n");
-    println!("| podref | {} |", CONTENDERS.join(" | "));
-    println!("|---:|{}", "---|".repeat(CONTENDERS.len()));
+    println!("| podref | {} |", SUBJECTS.join(" | "));
+    println!("|---:|{}", "---|".repeat(SUBJECTS.len()));
     for length in PODREFS {
         let entries = (1..=most).map(|number| (number.to_string(), named_at_length(number, length)));
         let entries = Value::Object(entries.collect());
-        let taken = CONTENDERS.map(|namespace| {
+        let taken = SUBJECTS.map(|namespace| {
             let (code, answer) = create(plane, namespace, "10.0.0.0/16", &entries);
             if code == 201 { "yes".into() } else { answer["message"].as_str().unwrap_or("no").to_owned() }
         });

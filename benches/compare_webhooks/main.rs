@@ -1,34 +1,28 @@
 //! What a PATCH of a pool takes in a real control plane: with nothing in its way, with a policy in CEL, with a
 //! webhook in Go on controller-runtime, and with this one.
 //!
-//! Each contender guards a namespace of its own in one control plane. They are called in turns, one PATCH each, so
+//! Each subject guards a namespace of its own in one control plane. They are called in turns, one PATCH each, so
 //! that whatever else the machine does meets all alike. Beside the time of the PATCH stands what the apiserver
 //! counts for its calls and what the called program took of a processor. `--write` puts the plot into
 //! `docs/performance.svg`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 #![allow(dead_code, reason = "the harness of the cluster tests is used in part")]
 
-#[path = "compare/calls.rs"]
 mod calls;
-#[path = "../tests/cluster/http.rs"]
+mod correctness;
+#[path = "../../tests/cluster/http.rs"]
 mod http;
-#[path = "../tests/cluster/plane.rs"]
+#[path = "../../tests/cluster/plane.rs"]
 mod plane;
-#[path = "compare/plot.rs"]
 mod plot;
-#[path = "../tests/cluster/process.rs"]
+#[path = "../../tests/cluster/process.rs"]
 mod process;
-#[path = "../tests/cluster/rendered.rs"]
+#[path = "../../tests/cluster/rendered.rs"]
 mod rendered;
-#[path = "compare/rivals.rs"]
-mod rivals;
-#[path = "../tests/common/server.rs"]
-mod server;
-#[path = "../tests/cluster/tools.rs"]
+mod subjects;
+#[path = "../../tests/cluster/tools.rs"]
 mod tools;
-#[path = "compare/verdicts.rs"]
-mod verdicts;
-#[path = "../tests/cluster/webhook.rs"]
+#[path = "../../tests/cluster/webhook.rs"]
 mod webhook;
 
 use std::time::Instant;
@@ -40,12 +34,12 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use plane::{Identity, Plane};
-use rivals::{HOOKS, Rivals};
 use serde_json::{Value, json};
+use subjects::{HOOKS, Subjects};
 use tokio::runtime::Runtime;
 
 /// Who is compared; each is a namespace.
-pub const CONTENDERS: [&str; 4] = ["nothing", "policy", "peer", "ours"];
+pub const SUBJECTS: [&str; 4] = ["nothing", "policy", "peer", "ours"];
 /// Allocations of the pools.
 pub const SIZES: [usize; 3] = [100, 1_000, 5_000];
 /// PATCHes of each pool, half of them adding and half of them removing an entry.
@@ -91,10 +85,12 @@ struct Client {
 impl Client {
     async fn connect(plane: &Plane) -> Self {
         let read = |name: &str| std::fs::read_to_string(plane.scratch.join(name)).unwrap();
-        let admin = server::Pair { cert: read("admin.crt"), key: read("admin.key") };
+        let admin = testkit::pki::Pair { cert: read("admin.crt"), key: read("admin.key") };
         let host = plane.url.split("//").last().unwrap().to_owned();
         let stream =
-            server::connect(host.parse().unwrap(), server::client(&plane.ca, Some(&admin))).await.unwrap();
+            testkit::client::connect(host.parse().unwrap(), testkit::client::client(&plane.ca, Some(&admin)))
+                .await
+                .unwrap();
         let (requests, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Self { requests, host }
@@ -122,11 +118,11 @@ async fn whole(response: Response<hyper::body::Incoming>) -> (u16, String) {
     (status, if status == 200 { String::new() } else { String::from_utf8_lossy(&body).into_owned() })
 }
 
-/// Milliseconds by contender, of one size.
+/// Milliseconds by subject, of one size.
 pub struct Measured {
     /// Allocations of the pool.
     pub allocations: usize,
-    /// In the order of [`CONTENDERS`], one entry a round.
+    /// In the order of [`SUBJECTS`], one entry a round.
     pub took: [Vec<f64>; 4],
     /// What the apiserver spent on calls, for each PATCH; 0 where nobody is called.
     waited: [f64; 4],
@@ -135,14 +131,14 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The median of a contender.
-    pub fn median(&self, contender: usize) -> f64 {
-        quantile(&self.took[contender], 0.5)
+    /// The median of a subject.
+    pub fn median(&self, subject: usize) -> f64 {
+        quantile(&self.took[subject], 0.5)
     }
 
-    /// What a contender adds to `nothing`: the median of the differences, turn by turn.
-    pub fn added(&self, contender: usize) -> f64 {
-        let pairs = self.took[contender].iter().zip(&self.took[0]);
+    /// What a subject adds to `nothing`: the median of the differences, turn by turn.
+    pub fn added(&self, subject: usize) -> f64 {
+        let pairs = self.took[subject].iter().zip(&self.took[0]);
         quantile(&pairs.map(|(took, nothing)| took - nothing).collect::<Vec<_>>(), 0.5)
     }
 }
@@ -153,7 +149,7 @@ fn quantile(of: &[f64], share: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * share).round() as usize]
 }
 
-/// PATCHes in turns: milliseconds by contender, without the rounds that do not count.
+/// PATCHes in turns: milliseconds by subject, without the rounds that do not count.
 async fn take_turns(client: &mut Client, allocations: usize) -> [Vec<f64>; 4] {
     let mut took = [const { Vec::new() }; 4];
     let entry = "/spec/allocations/60000";
@@ -162,11 +158,11 @@ async fn take_turns(client: &mut Client, allocations: usize) -> [Vec<f64>; 4] {
     for round in 0..WARM_UP + ROUNDS {
         let patch = if round.is_multiple_of(2) { &add } else { &remove };
         // Another order in each round, so that nobody is always behind the same one.
-        for turn in 0..CONTENDERS.len() {
-            let contender = (turn + round) % CONTENDERS.len();
-            let milliseconds = client.patch(&path(CONTENDERS[contender], allocations), patch).await;
+        for turn in 0..SUBJECTS.len() {
+            let subject = (turn + round) % SUBJECTS.len();
+            let milliseconds = client.patch(&path(SUBJECTS[subject], allocations), patch).await;
             if round >= WARM_UP {
-                took[contender].push(milliseconds);
+                took[subject].push(milliseconds);
             }
         }
     }
@@ -174,31 +170,37 @@ async fn take_turns(client: &mut Client, allocations: usize) -> [Vec<f64>; 4] {
 }
 
 /// Measures pools of one size, and asserts which webhooks were called for every PATCH.
-fn measure(plane: &Plane, rivals: &Rivals, client: &mut Client, runtime: &Runtime, size: usize) -> Measured {
+fn measure(
+    plane: &Plane,
+    subjects: &Subjects,
+    client: &mut Client,
+    runtime: &Runtime,
+    size: usize,
+) -> Measured {
     eprintln!("measuring pools of {size} allocations");
-    let processor = || rivals.programs().map(calls::Program::processor);
+    let processor = || subjects.programs().map(calls::Program::processor);
     let (calls, before) = (Calls::so_far(plane), processor());
     let took = runtime.block_on(take_turns(client, size));
     let (after, calls_after) = (processor(), Calls::so_far(plane));
     let patches = (WARM_UP + ROUNDS) as f64;
     let mut measured = Measured { allocations: size, took, waited: [0.0; 4], processor: [0.0; 4] };
-    for (contender, name) in CONTENDERS.iter().enumerate().skip(2) {
+    for (subject, name) in SUBJECTS.iter().enumerate().skip(2) {
         for hook in HOOKS {
-            let webhook = rivals::webhook(name, hook);
+            let webhook = subjects::webhook(name, hook);
             // A PATCH that leaves the range alone is a call to one of the two.
             let expected = if hook == "validate" { patches } else { 0.0 };
             assert_eq!(calls_after.answered(&webhook) - calls.answered(&webhook), expected, "{webhook}");
             let waited = calls_after.waited(&webhook) - calls.waited(&webhook);
-            measured.waited[contender] += waited * 1e3 / patches;
+            measured.waited[subject] += waited * 1e3 / patches;
         }
-        measured.processor[contender] = (after[contender - 2] - before[contender - 2]) / patches;
+        measured.processor[subject] = (after[subject - 2] - before[subject - 2]) / patches;
     }
     measured
 }
 
 /// Makes the pools before anybody guards them.
 fn fill(plane: &Plane) {
-    for namespace in CONTENDERS {
+    for namespace in SUBJECTS {
         plane.kubectl(&["create", "namespace", namespace]).ok();
         for allocations in SIZES {
             let pool = pool(namespace, allocations).to_string();
@@ -214,42 +216,42 @@ fn report(all: &[Measured]) {
     println!("\na PATCH that adds or removes one allocation, milliseconds");
     println!("takes: median (and quartiles) of {ROUNDS}; adds: median of the differences to nothing");
     println!("calls: what the apiserver spends on them; processor: what the program called takes of it\n");
-    println!("| allocations | contender | takes | adds | times what ours adds | calls | processor |");
+    println!("| allocations | subject | takes | adds | times what ours adds | calls | processor |");
     println!("|---:|---|---:|---:|---:|---:|---:|");
     for measured in all {
-        for contender in 0..CONTENDERS.len() {
-            println!("{}", row(measured, contender));
+        for subject in 0..SUBJECTS.len() {
+            println!("{}", row(measured, subject));
         }
     }
 }
 
-fn row(measured: &Measured, contender: usize) -> String {
-    let took = &measured.took[contender];
+fn row(measured: &Measured, subject: usize) -> String {
+    let took = &measured.took[subject];
     let (low, high) = (quantile(took, 0.25), quantile(took, 0.75));
-    let takes = format!("{:.1} ({low:.1} to {high:.1})", measured.median(contender));
-    let (adds, ours) = (measured.added(contender), measured.added(3));
-    let adds = if contender == 0 { " | ".into() } else { format!("{adds:.1} | {:.2}", adds / ours) };
-    let called = if contender < 2 {
+    let takes = format!("{:.1} ({low:.1} to {high:.1})", measured.median(subject));
+    let (adds, ours) = (measured.added(subject), measured.added(3));
+    let adds = if subject == 0 { " | ".into() } else { format!("{adds:.1} | {:.2}", adds / ours) };
+    let called = if subject < 2 {
         " | ".into()
     } else {
-        format!("{:.1} | {:.1}", measured.waited[contender], measured.processor[contender])
+        format!("{:.1} | {:.1}", measured.waited[subject], measured.processor[subject])
     };
-    format!("| {} | {} | {takes} | {adds} | {called} |", measured.allocations, CONTENDERS[contender])
+    format!("| {} | {} | {takes} | {adds} | {called} |", measured.allocations, SUBJECTS[subject])
 }
 
 fn main() {
     let plane = Plane::start("compare");
     fill(&plane);
-    let rivals = Rivals::register(&plane);
-    verdicts::await_all(&plane);
-    verdicts::assert_that_sizes_are_judged(&plane);
+    let subjects = Subjects::register(&plane);
+    correctness::await_all(&plane);
+    correctness::assert_that_sizes_are_judged(&plane);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut client = runtime.block_on(Client::connect(&plane));
-    let all = SIZES.map(|size| measure(&plane, &rivals, &mut client, &runtime, size));
+    let all = SIZES.map(|size| measure(&plane, &subjects, &mut client, &runtime, size));
     report(&all);
-    rivals.report();
-    verdicts::report(&plane);
-    verdicts::report_long_names(&plane);
+    subjects.report();
+    correctness::report(&plane);
+    correctness::report_long_names(&plane);
     if std::env::args().any(|argument| argument == "--write") {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.svg");
         std::fs::write(file, plot::svg(&all)).unwrap();

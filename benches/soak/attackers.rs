@@ -8,8 +8,10 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use super::server::{self, connect};
-use super::{Soak, recorded};
+use testkit::client::{connect, header};
+use testkit::recorded;
+
+use super::Soak;
 
 /// How long they hold it.
 const HELD_FOR: Duration = Duration::from_secs(2);
@@ -32,7 +34,7 @@ pub async fn announce(soak: Arc<Soak>) {
         let mut held = Vec::new();
         for _ in 0..ANNOUNCED {
             let mut stream = connect(soak.address, soak.tls.clone()).await.unwrap();
-            stream.write_all(server::header("/validate", 8 << 20).as_bytes()).await.unwrap();
+            stream.write_all(header("/validate", 8 << 20).as_bytes()).await.unwrap();
             held.push(stream);
         }
         hold(&soak, held).await;
@@ -58,7 +60,7 @@ pub async fn read_nothing(soak: Arc<Soak>) {
         let mut held = Vec::new();
         for _ in 0..UNREAD {
             let mut stream = connect(soak.address, soak.tls.clone()).await.unwrap();
-            let request = [server::header("/mutate", body.len()).as_bytes(), &body].concat();
+            let request = [header("/mutate", body.len()).as_bytes(), &body].concat();
             // It may be closed before it has sent all.
             let _ = stream.write_all(&request).await;
             held.push(stream);

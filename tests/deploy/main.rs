@@ -3,20 +3,11 @@
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "deploy/cel.rs"]
 mod cel;
-#[path = "deploy/down.rs"]
 mod down;
-#[path = "deploy/issued.rs"]
 mod issued;
-#[path = "common/pki.rs"]
-#[allow(dead_code, reason = "made for the tests of the server")]
-mod pki;
-#[path = "deploy/registration.rs"]
 mod registration;
-#[path = "deploy/trial.rs"]
 mod trial;
-#[path = "deploy/versions.rs"]
 mod versions;
 
 use std::path::{Path, PathBuf};

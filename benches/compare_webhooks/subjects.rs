@@ -1,4 +1,4 @@
-//! The contenders, each registered for its namespace.
+//! The subjects, each registered for its namespace.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::json;
 
-use super::CONTENDERS;
+use super::SUBJECTS;
 use super::calls::Program;
 use super::plane::{Plane, free};
 use super::process::{Leashed, awaited};
@@ -18,15 +18,15 @@ use super::webhook::Webhook;
 pub const HOOKS: [&str; 2] = ["normalize", "validate"];
 
 /// Programs that serve while this lives.
-pub struct Rivals {
+pub struct Subjects {
     ours: Webhook,
     peer: Leashed,
 }
 
-impl Rivals {
+impl Subjects {
     /// Starts and registers all of them.
     pub fn register(plane: &Plane) -> Self {
-        let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer/policy.yaml");
+        let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/go_webhook/policy.yaml");
         plane.kubectl(&["apply", "-f", policy.to_str().unwrap()]).ok();
         let ours = Webhook::serve(plane, &[]);
         register(plane, "ours", &ours.address().to_string());
@@ -35,7 +35,7 @@ impl Rivals {
         Self { ours, peer }
     }
 
-    /// Both webhooks, in the order of the last two contenders.
+    /// Both webhooks, in the order of the last two subjects.
     pub fn programs(&self) -> [Program; 2] {
         [Program::of(self.peer.id()), Program::of(self.ours.leash())]
     }
@@ -43,15 +43,15 @@ impl Rivals {
     /// Prints what the webhooks took of memory.
     pub fn report(&self) {
         println!();
-        for (name, program) in CONTENDERS[2..].iter().zip(self.programs()) {
+        for (name, program) in SUBJECTS[2..].iter().zip(self.programs()) {
             println!("{name}: {:.1} MiB resident at most", program.memory());
         }
     }
 }
 
-/// What the webhook of `hook` is called in the namespace of a contender, and in the metrics of the apiserver.
-pub fn webhook(contender: &str, hook: &str) -> String {
-    format!("{hook}.{contender}.test")
+/// What the webhook of `hook` is called in the namespace of a subject, and in the metrics of the apiserver.
+pub fn webhook(subject: &str, hook: &str) -> String {
+    format!("{hook}.{subject}.test")
 }
 
 /// The registration of `deploy/`, for the server at `address` and one namespace.
@@ -75,7 +75,8 @@ fn register(plane: &Plane, namespace: &str, address: &str) {
 }
 
 fn start_peer(plane: &Plane) -> (Leashed, String) {
-    let built = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peer/build")).output().unwrap();
+    let built =
+        Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/go_webhook/build")).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let program = String::from_utf8(built.stdout).unwrap();
     let (certs, address) = (plane.scratch.join("peer"), free());
