@@ -1,7 +1,7 @@
-//! Does one thing once, so that `benches/instructions` can count what it takes.
+//! Does one thing once, so that `benches/instructions` can count its instructions.
 //!
-//! `count CASE answer` answers a review, `count CASE skip` skips over the same bytes, `count CASE nothing`
-//! only gets them ready. Without arguments it lists the cases.
+//! `review_once CASE answer` evaluates a review, `review_once CASE skip` skips over the same bytes, `review_once CASE
+//! nothing` only prepares them. Without arguments it lists the cases.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
 use std::hint::black_box;
@@ -21,6 +21,6 @@ fn main() {
         "answer" => drop(black_box(answer(case.endpoint, &case.body, &policy))),
         "skip" => drop(black_box(serde_json::from_slice::<IgnoredAny>(&case.body))),
         "nothing" => {}
-        other => panic!("{other} is none of answer, skip, nothing"),
+        other => panic!("{other} is not one of answer, skip, nothing"),
     }
 }

@@ -1,9 +1,8 @@
-//! Whole requests over TLS: the webhook beside the same server with a constant answer.
+//! The throughput of whole requests over TLS, compared with the same server with a constant response.
 //!
-//! Both run in this process and are called in turns, a short while each, so that whatever else the machine
-//! does meets both alike. The ratio is the median over the turns.
-//!
-//! On few connections either waits for the other end for a part of the time; on many the processors are never idle.
+//! Both run in this process and are measured in short alternating turns, so that other load affects both alike. The ratio
+//! is the median over the turns. With few connections, both ends wait for each other; with many, the processors are never
+//! idle.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
 use std::net::SocketAddr;
@@ -21,11 +20,11 @@ use testkit::recorded;
 use testkit::server::{Running, quick};
 use tokio::runtime::{Builder, Runtime};
 
-/// Allocations of the pools, and the share of the constant server's throughput that is asked for.
+/// The allocations of the pool, and the required share of the throughput of the constant server.
 const CASES: [(usize, f64); 4] = [(3, 0.9), (100, 0.9), (1_000, 0.8), (5_000, 0.8)];
-/// Connections, each with one request under way.
+/// The numbers of connections, each with one request in progress.
 const CONNECTIONS: [usize; 4] = [2, 4, 16, 64];
-/// Turns of each server, and how long one takes.
+/// The number of turns of each server, and the length of one.
 const TURNS: usize = 11;
 const TURN: Duration = Duration::from_millis(400);
 
@@ -33,7 +32,7 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Answers whatever comes with what `body` is answered with.
+/// Responds to every review with the response to `body`.
 fn constant(body: &Bytes) -> Evaluate {
     let body = body.clone();
     let once = std::sync::OnceLock::new();
@@ -43,26 +42,26 @@ fn constant(body: &Bytes) -> Evaluate {
     })
 }
 
-/// Where a server is, and who trusts it.
+/// The address of a server, and the configuration of its clients.
 #[derive(Clone)]
-struct Place(SocketAddr, ClientConfig);
+struct Target(SocketAddr, ClientConfig);
 
-fn start(serving: &Runtime, evaluate: Evaluate) -> (Running, Place) {
+fn start(serving: &Runtime, evaluate: Evaluate) -> (Running, Target) {
     let running = serving.block_on(Running::start_with(quick(), evaluate));
-    let place = Place(running.address, client(&running.ca, None));
-    (running, place)
+    let target = Target(running.address, client(&running.ca, None));
+    (running, target)
 }
 
-/// Requests a second on so many connections, and how long each took.
-fn turn(calling: &Runtime, place: &Place, body: &Bytes, connections: usize) -> (f64, Vec<Duration>) {
+/// The requests per second on `connections`, and the latency of each.
+fn turn(calling: &Runtime, target: &Target, body: &Bytes, connections: usize) -> (f64, Vec<Duration>) {
     let started = Instant::now();
-    let callers = (0..connections).map(|_| calling.spawn(call(place.clone(), body.clone())));
+    let callers = (0..connections).map(|_| calling.spawn(call(target.clone(), body.clone())));
     let callers: Vec<_> = callers.collect();
     let took: Vec<_> = callers.into_iter().flat_map(|it| calling.block_on(it).unwrap()).collect();
     (took.len() as f64 / started.elapsed().as_secs_f64(), took)
 }
 
-async fn call(Place(address, tls): Place, body: Bytes) -> Vec<Duration> {
+async fn call(Target(address, tls): Target, body: Bytes) -> Vec<Duration> {
     let mut caller = KeepAlive::connect(address, tls).await;
     let (until, mut took) = (Instant::now() + TURN, Vec::new());
     while Instant::now() < until {
@@ -85,8 +84,8 @@ fn percentile(of: &mut [Duration], share: f64) -> f64 {
     of[((of.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3
 }
 
-/// Both servers in turns, and what came of it as a line.
-fn compare(serving: &Runtime, calling: &Runtime, allocations: usize, connections: usize, asked: f64) {
+/// Measures both servers in turns, and prints a line.
+fn compare(serving: &Runtime, calling: &Runtime, allocations: usize, connections: usize, required: f64) {
     let body = Bytes::from(recorded(allocations));
     let (_first, webhook) = start(serving, Arc::new(answer));
     let (_second, fixed) = start(serving, constant(&body));
@@ -102,7 +101,7 @@ fn compare(serving: &Runtime, calling: &Runtime, allocations: usize, connections
         all.extend(took);
     }
     println!(
-        "{connections:>11} {allocations:>12} {:>10.1} {:>15.0} {:>14.0} {:>7.2} {asked:>6.1} {:>7.2} {:>7.2}",
+        "{connections:>11} {allocations:>12} {:>10.1} {:>15.0} {:>14.0} {:>7.2} {required:>8.1} {:>7.2} {:>7.2}",
         body.len() as f64 / 1e3,
         median(rates.0),
         median(rates.1),
@@ -115,11 +114,11 @@ fn compare(serving: &Runtime, calling: &Runtime, allocations: usize, connections
 fn main() {
     let (serving, calling) = (runtime(), runtime());
     println!(
-        "connections  allocations    body KB  constant req/s  webhook req/s   ratio  asked  p50 ms  p99 ms"
+        "connections  allocations    body KB  constant req/s  webhook req/s   ratio  required  p50 ms  p99 ms"
     );
     for connections in CONNECTIONS {
-        for (allocations, asked) in CASES {
-            compare(&serving, &calling, allocations, connections, asked);
+        for (allocations, required) in CASES {
+            compare(&serving, &calling, allocations, connections, required);
         }
     }
 }

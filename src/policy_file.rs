@@ -12,12 +12,9 @@ use crate::policy::Policy;
 /// The longest policy file, in bytes; one that sets every rule takes 2 KiB.
 const MAX_POLICY_BYTES: u64 = 1 << 20;
 
-/// The content of a policy file.
 #[derive(Debug, Default)]
 pub struct PolicyFile {
-    /// What the core needs.
     pub policy: Policy,
-    /// What the server needs.
     pub limits: PolicyLimits,
 }
 
@@ -25,9 +22,7 @@ pub struct PolicyFile {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PolicyLimits {
-    /// The longest body, in bytes.
     pub max_body_bytes: Option<u64>,
-    /// The memory for reviews, in bytes.
     pub max_in_flight_bytes: Option<u64>,
 }
 
@@ -39,10 +34,6 @@ struct Rest {
 }
 
 /// Reads a policy file (YAML).
-///
-/// # Errors
-/// When the file cannot be read, is longer than 1 MiB, or is not a policy; the message names the file, the line and the
-/// remedy.
 pub fn load(path: &Path) -> anyhow::Result<PolicyFile> {
     let text = read(path).with_context(|| format!("cannot read the policy {}", path.display()))?;
     // The parser requires a document, but a file without one is a policy that changes nothing.

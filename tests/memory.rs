@@ -59,7 +59,7 @@ fn a_large_review_takes_little_more_than_its_body_again() {
 }
 
 /// As the server has them in its limits: a multiple of the body, and in MiB.
-const AT_MOST: (f64, f64) = (32.0, 40.0);
+const AT_MOST: (f64, f64) = (64.0, 48.0);
 
 #[test]
 fn a_hostile_body_takes_a_bounded_multiple_and_a_bounded_amount() {

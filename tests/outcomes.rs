@@ -3,7 +3,6 @@
 //! be read before it is committed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
-#[cfg(feature = "serve")]
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

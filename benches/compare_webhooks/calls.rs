@@ -1,22 +1,21 @@
-//! What each call costs besides the time of the PATCH: as the apiserver counts it, and in the program called.
+//! What the apiserver and the kernel report about the calls.
 
 use super::plane::Plane;
 
-/// `/metrics` of the apiserver at one moment.
+/// The `/metrics` of the apiserver at one time.
 pub struct Calls(String);
 
 impl Calls {
-    /// Reads it.
     pub fn so_far(plane: &Plane) -> Self {
         Self(plane.kubectl(&["get", "--raw", "/metrics"]).ok())
     }
 
-    /// How often a webhook of a registration was called for an UPDATE and answered.
+    /// How many calls of a webhook for an UPDATE succeeded.
     pub fn answered(&self, webhook: &str) -> f64 {
         self.sum("apiserver_admission_webhook_request_total", webhook, "code=\"200\"")
     }
 
-    /// Seconds the apiserver spent on those calls, from encoding the review to decoding the answer.
+    /// The seconds of those calls, from encoding the review to decoding the response.
     pub fn waited(&self, webhook: &str) -> f64 {
         self.sum("apiserver_admission_webhook_admission_duration_seconds_sum", webhook, "rejected=\"false\"")
     }
@@ -30,29 +29,29 @@ impl Calls {
     }
 }
 
-/// The program that a leash holds.
+/// The program that a `Leashed` runs.
 #[derive(Clone, Copy)]
 pub struct Program(u32);
 
 impl Program {
-    /// Of the children of the process `leash`, the one that does the work; the other waits for the end.
+    /// The child of the process `leash` that does the work; the other one waits for its end.
     pub fn of(leash: u32) -> Self {
         let children = std::fs::read_to_string(format!("/proc/{leash}/task/{leash}/children")).unwrap();
         let children = children.split_whitespace().map(|child| Self(child.parse().unwrap()));
         children.max_by(|a, b| a.memory().total_cmp(&b.memory())).unwrap()
     }
 
-    /// The most memory it had resident so far, in MiB.
+    /// The peak of resident memory, in MiB.
     pub fn memory(self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap();
         let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         most.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 
-    /// The processor time it took so far, in milliseconds; the kernel tells it in steps of ten.
+    /// The CPU time so far, in milliseconds; the kernel reports steps of ten.
     pub fn processor(self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap();
-        // The name of the program, which may hold blanks, ends with the last parenthesis.
+        // The name of the program may contain spaces; it ends with the last parenthesis.
         let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         let (user, system) = (fields[11].parse::<f64>().unwrap(), fields[12].parse::<f64>().unwrap());
         (user + system) * 10.0

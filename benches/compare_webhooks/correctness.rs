@@ -1,4 +1,4 @@
-//! Whether every subject judges: what it says to pools that are wrong, and to those that are measured.
+//! Whether every subject validates, both invalid pools and those that are measured.
 
 use serde_json::{Map, Value, json};
 
@@ -9,14 +9,14 @@ use super::{SIZES, SUBJECTS, allocation, path};
 /// Lengths of a podref that are tried in a pool of the largest size.
 const PODREFS: [usize; 5] = [25, 60, 100, 150, 260];
 
-/// Waits until each subject but `nothing` refuses an offset past the end and the webhooks repair host bits.
+/// Waits until each subject but `nothing` denies an offset beyond the range, and the webhooks repair host bits.
 pub fn await_all(plane: &Plane) {
-    for (namespace, refuses, repairs) in
+    for (namespace, denies, repairs) in
         [("nothing", false, false), ("policy", true, false), ("peer", true, true), ("ours", true, true)]
     {
-        awaited(&format!("{namespace} to judge"), || {
+        awaited(&format!("{namespace} to validate"), || {
             let (code, answer) = create(plane, namespace, "10.1.0.0/24", &json!({ "256": allocation(1) }));
-            (refused(code, &answer) == refuses && (!refuses || answer.to_string().contains("256")))
+            (is_denied(code, &answer) == denies && (!denies || answer.to_string().contains("256")))
                 .then_some(())
         });
         awaited(&format!("{namespace} to repair, or not"), || {
@@ -26,7 +26,7 @@ pub fn await_all(plane: &Plane) {
     }
 }
 
-/// Asserts that pools of the sizes measured are judged as well, and not waved through.
+/// Asserts that pools of the measured sizes are validated, too.
 pub fn assert_that_sizes_are_judged(plane: &Plane) {
     let outside = json!([{ "op": "add", "path": "/spec/allocations/65536", "value": allocation(65_536) }]);
     for namespace in SUBJECTS {
@@ -34,15 +34,15 @@ pub fn assert_that_sizes_are_judged(plane: &Plane) {
             let path = path(namespace, allocations) + "?dryRun=All";
             let kind = "application/json-patch+json";
             let (code, answer) = plane.request("PATCH", &path, kind, &outside.to_string(), Identity::Admin);
-            let judged = refused(code, &answer) && answer.to_string().contains("65536");
-            assert_eq!(judged, namespace != "nothing", "{path}: {code} {}", answer["message"]);
+            let is_validated = is_denied(code, &answer) && answer.to_string().contains("65536");
+            assert_eq!(is_validated, namespace != "nothing", "{path}: {code} {}", answer["message"]);
         }
     }
 }
 
-/// Prints how many mistakes each subject names in one answer.
+/// Prints how many mistakes each subject names in one response.
 pub fn report(plane: &Plane) {
-    println!("\nmistakes named in one answer\n");
+    println!("\nmistakes named in one response\n");
     println!("| pool | made | {} |", SUBJECTS.join(" | "));
     println!("|---|---:|{}", "---:|".repeat(SUBJECTS.len()));
     for (what, made, range, entries) in wrong() {
@@ -51,10 +51,10 @@ pub fn report(plane: &Plane) {
     }
 }
 
-/// Prints at which length of the podrefs a subject does not take a good pool of the largest size any more.
+/// Prints from which length of the podrefs on a subject rejects a valid pool of the largest size.
 pub fn report_long_names(plane: &Plane) {
     let most = SIZES[SIZES.len() - 1];
-    println!("\na good pool of {most} allocations is taken, by the length of each podref\n");
+    println!("\na valid pool of {most} allocations is allowed, by the length of each podref\n");
     println!("| podref | {} |", SUBJECTS.join(" | "));
     println!("|---:|{}", "---|".repeat(SUBJECTS.len()));
     for length in PODREFS {
@@ -75,7 +75,7 @@ fn named_at_length(number: usize, length: usize) -> Value {
     allocation
 }
 
-/// Pools that are wrong: what is, how often, their range and allocations.
+/// Invalid pools: the mistake, how often it occurs, the range and the allocations.
 fn wrong() -> [(&'static str, usize, &'static str, Value); 4] {
     let mixed = json!({
         "one": allocation(1),
@@ -85,26 +85,26 @@ fn wrong() -> [(&'static str, usize, &'static str, Value); 4] {
     });
     let outside = (256..356).map(|number| (number.to_string(), allocation(number))).collect::<Map<_, _>>();
     [
-        ("a range that is none", 1, "10.1.0.0/33", json!({})),
+        ("an invalid range", 1, "10.1.0.0/33", json!({})),
         ("two spellings of an offset", 1, "10.1.0.0/24", json!({ "1": allocation(1), "01": allocation(2) })),
         ("one mistake of each of four kinds", 4, "10.1.0.0/24", mixed),
-        ("a hundred offsets past the end", 100, "10.1.0.0/24", Value::Object(outside)),
+        ("a hundred offsets beyond the range", 100, "10.1.0.0/24", Value::Object(outside)),
     ]
 }
 
-/// The causes of a refusal; 0 where there is none.
+/// The number of causes of a denial; 0 if it was allowed.
 fn named((code, answer): &(u16, Value)) -> usize {
     let causes = answer["details"]["causes"].as_array().map_or(0, Vec::len);
-    if refused(*code, answer) { causes.max(1) } else { 0 }
+    if is_denied(*code, answer) { causes.max(1) } else { 0 }
 }
 
-/// Whether it was; anything but a refusal by admission is no answer.
-fn refused(code: u16, answer: &Value) -> bool {
+/// Whether admission denied it. Any other error is a failure of the measurement.
+fn is_denied(code: u16, answer: &Value) -> bool {
     assert!([200, 201, 403, 422].contains(&code), "{code} {}", answer["message"]);
     code == 403 || code == 422
 }
 
-/// Creates a pool without storing it: the code and the answer.
+/// Creates a pool as a dry run. Returns the status code and the response.
 fn create(plane: &Plane, namespace: &str, range: &str, allocations: &Value) -> (u16, Value) {
     let pool = json!({
         "apiVersion": "whereabouts.cni.cncf.io/v1alpha1",

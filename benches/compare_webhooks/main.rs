@@ -1,10 +1,9 @@
-//! What a PATCH of a pool takes in a real control plane: with nothing in its way, with a policy in CEL, with a
-//! webhook in Go on controller-runtime, and with this one.
+//! The time of a PATCH of a pool in a real control plane: without a webhook, with a policy in CEL, with a webhook in Go on
+//! controller-runtime, and with this one.
 //!
-//! Each subject guards a namespace of its own in one control plane. They are called in turns, one PATCH each, so
-//! that whatever else the machine does meets all alike. Beside the time of the PATCH stands what the apiserver
-//! counts for its calls and what the called program took of a processor. `--write` puts the plot into
-//! `docs/performance.svg`.
+//! Each subject guards a namespace of its own in one control plane. They are measured in turns, one PATCH each, so that
+//! other load affects all alike. The time that the apiserver reports for its calls and the processor time of the called
+//! program are shown, too. `--write` writes the plot to `docs/performance.svg`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 #![allow(dead_code, reason = "the harness of the cluster tests is used in part")]
 
@@ -38,7 +37,7 @@ use serde_json::{Value, json};
 use subjects::{HOOKS, Subjects};
 use tokio::runtime::Runtime;
 
-/// Who is compared; each is a namespace.
+/// The subjects of the comparison; each has a namespace.
 pub const SUBJECTS: [&str; 4] = ["nothing", "policy", "peer", "ours"];
 /// Allocations of the pools.
 pub const SIZES: [usize; 3] = [100, 1_000, 5_000];
@@ -96,7 +95,7 @@ impl Client {
         Self { requests, host }
     }
 
-    /// Applies a JSON patch; the milliseconds to the end of the answer.
+    /// Applies a JSON patch. Returns the milliseconds to the end of the response.
     async fn patch(&mut self, path: &str, patch: &Value) -> f64 {
         let request = Request::patch(path)
             .header("host", &self.host)
@@ -157,7 +156,7 @@ async fn take_turns(client: &mut Client, allocations: usize) -> [Vec<f64>; 4] {
     let remove = json!([{ "op": "remove", "path": entry }]);
     for round in 0..WARM_UP + ROUNDS {
         let patch = if round.is_multiple_of(2) { &add } else { &remove };
-        // Another order in each round, so that nobody is always behind the same one.
+        // The order changes with each round, so that no subject always follows the same one.
         for turn in 0..SUBJECTS.len() {
             let subject = (turn + round) % SUBJECTS.len();
             let milliseconds = client.patch(&path(SUBJECTS[subject], allocations), patch).await;
@@ -187,7 +186,7 @@ fn measure(
     for (subject, name) in SUBJECTS.iter().enumerate().skip(2) {
         for hook in HOOKS {
             let webhook = subjects::webhook(name, hook);
-            // A PATCH that leaves the range alone is a call to one of the two.
+            // A PATCH that does not change the range is a call to one of the two.
             let expected = if hook == "validate" { patches } else { 0.0 };
             assert_eq!(calls_after.answered(&webhook) - calls.answered(&webhook), expected, "{webhook}");
             let waited = calls_after.waited(&webhook) - calls.waited(&webhook);
@@ -198,7 +197,7 @@ fn measure(
     measured
 }
 
-/// Makes the pools before anybody guards them.
+/// Creates the pools before the subjects are registered.
 fn fill(plane: &Plane) {
     for namespace in SUBJECTS {
         plane.kubectl(&["create", "namespace", namespace]).ok();

@@ -10,11 +10,11 @@ const RIGHT: f64 = 90.0;
 const TOP: f64 = 60.0;
 const BAR: f64 = 18.0;
 const GAP: f64 = 26.0;
-/// Milliseconds at the left end of the scale.
+/// The left end of the scale, in milliseconds.
 const LEAST: f64 = 0.1;
 
-/// A colour that can be told from its neighbours on a light ground and on a dark one.
-const fn colour(subject: usize) -> &'static str {
+/// Colors that are distinct on a light and on a dark background.
+const fn color(subject: usize) -> &'static str {
     ["#888888", "#d9822b", "#8a63d2", "#1a9c6b"][subject]
 }
 
@@ -22,7 +22,7 @@ const fn label(subject: usize) -> &'static str {
     ["nothing", "policy in CEL", "webhook in Go", "ippool-webhook"][subject]
 }
 
-/// The whole picture.
+/// The plot as SVG.
 pub fn svg(all: &[Measured]) -> String {
     let bars = SUBJECTS.len() - 1;
     let group = bars as f64 * BAR + GAP;
@@ -80,7 +80,7 @@ impl Scale {
             svg,
             "<rect x=\"{LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{thick}\" fill=\"{}\"/>",
             (end - LEFT).max(1.0),
-            colour(subject)
+            color(subject)
         );
         let text = format!("{milliseconds:.1}  {}", label(subject));
         let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{base:.1}\" font-size=\"11\">{text}</text>", end + 5.0);

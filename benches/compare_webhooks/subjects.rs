@@ -14,10 +14,10 @@ use super::process::{Leashed, awaited};
 use super::rendered::registration;
 use super::webhook::Webhook;
 
-/// What is registered of each webhook.
+/// The hooks that are registered for each webhook.
 pub const HOOKS: [&str; 2] = ["normalize", "validate"];
 
-/// Programs that serve while this lives.
+/// The programs, which serve until this is dropped.
 pub struct Subjects {
     ours: Webhook,
     peer: Leashed,
@@ -40,16 +40,16 @@ impl Subjects {
         [Program::of(self.peer.id()), Program::of(self.ours.leash())]
     }
 
-    /// Prints what the webhooks took of memory.
+    /// Prints the memory of the webhooks.
     pub fn report(&self) {
         println!();
         for (name, program) in SUBJECTS[2..].iter().zip(self.programs()) {
-            println!("{name}: {:.1} MiB resident at most", program.memory());
+            println!("{name}: {:.1} MiB resident, peak", program.memory());
         }
     }
 }
 
-/// What the webhook of `hook` is called in the namespace of a subject, and in the metrics of the apiserver.
+/// The name of the webhook of `hook` for a subject, as in the metrics of the apiserver.
 pub fn webhook(subject: &str, hook: &str) -> String {
     format!("{hook}.{subject}.test")
 }
@@ -66,7 +66,7 @@ fn register(plane: &Plane, namespace: &str, address: &str) {
             webhook["clientConfig"] = json!({ "url": url, "caBundle": BASE64.encode(&plane.ca) });
             webhook["namespaceSelector"] =
                 json!({ "matchLabels": { "kubernetes.io/metadata.name": namespace } });
-            // What is slow is to be seen, not to be left out.
+            // A slow call has to be measured, not skipped.
             webhook["failurePolicy"] = json!("Fail");
             webhook["timeoutSeconds"] = json!(30);
         }

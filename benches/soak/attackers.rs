@@ -1,5 +1,5 @@
-//! Callers who hold what they can, in turns of a second or two: the server may end their connections whenever it has to,
-//! and has to answer everybody else.
+//! Clients that hold what they can for seconds at a time. The server may close their connections whenever it has to, and
+//! has to serve everybody else.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,23 +14,22 @@ use testkit::recorded;
 use super::Soak;
 
 /// How long they hold it.
-const HELD_FOR: Duration = Duration::from_secs(2);
-/// More than the server has, and how fast they come: not so fast that the handshake of another is the oldest of them.
+const HOLD_TIME: Duration = Duration::from_secs(2);
+/// More connections than the limit, at a pace at which the handshake of another client is never the oldest.
 const SILENT: usize = 600;
 const PACE: Duration = Duration::from_millis(2);
 const ANNOUNCED: usize = 8;
 const UNREAD: usize = 8;
 
-/// Holds `what` for a while.
-async fn hold<T>(soak: &Soak, what: T) {
+async fn hold<T>(soak: &Soak, held: T) {
     soak.attacks.fetch_add(1, Relaxed);
-    tokio::time::sleep(HELD_FOR).await;
-    drop(what);
+    tokio::time::sleep(HOLD_TIME).await;
+    drop(held);
 }
 
-/// Announces the longest body, again and again, and sends nothing of it.
+/// Announces the longest body and sends nothing of it.
 pub async fn announce(soak: Arc<Soak>) {
-    while soak.goes_on() {
+    while soak.is_running() {
         let mut held = Vec::new();
         for _ in 0..ANNOUNCED {
             let mut stream = connect(soak.address, soak.tls.clone()).await.unwrap();
@@ -41,9 +40,9 @@ pub async fn announce(soak: Arc<Soak>) {
     }
 }
 
-/// Opens more connections than there may be, and says nothing on them.
+/// Opens more connections than the limit, and sends nothing.
 pub async fn stay_silent(soak: Arc<Soak>) {
-    while soak.goes_on() {
+    while soak.is_running() {
         let mut held = Vec::new();
         for _ in 0..SILENT {
             held.push(TcpStream::connect(soak.address).await.unwrap());
@@ -53,15 +52,15 @@ pub async fn stay_silent(soak: Arc<Soak>) {
     }
 }
 
-/// Sends large reviews one after the other, and reads no answer.
+/// Sends large reviews and reads no response.
 pub async fn read_nothing(soak: Arc<Soak>) {
     let body = recorded(1_000);
-    while soak.goes_on() {
+    while soak.is_running() {
         let mut held = Vec::new();
         for _ in 0..UNREAD {
             let mut stream = connect(soak.address, soak.tls.clone()).await.unwrap();
             let request = [header("/mutate", body.len()).as_bytes(), &body].concat();
-            // It may be closed before it has sent all.
+            // The server may close the connection before everything is sent.
             let _ = stream.write_all(&request).await;
             held.push(stream);
         }

@@ -1,8 +1,8 @@
-//! Held under load: mixed reviews at saturation from 64 connections, and among them callers who stall, bodies that are
-//! too long, attackers who hold what they can, and certificates that change. `SOAK_SECONDS` says how long.
+//! A soak test of the program: mixed reviews at saturation from 64 connections, with stalling clients, bodies that are
+//! too long, attackers, and new certificates at the same time. `SOAK_SECONDS` is its length.
 //!
-//! It fails on any answer that is not the one the caller deserves, and when memory grows: by more than a tenth from the
-//! second third of the time to the last, in the median, since what is in flight varies.
+//! It fails on any unexpected response, and when the median of resident memory grows by more than a tenth from the second
+//! to the last third of the time. It is the median since the memory in flight varies.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
 mod attackers;
@@ -24,17 +24,17 @@ use testkit::release::{CertFiles, Serving};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const CONNECTIONS: usize = 64;
-/// Allocations of a pool, and how many of a hundred requests are for one of that size.
+/// The number of allocations of a pool, and how many of a hundred requests are for a pool of that size.
 const MIX: [(usize, u64); 4] = [(3, 60), (100, 25), (1_000, 12), (5_000, 3)];
-/// Requests on a connection before the caller makes a new one, by which new certificates are seen.
-const KEPT_FOR: u64 = 500;
-const SWAP_EVERY: Duration = Duration::from_secs(2);
-const OVERSIZE_EVERY: Duration = Duration::from_millis(500);
-const SLOW_CALLERS: usize = 8;
-/// What the memory of the last third of the time may be of that of the second.
-const GROWTH: f64 = 1.1;
+/// The requests on a connection before a new one is opened, which gets the new certificate.
+const REQUESTS_PER_CONNECTION: u64 = 500;
+const SWAP_INTERVAL: Duration = Duration::from_secs(2);
+const OVERSIZE_INTERVAL: Duration = Duration::from_millis(500);
+const STALLING_CLIENTS: usize = 8;
+/// The bound of the memory in the last third, in parts of that in the second.
+const MAX_GROWTH: f64 = 1.1;
 
-/// What everybody shares.
+/// What all clients share.
 struct Soak {
     address: std::net::SocketAddr,
     tls: ClientConfig,
@@ -49,11 +49,11 @@ struct Soak {
 }
 
 impl Soak {
-    fn goes_on(&self) -> bool {
+    fn is_running(&self) -> bool {
         Instant::now() < self.until
     }
 
-    /// One of the sizes, by a number that steps through a hundred.
+    /// The index of a body; the steps of a hundred requests hit each as often as its share.
     fn pick(&self, step: u64) -> usize {
         let mut rest = step.wrapping_mul(37) % 100;
         self.bodies
@@ -64,9 +64,9 @@ impl Soak {
 
     async fn review(self: Arc<Self>, number: u64) {
         let mut step = number * 7;
-        while self.goes_on() {
+        while self.is_running() {
             let mut caller = KeepAlive::connect(self.address, self.tls.clone()).await;
-            for _ in 0..KEPT_FOR {
+            for _ in 0..REQUESTS_PER_CONNECTION {
                 let size = self.pick(step);
                 step += 1;
                 let path =
@@ -77,40 +77,40 @@ impl Soak {
                 let took = u32::try_from(started.elapsed().as_micros()).unwrap();
                 self.took[size].lock().unwrap().push(took);
                 self.answered.fetch_add(1, Relaxed);
-                if !self.goes_on() {
+                if !self.is_running() {
                     return;
                 }
             }
         }
     }
 
-    /// Announces a body past the limit, again and again.
+    /// Announces bodies beyond the limit.
     async fn too_long(self: Arc<Self>) {
-        while self.goes_on() {
+        while self.is_running() {
             let mut stream = connect(self.address, self.tls.clone()).await.unwrap();
             stream.write_all(testkit::client::header("/validate", 9 << 20).as_bytes()).await.unwrap();
-            // It reads on for a while before it hangs up, so that this write may or may not succeed.
+            // The server discards some of it before it closes, so this write may fail.
             let _ = stream.write_all(&vec![b' '; 1 << 20]).await;
             let mut answer = [0; 12];
             stream.read_exact(&mut answer).await.unwrap();
             assert_eq!(&answer, b"HTTP/1.1 413", "{}", String::from_utf8_lossy(&answer));
             self.oversize.fetch_add(1, Relaxed);
-            tokio::time::sleep(OVERSIZE_EVERY).await;
+            tokio::time::sleep(OVERSIZE_INTERVAL).await;
         }
     }
 
-    /// Begins a header or a body and never ends it: hung up on, or told so, within the bounds of the server.
+    /// Begins a header or a body and never ends it. The server has to close the connection or respond 408 in time.
     async fn stall(self: Arc<Self>, number: usize) {
-        while self.goes_on() {
+        while self.is_running() {
             let mut stream = connect(self.address, self.tls.clone()).await.unwrap();
             let header = testkit::client::header("/validate", 1_000);
             let begun = if number.is_multiple_of(2) { &header[..40] } else { &header };
             stream.write_all(begun.as_bytes()).await.unwrap();
             let mut answer = Vec::new();
             let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
-            assert!(ended.is_ok(), "a caller who stalls holds a connection for more than 30 s");
-            let told = answer.is_empty() || answer.starts_with(b"HTTP/1.1 408");
-            assert!(told, "{}", String::from_utf8_lossy(&answer));
+            assert!(ended.is_ok(), "a stalled client holds its connection for more than 30 s");
+            let is_expected = answer.is_empty() || answer.starts_with(b"HTTP/1.1 408");
+            assert!(is_expected, "{}", String::from_utf8_lossy(&answer));
             self.stalled.fetch_add(1, Relaxed);
         }
     }
@@ -121,10 +121,10 @@ fn percentile(sorted: &[u32], share: f64) -> f64 {
     f64::from(sorted[((sorted.len() - 1) as f64 * share) as usize]) / 1e3
 }
 
-/// Looks at the memory every second and tells how it goes, until the time is over.
+/// Samples the memory every second and shows the progress until the time is over.
 fn watch(soak: &Soak, serving: &Serving, length: Duration) -> Vec<f64> {
     let mut memory = Vec::new();
-    while soak.goes_on() {
+    while soak.is_running() {
         std::thread::sleep(Duration::from_secs(1));
         memory.push(serving.memory("VmRSS"));
         let left = soak.until.saturating_duration_since(Instant::now()).as_secs();
@@ -141,7 +141,7 @@ fn watch(soak: &Soak, serving: &Serving, length: Duration) -> Vec<f64> {
     memory
 }
 
-/// Prints what there is to say; whether memory stayed flat.
+/// Prints the results. Returns whether memory stayed flat.
 fn report(soak: &Soak, memory: &[f64], length: Duration) -> bool {
     let answered = soak.answered.load(Relaxed);
     println!(
@@ -150,18 +150,16 @@ fn report(soak: &Soak, memory: &[f64], length: Duration) -> bool {
         answered as f64 / length.as_secs_f64()
     );
     println!(
-        "{} bodies too long refused, {} callers who stalled sent away",
+        "{} long bodies rejected, {} stalled requests ended",
         soak.oversize.load(Relaxed),
         soak.stalled.load(Relaxed)
     );
-    println!("{} times attackers held what they could", soak.attacks.load(Relaxed));
+    println!("{} attacks", soak.attacks.load(Relaxed));
     for ((allocations, _), took) in MIX.iter().zip(&soak.took) {
         let mut took = took.lock().unwrap();
         took.sort_unstable();
         let [p50, p99, most] = [0.5, 0.99, 1.0].map(|share| percentile(&took, share));
-        println!(
-            "{allocations:>6} allocations: p50 {p50:>8.2} ms  p99 {p99:>8.2} ms  at most {most:>8.2} ms"
-        );
+        println!("{allocations:>6} allocations: p50 {p50:>8.2} ms  p99 {p99:>8.2} ms  max {most:>8.2} ms");
     }
     let third = memory.len() / 3;
     let [second, last] = [&memory[third..2 * third], &memory[2 * third..]].map(|part| {
@@ -170,13 +168,9 @@ fn report(soak: &Soak, memory: &[f64], length: Duration) -> bool {
         (part[part.len() / 2], part[part.len() - 1])
     });
     for (name, (median, most)) in [("second", second), ("last", last)] {
-        println!(
-            "resident in the {name} third: median {:.1} MiB, at most {:.1} MiB",
-            median / MIB,
-            most / MIB
-        );
+        println!("resident in the {name} third: median {:.1} MiB, max {:.1} MiB", median / MIB, most / MIB);
     }
-    last.0 <= second.0 * GROWTH
+    last.0 <= second.0 * MAX_GROWTH
 }
 
 fn main() -> ExitCode {
@@ -204,12 +198,12 @@ fn main() -> ExitCode {
     callers.push(runtime.spawn(attackers::announce(Arc::clone(&soak))));
     callers.push(runtime.spawn(attackers::stay_silent(Arc::clone(&soak))));
     callers.push(runtime.spawn(attackers::read_nothing(Arc::clone(&soak))));
-    callers.extend((0..SLOW_CALLERS).map(|number| runtime.spawn(Arc::clone(&soak).stall(number))));
+    callers.extend((0..STALLING_CLIENTS).map(|number| runtime.spawn(Arc::clone(&soak).stall(number))));
     let (swapping, swaps) = (Arc::clone(&soak), Arc::new(AtomicU64::new(0)));
     let swapped = Arc::clone(&swaps);
     let swapper = std::thread::spawn(move || {
-        while swapping.goes_on() {
-            std::thread::sleep(SWAP_EVERY);
+        while swapping.is_running() {
+            std::thread::sleep(SWAP_INTERVAL);
             files.swap(&ca.pair("swapped"));
             swapped.fetch_add(1, Relaxed);
         }
@@ -217,11 +211,11 @@ fn main() -> ExitCode {
     });
     let memory = watch(&soak, &serving, length);
     for caller in callers {
-        runtime.block_on(caller).expect("a caller got what it did not deserve; the lines above say what");
+        runtime.block_on(caller).expect("a client got an unexpected response; see the lines above");
     }
     let _files = swapper.join().unwrap();
     println!(
-        "{} certificates swapped in, {} of them seen",
+        "{} new certificates, {} of them loaded",
         swaps.load(Relaxed),
         serving.metric("ippool_webhook_certificate_reloads_total{outcome=\"success\"}")
     );
@@ -231,7 +225,7 @@ fn main() -> ExitCode {
     });
     assert_eq!(faults, [0.0; 5], "panics, memory, processors, allocations, deadlines");
     if !flat {
-        println!("memory GREW");
+        println!("memory grew");
     }
     ExitCode::from(u8::from(!flat))
 }

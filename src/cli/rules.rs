@@ -23,7 +23,6 @@ pub struct RulesArgs {
     format: Format,
 }
 
-/// The output formats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Columns for people.
@@ -38,10 +37,6 @@ pub enum Format {
 /// The minimum similarity (0..=1) of a name to suggest it.
 const MIN_SIMILARITY: f64 = 0.5;
 
-/// Prints the table or the page.
-///
-/// # Errors
-/// When there is no such rule, or the output cannot be written.
 pub fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
     let mut out = anstream::stdout().lock();
     match &args.rule {
@@ -55,7 +50,6 @@ pub fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The error when there is no rule `name`.
 fn unknown(name: &str) -> anyhow::Error {
     let name_lower = name.to_ascii_lowercase();
     let similarity = |known: &str| strsim::normalized_levenshtein(&name_lower, &known.to_ascii_lowercase());

@@ -9,5 +9,5 @@ mod table;
 
 pub use accept::accept;
 pub use activity::Activity;
-pub use http::{has_one_host, serve};
+pub use http::{GuardedBytes, has_one_host, serve};
 pub use table::ConnectionTable;

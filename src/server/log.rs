@@ -21,11 +21,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// Checks the value of `--log-level`.
-///
-/// # Errors
-///
-/// When it is not a level or a list of `PART=LEVEL`.
 pub fn level(text: &str) -> Result<String, String> {
     let remedy = "write error, warn, info, debug or trace, or PART=LEVEL for parts of the program";
     // A bare word that is not a level would name a part, and everything else would be silent.
@@ -38,10 +33,6 @@ pub fn level(text: &str) -> Result<String, String> {
 }
 
 /// Starts the log. It goes to stderr, since stdout is for what a person asked to see.
-///
-/// # Errors
-///
-/// When `level` cannot be parsed, or a log was started before.
 pub fn start(format: LogFormat, level: &str) -> anyhow::Result<FlushGuard> {
     let filter: Targets = directives(level).parse().context("--log-level")?;
     let json = format == LogFormat::Json;

@@ -48,7 +48,6 @@ pub struct Metrics {
     handshakes_failed: Family<Labels<1>, Counter>,
     reloads: Family<Labels<1>, Counter>,
     client_ca_reloads: Family<Labels<1>, Counter>,
-    /// The memory that reviews hold now.
     pub in_flight_bytes: Gauge,
     connections: Family<Labels<2>, Gauge>,
     evicted: Family<Labels<2>, Counter>,
@@ -173,7 +172,6 @@ impl Metrics {
         }
     }
 
-    /// Counts a review.
     pub fn reviewed(&self, endpoint: Endpoint, summary: &Summary) {
         let Summary { operation, trusted, outcome, .. } = *summary;
         self.reviews.get_or_create(&review(endpoint, operation.as_str(), trusted, outcome.as_str())).inc();
@@ -219,27 +217,22 @@ impl Metrics {
         Waits { now: now.clone(), total: total.clone() }
     }
 
-    /// Counts the length of a body.
     pub fn received(&self, bytes: usize) {
         self.request_bytes.observe(bytes as f64);
     }
 
-    /// Counts a TLS handshake that failed.
     pub fn handshake_failed(&self, reason: &'static str) {
         self.handshakes_failed.get_or_create(&[("reason", reason)]).inc();
     }
 
-    /// Counts a change of the certificate files.
     pub fn reloaded(&self, worked: bool) {
         self.reloads.get_or_create(&outcome(worked)).inc();
     }
 
-    /// Counts a change of the client CA.
     pub fn client_ca_reloaded(&self, worked: bool) {
         self.client_ca_reloads.get_or_create(&outcome(worked)).inc();
     }
 
-    /// All of it, in the OpenMetrics text format.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string fails only if an encoder does; what was written before that is still worth showing.

@@ -28,11 +28,7 @@ impl Shutdown {
     }
 }
 
-/// Tokens that the first and the second SIGTERM or SIGINT cancel.
-///
-/// # Errors
-///
-/// When the system gives no signal handler. It has to be called within a runtime.
+/// Tokens that the first and the second SIGTERM or SIGINT cancel. It has to be called within a runtime.
 pub fn signals() -> io::Result<(CancellationToken, CancellationToken)> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

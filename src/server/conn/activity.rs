@@ -29,7 +29,6 @@ struct State {
     lingers: bool,
 }
 
-/// Why a connection has to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
     /// No request arrived for too long.
@@ -60,7 +59,6 @@ struct Inner {
 pub struct RequestGuard(Activity, u64);
 
 impl Activity {
-    /// A connection that was just opened.
     pub fn new(gauges: ConnectionGauges) -> Self {
         let now = Instant::now();
         let phase = Phase::Handshake;
@@ -99,12 +97,10 @@ impl Activity {
         self.update(|state| state.end = state.end.filter(|end| *end != CloseReason::Stalled));
     }
 
-    /// A review was evaluated.
     pub fn reviewed(&self) {
         self.update(|state| state.reviewed = Some(Instant::now()));
     }
 
-    /// A response is sent from now on.
     pub fn begin_response(&self) {
         self.enter(Phase::Sending);
     }
@@ -114,7 +110,6 @@ impl Activity {
         self.update(|state| state.lingers = true);
     }
 
-    /// Whether reading goes on after the last response.
     pub fn lingers(&self) -> bool {
         self.0.state.borrow().lingers
     }
@@ -127,7 +122,6 @@ impl Activity {
         self.transferred(bytes);
     }
 
-    /// `bytes` were read or written.
     pub fn transferred(&self, bytes: usize) {
         self.update(|state| {
             state.progress_bytes += bytes;
@@ -179,12 +173,10 @@ impl Activity {
         evicted
     }
 
-    /// Whether a new connection takes its place.
     pub fn is_evicted(&self) -> bool {
         self.0.state.borrow().end == Some(CloseReason::Evicted)
     }
 
-    /// Waits until a new connection takes its place.
     pub async fn evicted(&self) {
         self.until(CloseReason::Evicted).await;
     }

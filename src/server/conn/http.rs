@@ -132,15 +132,12 @@ struct ResponseBody {
     guard: Option<RequestGuard>,
 }
 
-/// The last bytes of a response, which hyper drops once they are written.
-struct LastBytes {
-    bytes: Bytes,
-    _guard: Option<RequestGuard>,
-}
+/// Bytes of a response, which hyper drops with their guard once they are written.
+pub struct GuardedBytes<B, G>(pub B, pub G);
 
-impl AsRef<[u8]> for LastBytes {
+impl<B: AsRef<[u8]>, G> AsRef<[u8]> for GuardedBytes<B, G> {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.0.as_ref()
     }
 }
 
@@ -157,7 +154,7 @@ impl hyper::body::Body for ResponseBody {
             return Poll::Ready(frame);
         }
         let guard = self.guard.take();
-        let last = |bytes| Bytes::from_owner(LastBytes { bytes, _guard: guard });
+        let last = |bytes| Bytes::from_owner(GuardedBytes(bytes, guard));
         Poll::Ready(frame.map(|frame| Ok(frame?.map_data(last))))
     }
 

@@ -5,19 +5,12 @@ use crate::server::metrics::ConnectionState;
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The TLS handshake.
     Handshake,
-    /// Waiting for the first request.
     Unused,
-    /// Waiting for another request.
     Idle,
-    /// The header of a request has begun.
     Header,
-    /// The body is arriving.
     Receiving,
-    /// The review is evaluated.
     Reviewing,
-    /// The response is being sent.
     Sending,
 }
 

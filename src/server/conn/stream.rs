@@ -29,7 +29,6 @@ pub struct ActivityStream<S> {
 }
 
 impl<S> ActivityStream<S> {
-    /// Reports to `activity`.
     pub fn new(stream: S, activity: Activity, limits: &Limits) -> Self {
         let Limits { write, linger, linger_bytes, .. } = *limits;
         Self {

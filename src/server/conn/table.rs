@@ -19,7 +19,6 @@ const AT_LIMIT: &str = "the connection limit is reached; the longest idle ones a
 /// The pause between two log lines about evictions.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The open connections of one listener.
 #[derive(Debug)]
 pub struct ConnectionTable {
     listener: &'static str,
@@ -44,7 +43,6 @@ struct Table {
 pub struct ConnectionGuard {
     table: Arc<ConnectionTable>,
     id: u64,
-    /// What it is doing.
     pub activity: Activity,
 }
 
@@ -75,7 +73,6 @@ impl ConnectionTable {
         }
     }
 
-    /// Adds a connection.
     pub fn open(self: &Arc<Self>) -> ConnectionGuard {
         let activity = Activity::new(self.gauges.clone());
         let mut table = self.table();

@@ -1,5 +1,5 @@
 //! A log writer that never blocks: a bounded queue, a thread that empties it, and a count of the lines that were dropped
-//! because the queue was full.
+//! because the queue was full. `tracing-appender` does not bound lines, and prints to stdout when its queue stays full.
 
 use std::io::{self, Write};
 use std::sync::LazyLock;
@@ -19,7 +19,6 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The lines that were dropped because the queue was full.
 pub static DROPPED_LINES: LazyLock<Counter> = LazyLock::new(Counter::default);
 
-/// Queues lines.
 #[derive(Clone, Debug)]
 pub struct LogWriter {
     lines: SyncSender<Line>,

@@ -19,7 +19,6 @@ impl ConnectionState {
     /// In the order of their gauges.
     pub const ALL: [Self; 4] = [Self::Handshake, Self::Unused, Self::Idle, Self::Busy];
 
-    /// The metric label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Handshake => "handshake",
@@ -35,7 +34,6 @@ impl ConnectionState {
 pub struct ConnectionGauges(pub [Gauge; ConnectionState::ALL.len()]);
 
 impl ConnectionGauges {
-    /// The gauge of `state`.
     pub const fn of(&self, state: ConnectionState) -> &Gauge {
         &self.0[state as usize]
     }

@@ -63,7 +63,6 @@ impl Process {
     }
 }
 
-/// The number after `name` in a file of lines.
 fn field(text: &str, name: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
@@ -91,7 +90,6 @@ fn cpu_seconds() -> Option<f64> {
     Some((stat(14)? + stat(15)?) / TICKS)
 }
 
-/// Seconds since the start.
 fn age() -> Option<f64> {
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
     let uptime: f64 = uptime.split_whitespace().next()?.parse().ok()?;

@@ -6,9 +6,7 @@ use prometheus_client::metrics::gauge::Gauge;
 /// The requests that wait for one kind of permit.
 #[derive(Clone, Debug)]
 pub struct Waits {
-    /// How many wait now.
     pub now: Gauge,
-    /// How many have had to wait.
     pub total: Counter,
 }
 

@@ -13,7 +13,7 @@ use super::memory::{MemoryPermit, Peer};
 use super::rejection::Rejection;
 use crate::server::limits::Limits;
 
-/// At most so many bytes are reserved until they have arrived. Then the announced length is reserved at once, since
+/// How many bytes are reserved at most before they have arrived. Then the announced length is reserved at once, since
 /// growing step by step would copy the body repeatedly.
 const FIRST_BYTES: usize = 256 * 1024;
 
@@ -24,11 +24,7 @@ const TOKEN_BLOCK_BYTES: usize = 512 * 1024;
 /// Free memory beyond what a body or a review needs, in bytes, for allocations that cannot fail gracefully.
 const MARGIN_BYTES: usize = 1024 * 1024;
 
-/// How long `body` may be: the length in its header, otherwise the limit.
-///
-/// # Errors
-///
-/// 413 when the length exceeds the limit.
+/// How long `body` may be: the length in its header, otherwise the limit; 413 when the header exceeds that.
 pub fn announced(body: &Body, limits: &Limits) -> Result<usize, Rejection> {
     let max = limits.max_body_bytes;
     let size = body.size_hint();
@@ -59,24 +55,15 @@ pub fn has_long_token(body: &[u8]) -> bool {
     body.chunks_exact(TOKEN_BLOCK_BYTES).any(|block| is_quoteless(block) && !is_whitespace(block))
 }
 
-/// How a body is read.
 pub struct BodyReader<'a> {
-    /// The peer that sends it.
     pub peer: &'a Peer,
-    /// The memory it takes.
     pub permit: &'a mut MemoryPermit,
-    /// How long it may wait for memory.
     pub queue_timeout: &'a mut Duration,
-    /// The bounds.
     pub limits: &'a Limits,
 }
 
 impl BodyReader<'_> {
     /// Reads all of `body`, which has at most `size` bytes.
-    ///
-    /// # Errors
-    ///
-    /// 413 when it is too long, 408 when it is too slow, 400 when it ends early, 503 when there is no memory.
     pub async fn read(&mut self, body: &mut Body, size: usize) -> Result<Bytes, Rejection> {
         let Limits { body: timeout, stall, .. } = *self.limits;
         let peer = self.peer;

@@ -11,7 +11,6 @@ use super::rejection::Rejection;
 /// the response.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// The time at which a review is abandoned.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     at: Instant,
@@ -52,7 +51,6 @@ impl Deadline {
     }
 }
 
-/// The duration in `timeout=`, if there is one.
 fn requested(query: &str) -> Option<Duration> {
     query.split('&').find_map(|pair| pair.strip_prefix("timeout=")).and_then(go_duration)
 }

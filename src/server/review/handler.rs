@@ -18,6 +18,7 @@ use super::processors::Processors;
 use super::rejection::{Rejection, json_response};
 use crate::admission::{self, Answer, Endpoint, Malformed};
 use crate::policy::Policy;
+use crate::server::conn::GuardedBytes;
 use crate::server::limits::Limits;
 use crate::server::metrics::Metrics;
 
@@ -26,22 +27,15 @@ pub type Evaluate = Arc<dyn Fn(Endpoint, &[u8], &Policy) -> Result<Answer, Malfo
 
 /// What all requests share.
 pub struct Handler {
-    /// What is enforced.
     pub policy: Policy,
-    /// The bounds.
     pub limits: Limits,
-    /// The memory that reviews may hold.
     pub memory: Arc<MemoryBudget>,
-    /// The processors that reviews may use.
     pub processors: Processors,
-    /// The counters.
     pub metrics: Arc<Metrics>,
-    /// What evaluates a review.
     pub evaluate: Evaluate,
 }
 
 impl Handler {
-    /// Handles reviews under `policy`, within `limits`.
     pub fn new(policy: Policy, limits: Limits) -> Self {
         let metrics = Arc::new(Metrics::default());
         let memory = MemoryBudget::new(&limits, &metrics);
@@ -60,7 +54,8 @@ impl Handler {
             Ok((answer, permit)) => {
                 self.metrics.reviewed(endpoint, &answer.summary);
                 log::reviewed(endpoint, &answer.summary, took);
-                let body = Bytes::from_owner(ResponseBytes { body: answer.body, _permit: permit });
+                // The response holds memory until its last byte was written.
+                let body = Bytes::from_owner(GuardedBytes(answer.body, permit));
                 json_response(StatusCode::OK, body.into())
             }
             Err(rejection) => self.reject(Some(endpoint), rejection, &head, body).await,
@@ -163,18 +158,6 @@ impl Handler {
         drop(body);
         permit.resize(answer.body.len());
         Ok((answer, permit))
-    }
-}
-
-/// A response, which holds memory until its last byte was written.
-struct ResponseBytes {
-    body: Vec<u8>,
-    _permit: MemoryPermit,
-}
-
-impl AsRef<[u8]> for ResponseBytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.body
     }
 }
 

@@ -60,7 +60,6 @@ fn untrusted_plugin_write(summary: &Summary) {
     );
 }
 
-/// Logs a rejected request.
 pub fn rejected(rejection: &Rejection, head: &Parts) {
     warn!(
         method = clipped(head.method.as_str()),

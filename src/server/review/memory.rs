@@ -30,13 +30,10 @@ pub struct ClientUsage {
 /// The other end of a connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// What the connection is doing.
     pub activity: Activity,
-    /// What its client holds.
     pub usage: Arc<ClientUsage>,
 }
 
-/// The memory that reviews may hold.
 #[derive(Debug)]
 pub struct MemoryBudget {
     limit: usize,

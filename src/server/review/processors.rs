@@ -10,7 +10,6 @@ use super::rejection::Rejection;
 use crate::server::limits::Limits;
 use crate::server::metrics::{Metrics, Waits};
 
-/// The processors that reviews may use.
 #[derive(Debug)]
 pub struct Processors {
     medium: Arc<Semaphore>,
@@ -20,7 +19,6 @@ pub struct Processors {
 }
 
 impl Processors {
-    /// As many permits as `limits` say.
     pub fn new(limits: &Limits, metrics: &Metrics) -> Self {
         let permits = |count| Arc::new(Semaphore::new(count));
         Self {
@@ -31,11 +29,7 @@ impl Processors {
         }
     }
 
-    /// A permit for a body of `bytes`.
-    ///
-    /// # Errors
-    ///
-    /// 503 when there is none within `timeout`.
+    /// A permit for a body of `bytes`, or 503 when there is none within `timeout`.
     pub async fn acquire(&self, bytes: usize, timeout: Duration) -> Result<OwnedSemaphorePermit, Rejection> {
         let permits = if bytes < self.large_bytes { &self.medium } else { &self.large };
         if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {

@@ -15,7 +15,6 @@ use crate::text;
 /// 4 KiB whatever it repeats of the request.
 const MAX_MESSAGE_BYTES: usize = 1536;
 
-/// Why a request is rejected, and how.
 #[derive(Debug)]
 pub struct Rejection {
     /// The HTTP status code, which is also the `code` of the `Status`.
@@ -47,14 +46,12 @@ impl Rejection {
         self
     }
 
-    /// 404.
     pub fn unknown_path() -> Self {
         let message = "no such path: reviews are sent to /mutate and /validate; \
                        /livez, /readyz and /metrics are served on the admin port (--admin-listen)";
         Self::new(StatusCode::NOT_FOUND, "path", message).unread()
     }
 
-    /// 405, with `Allow`.
     pub fn wrong_method() -> Self {
         let message = "a review is sent by POST";
         let mut rejection = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", message).unread();
@@ -62,7 +59,6 @@ impl Rejection {
         rejection
     }
 
-    /// 415.
     pub fn wrong_content_type() -> Self {
         let message = "a review is sent with the header Content-Type: application/json";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message).unread()
@@ -88,7 +84,6 @@ impl Rejection {
         Self::new(StatusCode::BAD_REQUEST, "host", message).unread().closing()
     }
 
-    /// 413.
     pub fn too_large(max_body_bytes: usize) -> Self {
         let message = format!(
             "the body is longer than {max_body_bytes} bytes; --max-body-bytes raises the limit (the apiserver sends 7 MiB at most)"
@@ -110,7 +105,6 @@ impl Rejection {
         Self::new(StatusCode::BAD_REQUEST, "body_cut", message).closing()
     }
 
-    /// 408: the body is too slow.
     pub fn body_timed_out(after: Duration) -> Self {
         let message = format!("the body did not arrive within {} s of its header", after.as_secs_f64());
         Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message).closing()
@@ -125,7 +119,6 @@ impl Rejection {
         Self::new(StatusCode::REQUEST_TIMEOUT, "body_stalled", message).closing()
     }
 
-    /// 503: the memory budget is exhausted.
     pub fn out_of_memory() -> Self {
         let what = "the webhook holds as many bytes of reviews as --max-in-flight-bytes allows";
         Self::overloaded("memory", what)
@@ -136,7 +129,6 @@ impl Rejection {
         Self::overloaded("allocation", "the system has no memory left for this review")
     }
 
-    /// 503: no processor is free.
     pub fn busy() -> Self {
         Self::overloaded("processors", "every processor of the webhook is busy with another review")
     }
@@ -154,7 +146,6 @@ impl Rejection {
         rejection
     }
 
-    /// 504.
     pub fn too_late(message: String) -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "deadline", message).closing()
     }
@@ -165,7 +156,6 @@ impl Rejection {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "panic", message)
     }
 
-    /// The response.
     pub fn into_response(self) -> Response<Body> {
         let status = json!({
             "apiVersion": "v1",
@@ -201,7 +191,6 @@ pub fn json_response(status: StatusCode, body: Body) -> Response<Body> {
     response
 }
 
-/// The `metav1.StatusReason` of a status code.
 fn kubernetes_reason(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "BadRequest",

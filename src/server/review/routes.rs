@@ -21,7 +21,6 @@ use crate::text;
 /// The longest panic message that is logged, in bytes: it may repeat text of the request.
 const MAX_PANIC_BYTES: usize = 512;
 
-/// The webhook.
 pub fn webhook(handler: Arc<Handler>) -> Router {
     Router::new()
         .route("/mutate", endpoint(&handler, Endpoint::Mutate))
@@ -31,7 +30,6 @@ pub fn webhook(handler: Arc<Handler>) -> Router {
         .with_state(handler)
 }
 
-/// Rejects every request.
 pub fn rejecting(handler: Arc<Handler>, rejection: fn() -> Rejection) -> Router {
     Router::new().fallback(reject_with(rejection)).with_state(handler)
 }
@@ -54,7 +52,6 @@ fn reject_with(
     }
 }
 
-/// Responds for a review that panicked.
 #[derive(Clone)]
 struct OnPanic {
     metrics: Arc<Metrics>,

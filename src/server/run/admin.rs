@@ -19,13 +19,10 @@ use crate::server::review::Rejection;
 use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;
 
-/// The OpenMetrics text format.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What the admin port reports.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     /// Readiness depends on the certificate in use.
     pub certificates: Arc<Certificates>,

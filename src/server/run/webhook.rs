@@ -13,7 +13,6 @@ use crate::server::review::{self, Handler, Peer, Rejection};
 use crate::server::shutdown::Shutdown;
 use crate::server::tls::{self, Client, ClientAuth, ClientStatus};
 
-/// What the connections of the TLS port share.
 #[derive(Clone)]
 pub struct Webhook {
     auth: Arc<ClientAuth>,

@@ -45,10 +45,6 @@ struct TlsSnapshot {
 
 impl ClientAuth {
     /// Serves with `certificates`, as `options` say.
-    ///
-    /// # Errors
-    ///
-    /// When the client CA cannot be used.
     pub fn new(certificates: Arc<Certificates>, options: TlsOptions) -> Result<Self, TlsError> {
         let TlsOptions { min_version, client_ca, client_names: names } = options;
         let ca = client_ca.map(ClientCa::read).transpose()?;
@@ -151,7 +147,6 @@ impl PendingClient {
     }
 }
 
-/// The client of a connection.
 pub struct Client {
     auth: Arc<ClientAuth>,
     chain: Vec<CertificateDer<'static>>,
@@ -165,11 +160,9 @@ pub struct Client {
 /// Whether the requests of a client are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientStatus {
-    /// They are.
     Allowed,
     /// The client has none of the allowed names, or the current CA did not sign its certificate.
     Forbidden,
-    /// The certificate has expired.
     Expired,
 }
 

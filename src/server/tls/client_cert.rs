@@ -10,10 +10,6 @@ use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// Accepts clients whose certificates the CAs in `pem` signed.
-///
-/// # Errors
-///
-/// When it holds no CA certificate, or something else.
 pub fn verifier(pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {

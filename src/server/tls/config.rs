@@ -55,10 +55,6 @@ pub enum TlsError {
 }
 
 /// Serves with `certificates`; `verifier` verifies the clients, where there is one.
-///
-/// # Errors
-///
-/// When rustls rejects the combination.
 pub fn server_config(
     certificates: Arc<Certificates>,
     min_version: TlsVersion,

@@ -9,11 +9,6 @@ use std::time::Duration;
 /// The longest file of certificates or of a key, in bytes; a bundle of all public CAs has a quarter of it.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// The content of `path`.
-///
-/// # Errors
-///
-/// When it cannot be read, or is too long.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut content)?;
@@ -24,10 +19,6 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The result of `work`, done on a thread of its own.
-///
-/// # Errors
-///
-/// Those of `work`, and a timeout.
 pub fn within<T: Send + 'static>(
     timeout: Duration,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,

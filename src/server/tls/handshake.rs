@@ -10,7 +10,6 @@ use tracing::{debug, info};
 use crate::server::limits::Limits;
 use crate::server::metrics::Metrics;
 
-/// The TLS handshake on `stream`, within its bound.
 pub async fn handshake(
     acceptor: &TlsAcceptor,
     stream: TcpStream,

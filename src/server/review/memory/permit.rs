@@ -12,11 +12,7 @@ use crate::server::review::rejection::Rejection;
 const STALL_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 impl MemoryPermit {
-    /// Acquires `bytes` more as soon as they are free. The time it waits is subtracted from `timeout`.
-    ///
-    /// # Errors
-    ///
-    /// 503 after `timeout`, or to resolve a deadlock.
+    /// Acquires `bytes` more as soon as they are free, or 503 after `timeout`, from which the wait is subtracted.
     pub async fn acquire(&mut self, bytes: usize, timeout: &mut Duration) -> Result<(), Rejection> {
         let Some(waiter) = self.try_acquire(bytes) else { return Ok(()) };
         let started = Instant::now();
