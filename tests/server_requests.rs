@@ -7,9 +7,10 @@ use std::sync::Arc;
 use ippool_webhook::admission::answer;
 use ippool_webhook::server::Config;
 use serde_json::Value;
-use testkit::client::{Reply, header};
+use testkit::client::{Caller, Reply, header};
 use testkit::server::{ALLOWED, DENIED, Running, quick};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 /// A server that accepts bodies of up to `max` bytes.
 async fn with_limit(max: usize) -> Running {
@@ -213,4 +214,39 @@ async fn a_review_with_five_thousand_allocations_is_answered() {
     let reply = server.caller().await.post("/validate?timeout=10s", &large).await;
     assert_eq!(reply.json()["response"]["allowed"], true, "{}", reply.text);
     assert_eq!(server.metric("ippool_webhook_request_bytes_sum").await, large.len() as f64);
+}
+
+#[tokio::test]
+async fn a_request_without_exactly_one_host_gets_400() {
+    let server = Running::start().await;
+    for (host, status) in [("", 400), ("host: a\r\nhost: a\r\n", 400), ("host: localhost\r\n", 200)] {
+        let head = header("/validate", ALLOWED.len()).replace("host: localhost\r\n", host);
+        let mut caller = server.caller().await;
+        caller.send(&(head + ALLOWED)).await;
+        assert_eq!(caller.answer().await.status, status, "{host:?}");
+        let mut admin = Caller(TcpStream::connect(server.admin).await.unwrap());
+        admin.send(&format!("GET /livez HTTP/1.1\r\n{host}\r\n")).await;
+        assert_eq!(admin.answer().await.status, status, "{host:?}");
+    }
+    assert_eq!(server.rejected("host").await, 2.0);
+}
+
+#[tokio::test]
+async fn a_bare_cr_in_a_header_is_rejected_and_a_bare_lf_is_accepted() {
+    let server = Running::start().await;
+    let head = header("/validate", ALLOWED.len());
+    for wrong in [
+        head.replacen("\r\n", "\r", 1),
+        head.replacen("localhost\r\n", "localhost\r", 1),
+        head.replacen("localhost", "local\rhost", 1),
+        head.replacen("host: ", "x: a\rhost: ", 1),
+    ] {
+        let mut caller = server.caller().await;
+        caller.send(&(wrong.clone() + ALLOWED)).await;
+        let reply = caller.try_answer().await;
+        assert!(reply.is_none_or(|reply| reply.status == 400), "{wrong:?}");
+    }
+    let mut caller = server.caller().await;
+    caller.send(&(head.replace("\r\n", "\n") + ALLOWED)).await;
+    assert_eq!(caller.answer().await.status, 200);
 }

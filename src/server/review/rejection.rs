@@ -157,6 +157,7 @@ impl Rejection {
     }
 
     pub fn into_response(self) -> Response<Body> {
+        // The `Status` of `kube` has neither `apiVersion` nor `kind`.
         let status = json!({
             "apiVersion": "v1",
             "kind": "Status",

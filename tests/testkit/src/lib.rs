@@ -8,6 +8,8 @@ pub mod review;
 #[cfg(feature = "serve")]
 pub mod client;
 #[cfg(feature = "serve")]
+pub mod client_auth;
+#[cfg(feature = "serve")]
 pub mod pki;
 #[cfg(feature = "serve")]
 pub mod program;
