@@ -29,19 +29,26 @@ pub async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("this should not take so long")
 }
 
-/// The status and text of a path of the admin port.
-pub async fn admin_page(admin: SocketAddr, path: &str) -> (u16, String) {
-    let mut caller = Caller(soon(TcpStream::connect(admin)).await.unwrap());
-    caller.send(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
-    let answer = caller.answer().await;
-    (answer.status, answer.text)
+/// The admin port of a server.
+pub struct AdminPort {
+    pub admin: SocketAddr,
 }
 
-/// The value of a series of `/metrics`, labels included; 0 if it is not there.
-pub async fn admin_metric(admin: SocketAddr, series: &str) -> f64 {
-    let (_, text) = admin_page(admin, "/metrics").await;
-    let value = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
-    text.lines().find_map(value).unwrap_or(0.0)
+impl AdminPort {
+    /// The status and text of a path.
+    pub async fn admin(&self, path: &str) -> (u16, String) {
+        let mut caller = Caller(soon(TcpStream::connect(self.admin)).await.unwrap());
+        caller.send(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
+        let answer = caller.answer().await;
+        (answer.status, answer.text)
+    }
+
+    /// The value of a series of `/metrics`, labels included; 0 if it is not there.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let (_, text) = self.admin("/metrics").await;
+        let value = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+        text.lines().find_map(value).unwrap_or(0.0)
+    }
 }
 
 /// A client that trusts `ca`, and shows `identity` where there is one.

@@ -2,13 +2,14 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::client::{Caller, admin_metric, admin_page, client, connect, soon};
+use crate::client::{AdminPort, Caller, client, connect, soon};
 use crate::pki::Ca;
 use crate::program_path;
 
@@ -31,9 +32,17 @@ pub struct Serving {
     pub child: Child,
     pub log: BufReader<ChildStderr>,
     pub address: SocketAddr,
-    pub admin: SocketAddr,
+    admin_port: AdminPort,
     pub ca: String,
     pub directory: tempfile::TempDir,
+}
+
+impl Deref for Serving {
+    type Target = AdminPort;
+
+    fn deref(&self) -> &AdminPort {
+        &self.admin_port
+    }
 }
 
 impl Serving {
@@ -74,7 +83,8 @@ impl Serving {
     ) -> Self {
         let address = |name: &str| serving[name].as_str().unwrap().parse().unwrap();
         let (address, admin) = (address("address"), address("admin"));
-        Self { child, log, address, admin, ca, directory }
+        let admin_port = AdminPort { admin };
+        Self { child, log, address, admin_port, ca, directory }
     }
 
     /// The peak of resident memory, in bytes.
@@ -82,16 +92,6 @@ impl Serving {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() * 1024.0
-    }
-
-    /// The status and text of an admin path.
-    pub async fn admin(&self, path: &str) -> (u16, String) {
-        admin_page(self.admin, path).await
-    }
-
-    /// The value of a series of `/metrics`, labels included; 0 if it is not there.
-    pub async fn metric(&self, series: &str) -> f64 {
-        admin_metric(self.admin, series).await
     }
 
     /// Waits until a metric has a value that `wanted` accepts.

@@ -1,6 +1,7 @@
 //! A server on sockets of the loopback, in this process.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{Caller, admin_metric, admin_page, client, connect, soon};
+use crate::client::{AdminPort, Caller, client, connect, soon};
 use crate::pki::Ca;
 
 /// A review that the validating webhook denies, as an apiserver sent it.
@@ -25,10 +26,18 @@ pub const ALLOWED: &str = include_str!("../../fixtures/reviews/create-v4.json");
 /// A server that runs in this process until it is stopped or dropped.
 pub struct Running {
     pub address: SocketAddr,
-    pub admin: SocketAddr,
+    admin_port: AdminPort,
     pub ca: String,
     stop: CancellationToken,
     running: JoinHandle<()>,
+}
+
+impl Deref for Running {
+    type Target = AdminPort;
+
+    fn deref(&self) -> &AdminPort {
+        &self.admin_port
+    }
 }
 
 impl Running {
@@ -52,7 +61,8 @@ impl Running {
             Server::bind(config, Policy::default(), certificates).await.unwrap().evaluating_with(evaluate);
         let (address, admin, stop) = (server.address(), server.admin_address(), CancellationToken::new());
         let running = tokio::spawn(server.run(stop.clone().cancelled_owned()));
-        Self { address, admin, ca: ca.to_owned(), stop, running }
+        let admin_port = AdminPort { admin };
+        Self { address, admin_port, ca: ca.to_owned(), stop, running }
     }
 
     /// Begins the shutdown.
@@ -71,16 +81,6 @@ impl Running {
 
     pub async fn caller_with(&self, config: ClientConfig) -> std::io::Result<Caller<TlsStream<TcpStream>>> {
         Ok(Caller(soon(connect(self.address, config)).await?))
-    }
-
-    /// The status and text of an admin path.
-    pub async fn admin(&self, path: &str) -> (u16, String) {
-        admin_page(self.admin, path).await
-    }
-
-    /// The value of a metric as `/metrics` writes it, labels included; 0 if it is not there.
-    pub async fn metric(&self, series: &str) -> f64 {
-        admin_metric(self.admin, series).await
     }
 
     /// Waits until a metric has `value`.
