@@ -19,7 +19,7 @@ ci: fmt lint core docs deny test cluster count ## everything that CI runs
 	SOAK_SECONDS=120 $(MAKE) soak
 
 fmt: ## check the format of the code
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 
 lint: ## check for warnings of the compiler and of clippy
@@ -72,14 +72,14 @@ count: ## count the instructions of the core, and compare them with benches/inst
 	@benches/instructions
 
 load: ## measure whole requests over TLS, beside the same server with a constant response
-	$(CARGO) bench --features bench --locked --bench load
+	$(CARGO) bench --features bench --locked --bench throughput
 
 footprint: ## measure size, time to ready and memory of the release, and compare them with their bounds
 	$(CARGO) bench --features bench --locked --bench footprint
 
 compare: ## measure a PATCH in a real control plane, beside a webhook in Go and a policy in CEL (needs Go); ARGS=--write draws the plot
 	@tests/cluster/tools/build >/dev/null
-	$(CARGO) bench --features bench --locked --bench compare -- $(ARGS)
+	$(CARGO) bench --features bench --locked --bench compare_webhooks -- $(ARGS)
 
 soak: ## send mixed reviews at saturation, with stalling callers and new certificates, for SOAK_SECONDS (1800)
 	$(CARGO) bench --features bench --locked --bench soak

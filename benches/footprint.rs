@@ -1,35 +1,32 @@
-//! What the program takes of a machine: its size, how soon it is ready, its memory at rest and at work. Each
-//! figure has a bound that is asked for, and the run fails past it.
+//! The footprint of the program: its size, its start time, and its memory at rest and at work. Each figure has a bound,
+//! and the run fails beyond it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
-
-#[path = "support/caller.rs"]
-mod caller;
-#[path = "support/program.rs"]
-mod program;
-#[path = "../tests/common/server.rs"]
-mod server;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use caller::{Caller, recorded};
-use program::{Files, MIB, PROGRAM, Serving};
+use bytes::Bytes;
 use rustls::ClientConfig;
-use server::{Ca, client};
+use testkit::client::KeepAlive;
+use testkit::client::client;
+use testkit::pki::Ca;
+use testkit::recorded;
+use testkit::release::{CertFiles, Serving};
+use testkit::{MIB, program_path};
 
-/// Reviews at once.
+/// Concurrent reviews.
 const PARALLEL: usize = 32;
-/// Rounds of them.
+/// Rounds of concurrent reviews.
 const ROUNDS: usize = 5;
-/// Starts, of which the median counts.
+/// Starts; the median is reported.
 const STARTS: usize = 9;
 
-/// Rounds of reviews at once, on connections that are kept.
+/// Rounds of concurrent reviews on kept connections. Returns the size of the bodies of one round.
 async fn review_at_once(address: SocketAddr, tls: &ClientConfig, allocations: usize) -> usize {
-    let body = recorded(allocations);
+    let body = Bytes::from(recorded(allocations));
     let mut callers = Vec::new();
     for _ in 0..PARALLEL {
-        callers.push(Caller::connect(address, tls.clone()).await);
+        callers.push(KeepAlive::connect(address, tls.clone()).await);
     }
     for _ in 0..ROUNDS {
         let round = callers.drain(..).map(|mut caller| {
@@ -41,14 +38,14 @@ async fn review_at_once(address: SocketAddr, tls: &ClientConfig, allocations: us
             })
         });
         let round: Vec<_> = round.collect();
-        for asked in round {
-            callers.push(asked.await.unwrap());
+        for posted in round {
+            callers.push(posted.await.unwrap());
         }
     }
     body.len() * PARALLEL
 }
 
-/// A figure, its bound, and whether it keeps to it.
+/// Prints a figure and its bound. Returns whether it is within the bound.
 fn row(name: &str, figure: f64, bound: f64, unit: &str) -> bool {
     let fits = figure <= bound;
     println!("{name:<58} {figure:>8.1} {bound:>8.1} {unit:<4} {}", if fits { "" } else { "TOO MUCH" });
@@ -56,11 +53,11 @@ fn row(name: &str, figure: f64, bound: f64, unit: &str) -> bool {
 }
 
 fn main() -> ExitCode {
-    let ca = Ca::new();
-    let files = Files::new(&ca);
+    let ca = Ca::root();
+    let files = CertFiles::new(&ca);
 
     println!("{:<58} {:>8} {:>8}", "", "is", "at most");
-    let size = std::fs::metadata(PROGRAM).unwrap().len() as f64;
+    let size = std::fs::metadata(program_path()).unwrap().len() as f64;
     let mut fits = row("the program, stripped", size / 1e6, 10.0, "MB");
 
     let mut starts: Vec<_> = (0..STARTS).map(|_| Serving::start(&files).ready_after).collect();
@@ -72,7 +69,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let tls = client(&ca.pem, None);
     let bodies = runtime.block_on(review_at_once(serving.address, &tls, 5_000)) as f64;
-    let name = format!("{PARALLEL} reviews of 5,000 allocations at once, at its most");
+    let name = format!("{PARALLEL} concurrent reviews of 5,000 allocations, peak");
     fits &= row(&name, serving.memory("VmHWM") / MIB, bodies / MIB + 16.0, "MiB");
     println!("{:<58} {:>8.1}          MiB", "  of which bodies", bodies / MIB);
     println!("{:<58} {:>8.1}          MiB", "  resident afterwards", serving.memory("VmRSS") / MIB);

@@ -1,11 +1,7 @@
-//! What reading, judging and answering costs, beside what others take just to read; all in one run, so that
-//! the ratios hold on a busy machine. Exact numbers are counted by `benches/instructions`.
+//! The time of a review, compared with what other parsers take for the same body. All are measured in one run, so that
+//! the ratios hold on a busy machine. `benches/instructions` counts exact numbers.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
-#[path = "support/bodies.rs"]
-mod bodies;
-
-use bodies::{Case, case};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use ippool_webhook::admission::{Endpoint, respond};
@@ -13,11 +9,12 @@ use ippool_webhook::policy::Policy;
 use kube::core::DynamicObject;
 use kube::core::admission::AdmissionReview;
 use serde::de::IgnoredAny;
+use testkit::bodies::{Case, case};
 
 #[global_allocator]
 static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
 
-/// Recorded updates, both objects in each, and the generated requests that are unlike them.
+/// Recorded updates, and generated requests of other kinds.
 const RECORDED: [&str; 4] = ["recorded-3", "recorded-100", "recorded-1000", "recorded-5000"];
 const GENERATED: [&str; 7] = [
     "add-by-a-person-5000",
@@ -37,24 +34,24 @@ fn measure(bencher: Bencher<'_, '_>, body: &[u8], mut work: impl FnMut(&[u8]) ->
     bencher.counter(BytesCount::new(body.len())).bench_local(|| assert!(work(black_box(body))));
 }
 
-fn answered(bencher: Bencher<'_, '_>, name: &str) {
+fn review(bencher: Bencher<'_, '_>, name: &str) {
     let (Case { endpoint, body, .. }, policy) = (case(name), Policy::default());
     measure(bencher, &body, |body| respond(endpoint, body, &policy).is_ok());
 }
 
-/// Read, judge, answer.
+/// Decode, evaluate, encode.
 #[divan::bench(args = RECORDED)]
 fn answer_recorded(bencher: Bencher<'_, '_>, name: &str) {
-    answered(bencher, name);
+    review(bencher, name);
 }
 
-/// The same for other requests: of `patch` every key moves, `deny` holds as many findings as allocations.
+/// The same for other requests: `patch` moves every key, `deny` has as many findings as allocations.
 #[divan::bench(args = GENERATED)]
 fn answer_generated(bencher: Bencher<'_, '_>, name: &str) {
-    answered(bencher, name);
+    review(bencher, name);
 }
 
-/// Reading alone: a connection to a subresource is let through unjudged.
+/// Decoding only: a connection to a subresource is allowed without evaluation.
 #[divan::bench(args = RECORDED)]
 fn read(bencher: Bencher<'_, '_>, name: &str) {
     let body = String::from_utf8(case(name).body).unwrap();
@@ -63,7 +60,7 @@ fn read(bencher: Bencher<'_, '_>, name: &str) {
     measure(bencher, body.as_bytes(), |body| respond(Endpoint::Validate, body, &policy).is_ok());
 }
 
-/// Reading as for any other form of JSON than the apiserver's: a blank in front is enough.
+/// Any other form of JSON than the compact one of the apiserver: whitespace at the start is enough.
 #[divan::bench(args = RECORDED)]
 fn answer_in_another_form(bencher: Bencher<'_, '_>, name: &str) {
     let (Case { endpoint, mut body, .. }, policy) = (case(name), Policy::default());
@@ -71,7 +68,7 @@ fn answer_in_another_form(bencher: Bencher<'_, '_>, name: &str) {
     measure(bencher, &body, |body| respond(endpoint, body, &policy).is_ok());
 }
 
-/// A scan that only skips: the least a JSON parser can do.
+/// A scan that only skips, which is the minimum for a JSON parser.
 #[divan::bench(args = RECORDED)]
 fn skip_only(bencher: Bencher<'_, '_>, name: &str) {
     measure(bencher, &case(name).body, |body| serde_json::from_slice::<IgnoredAny>(body).is_ok());
@@ -83,7 +80,7 @@ fn skip_only_generated(bencher: Bencher<'_, '_>, name: &str) {
     measure(bencher, &case(name).body, |body| serde_json::from_slice::<IgnoredAny>(body).is_ok());
 }
 
-/// What a webhook on kube's own types takes before it looks at anything.
+/// What a webhook based on the types of `kube` takes before it evaluates anything.
 #[divan::bench(args = RECORDED)]
 fn kube_parse(bencher: Bencher<'_, '_>, name: &str) {
     measure(bencher, &case(name).body, |body| {

@@ -127,7 +127,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     if args.diff && args.format != Format::Text {
         anyhow::bail!("--diff is for people: it goes with --format text only");
     }
-    let policy = args.policy.as_deref().map(policy_file::load).transpose()?.unwrap_or_default();
+    let policy = args.policy.as_deref().map(policy_file::load).transpose()?.unwrap_or_default().policy;
     let mut outcome = Outcome::default();
     let inputs = source::inputs(&args.paths, &mut outcome.troubles);
     let progress = progress(inputs.len());

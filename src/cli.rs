@@ -1,4 +1,6 @@
-//! The command line: verbs in, exit code out.
+//! The command line: subcommands and exit codes.
+
+mod rules;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -6,61 +8,59 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::catalogue;
 use crate::certs;
 use crate::check;
 use crate::server;
 
-/// The exit code when the work could not be done; clap uses the same for wrong usage.
-const COULD_NOT_DO_THE_WORK: u8 = 2;
+/// The exit code of an error; clap uses the same for wrong usage.
+const ERROR: u8 = 2;
 
 /// Guards the IPPool objects of whereabouts.
 ///
-/// Every flag can be set by an environment variable of the same name: --log-level by
-/// IPPOOL_WEBHOOK_LOG_LEVEL. Exit code: 0 clean, 1 findings at or above --fail-on, 2 the work could not be
-/// done.
+/// Every flag has an environment variable of the same name: IPPOOL_WEBHOOK_LOG_LEVEL for --log-level. Exit codes: 0 no
+/// findings, 1 findings at or above --fail-on, 2 an error.
 #[derive(Debug, Parser)]
 #[command(name = env!("CARGO_PKG_NAME"), version)]
 struct Cli {
     #[command(subcommand)]
-    verb: Verb,
+    subcommand: Subcommands,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum Subcommands {
     /// Run the webhook server.
     Serve(Box<server::ServeArgs>),
     Check(check::CheckArgs),
-    Rules(catalogue::RulesArgs),
+    Rules(rules::RulesArgs),
     Certs(certs::CertsArgs),
-    /// Print the completions for a shell.
+    /// Print shell completions.
     Completions {
-        /// The shell they are for.
+        /// The shell.
         shell: Shell,
     },
 }
 
-/// Does what the command line asks for.
+/// Runs the subcommand of the command line.
 pub fn main() -> ExitCode {
-    match run(Cli::parse().verb) {
+    match run(Cli::parse().subcommand) {
         Ok(code) => code,
-        // `rules | head` is no failure of ours.
+        // `rules | head` is not an error.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to tell it to if even this fails.
+            // If stderr is closed, there is nowhere else to report the error.
             let _ = writeln!(anstream::stderr(), "error: {error:#}");
-            ExitCode::from(COULD_NOT_DO_THE_WORK)
+            ExitCode::from(ERROR)
         }
     }
 }
 
-fn run(verb: Verb) -> anyhow::Result<ExitCode> {
-    match verb {
-        Verb::Serve(args) => server::serve(*args).map(|()| ExitCode::SUCCESS),
-        Verb::Check(args) => check::run(&args),
-        Verb::Rules(args) => catalogue::run(&args),
-        Verb::Certs(args) => certs::run(&args),
-        Verb::Completions { shell } => completions(shell),
+fn run(subcommand: Subcommands) -> anyhow::Result<ExitCode> {
+    match subcommand {
+        Subcommands::Serve(args) => server::serve(*args).map(|()| ExitCode::SUCCESS),
+        Subcommands::Check(args) => check::run(&args),
+        Subcommands::Rules(args) => rules::run(&args),
+        Subcommands::Certs(args) => certs::run(&args),
+        Subcommands::Completions { shell } => completions(shell),
     }
 }
 
@@ -88,14 +88,14 @@ mod tests {
     #[test]
     fn every_flag_has_an_environment_variable_of_the_same_name() {
         let cli = Cli::command();
-        let mut verbs: Vec<_> = cli.get_subcommands().collect();
-        verbs.extend(cli.get_subcommands().flat_map(clap::Command::get_subcommands));
-        for verb in verbs {
-            for argument in verb.get_arguments().filter(|it| it.get_id() != "help") {
+        let mut subcommands: Vec<_> = cli.get_subcommands().collect();
+        subcommands.extend(cli.get_subcommands().flat_map(clap::Command::get_subcommands));
+        for subcommand in subcommands {
+            for argument in subcommand.get_arguments().filter(|it| it.get_id() != "help") {
                 let Some(long) = argument.get_long() else { continue };
                 let expected = format!("IPPOOL_WEBHOOK_{}", long.replace('-', "_").to_uppercase());
                 let actual = argument.get_env().and_then(|it| it.to_str());
-                assert_eq!(actual, Some(expected.as_str()), "{} --{long}", verb.get_name());
+                assert_eq!(actual, Some(expected.as_str()), "{} --{long}", subcommand.get_name());
             }
         }
     }

@@ -49,8 +49,6 @@ pub mod text;
 
 // Everything with I/O.
 #[cfg(feature = "serve")]
-mod catalogue;
-#[cfg(feature = "serve")]
 mod certs;
 #[cfg(feature = "serve")]
 mod check;

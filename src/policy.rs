@@ -5,6 +5,7 @@ mod user_pattern;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 pub use user_pattern::UserPattern;
 
@@ -32,8 +33,9 @@ pub struct Policy {
     pub normalize: bool,
     /// Whether what a rule denies is denied.
     pub enforcement: Enforcement,
-    /// Bounds of the server.
-    pub limits: Limits,
+    /// The section that the server reads.
+    #[serde(rename = "limits")]
+    _limits: IgnoredAny,
 }
 
 /// Whether what a rule denies is denied.
@@ -47,16 +49,6 @@ pub enum Enforcement {
     Warn,
 }
 
-/// Bounds of the server; `None` leaves the server's own default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Limits {
-    /// The largest body, in bytes.
-    pub max_body_bytes: Option<u64>,
-    /// All bodies held at once, in bytes.
-    pub max_in_flight_bytes: Option<u64>,
-}
-
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -64,7 +56,7 @@ impl Default for Policy {
             trusted_writers: TRUSTED_WRITERS.map(UserPattern::known).to_vec(),
             normalize: true,
             enforcement: Enforcement::default(),
-            limits: Limits::default(),
+            _limits: IgnoredAny,
         }
     }
 }

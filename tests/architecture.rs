@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ippool_webhook::kinds;
 
 /// The modules from the bottom up: each uses only those before it (invariant 2).
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 13] = [
     "text",
     "json",
     "finding",
@@ -17,7 +17,6 @@ const LAYERS: [&str; 14] = [
     "admission",
     "ippool",
     "policy_file",
-    "catalogue",
     "check",
     "server",
     "certs",

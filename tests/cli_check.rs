@@ -143,7 +143,7 @@ fn a_policy_with_an_unknown_rule_is_named() {
     fs::write(directory.path().join("p.yaml"), "rules:\n  IPP999: warn\n").unwrap();
     let run = program(&["check", "--policy=p.yaml"]).in_dir(directory.path()).run();
     assert_eq!(run.code, Some(2));
-    assert!(run.stderr.starts_with("error: p.yaml is no policy: "), "{}", run.stderr);
+    assert!(run.stderr.starts_with("error: p.yaml is not a policy: "), "{}", run.stderr);
     assert!(run.stderr.contains("no rule is called \"IPP999\""), "{}", run.stderr);
 }
 

@@ -3,15 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 #![cfg(feature = "serve")]
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
-use common::review::{PERSON, ask_under, causes, mutated, review, warnings};
 use ippool_webhook::admission::Endpoint;
 use ippool_webhook::policy::Policy;
 use serde_json::{Value, json};
+use testkit::review::{PERSON, ask_under, causes, mutated, review, warnings};
 
 const PAGE: &str = "docs/gitops-and-restore.md";
 

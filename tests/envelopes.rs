@@ -1,12 +1,10 @@
 //! Envelopes of every shape, and bodies made to hurt.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
-mod common;
-
-use common::review::{PERSON, UID, ask, causes, pool, review, warnings};
 use ippool_webhook::admission::{Endpoint, MalformedReason, respond};
 use ippool_webhook::policy::Policy;
 use serde_json::{Value, json};
+use testkit::review::{PERSON, UID, ask, causes, pool, review, warnings};
 
 fn tidy() -> Value {
     pool(&json!({ "range": "10.0.0.0/24", "allocations": {} }))

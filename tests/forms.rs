@@ -2,16 +2,10 @@
 //! another form: the answer has to be the same to the last byte.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
-#[path = "../benches/support/bodies.rs"]
-mod bodies;
-mod common;
-#[path = "../benches/support/crafted.rs"]
-mod crafted;
-
-use common::review::{PERSON, causes, warnings};
 use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
 use serde_json::Value;
+use testkit::review::{PERSON, causes, warnings};
 
 /// The answer, which is the same in another form.
 #[track_caller]
@@ -47,9 +41,10 @@ fn every_recorded_review_is_answered_alike_in_either_form() {
 
 #[test]
 fn every_generated_and_crafted_review_is_answered_alike_in_either_form() {
-    let generated = bodies::names().into_iter().filter(|name| !name.ends_with("5000"));
-    let generated = generated.map(|name| bodies::case(&name)).map(|case| (case.name, case.body));
-    let crafted = crafted::crafted(60_000).into_iter().map(|case| (case.name.to_owned(), case.body));
+    let generated = testkit::bodies::names().into_iter().filter(|name| !name.ends_with("5000"));
+    let generated = generated.map(|name| testkit::bodies::case(&name)).map(|case| (case.name, case.body));
+    let crafted =
+        testkit::adversarial::adversarial(60_000).into_iter().map(|case| (case.name.to_owned(), case.body));
     for (name, body) in generated.chain(crafted) {
         let body = String::from_utf8(body).unwrap();
         for endpoint in [Endpoint::Mutate, Endpoint::Validate] {

@@ -2,16 +2,14 @@
 //! `properties.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
-mod common;
-
-use common::review::{
-    PERSON, ROBOT, WHEREABOUTS, ask, ask_under, causes, mutated, patch, pool, review, warnings,
-};
 use ippool_webhook::admission::Endpoint;
 use ippool_webhook::kinds::ippool::Pool;
 use ippool_webhook::kinds::ippool::Rewrite;
 use ippool_webhook::policy::Policy;
 use serde_json::{Value, json};
+use testkit::review::{
+    PERSON, ROBOT, WHEREABOUTS, ask, ask_under, causes, mutated, patch, pool, review, warnings,
+};
 
 /// A pool of `range` with good entries at `offsets`.
 fn holding(range: &str, offsets: &[&str]) -> Value {

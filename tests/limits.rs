@@ -1,16 +1,13 @@
-//! The table of bounds in `docs/limits.md` is made here, from the bounds themselves. `UPDATE_LIMITS=1` writes it.
+//! The table of bounds in `docs/limits.md`, from the bounds themselves. `UPDATE_LIMITS=1` writes it.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "../benches/support/crafted.rs"]
-mod crafted;
-
 use std::time::{Duration, Instant};
 
-use crafted::crafted;
 use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
 use ippool_webhook::server::Limits;
+use testkit::adversarial::adversarial;
 
 const BEGIN: &str = "<!-- bounds: written by tests/limits.rs -->\n";
 const END: &str = "<!-- end of bounds -->\n";
@@ -31,9 +28,9 @@ fn time(time: Duration) -> String {
     }
 }
 
-/// What is bounded, by what, and what happens at the bound.
+/// What is bounded, the bound, and what happens at it.
 fn bounds() -> Vec<(&'static str, String, &'static str)> {
-    // By name, so that a new bound does not compile until it has its row.
+    // Destructured, so that a new bound does not compile without a row.
     let Limits {
         max_body_bytes,
         max_in_flight_bytes,
@@ -60,79 +57,83 @@ fn bounds() -> Vec<(&'static str, String, &'static str)> {
         large_bytes,
         review_factor,
         review_bytes,
-        reviews_at_once: _,
+        concurrent_reviews: _,
         file,
         certificate_poll,
     } = Limits::default();
     vec![
         ("a body (`--max-body-bytes`)", bytes(max_body_bytes), "413"),
         (
-            "the account of memory (`--max-in-flight-bytes`)",
+            "the memory budget (`--max-in-flight-bytes`)",
             bytes(max_in_flight_bytes),
             "requests wait, then 503",
         ),
-        ("of it, reserved for requests of up to", bytes(small_bytes), "larger ones wait"),
-        ("of it, for one caller while others wait", "half".to_owned(), "it waits until no other does"),
+        ("a request that may use the reserve of the budget", bytes(small_bytes), "larger ones wait"),
+        ("the share of one client while others wait", "half".to_owned(), "it waits while others wait"),
         ("waiting for memory or a processor", time(queue), "503 with `Retry-After: 0`"),
         (
-            "a body or a response without progress while others wait for memory",
+            "a body or response without progress while others wait for memory",
             time(stall),
             "408; a response: closed",
         ),
-        ("receiving a body, after its header", time(body), "408"),
+        ("a body, from the end of its header", time(body), "408"),
         ("a response of which nothing can be written", time(write), "closed"),
         ("a string in a body of more than 8 KiB", "512 KiB to 1 MiB".to_owned(), "400"),
         (
-            "memory of a review, besides its body",
+            "memory of a review beside its body",
             format!("{review_factor} times the body, {}", bytes(review_bytes)),
-            "503 if that is not available",
+            "503 if the system has less",
         ),
-        ("a review on the thread of its connection", bytes(inline_bytes), "it gets a thread of its own"),
+        ("a review on the thread of its connection", bytes(inline_bytes), "on a thread of its own"),
         (
             "concurrent reviews on threads of their own",
             "processors, 2 at most".to_owned(),
             "they wait, then 503",
         ),
-        ("a body that is reviewed beside others of its size", bytes(large_bytes), "one at a time"),
-        ("one review, from its header to its response", time(review), "504"),
+        ("a review that runs beside others", bytes(large_bytes), "one at a time"),
+        ("one review, all of it", time(review), "504"),
         ("a header", bytes(header_bytes), "431"),
         ("receiving a header", time(header), "closed"),
         ("a TLS handshake", time(handshake), "closed"),
-        ("connections to the webhook", connections.to_string(), "the least needed one is closed"),
-        ("connections to the admin port", admin_connections.to_string(), "the least needed one is closed"),
-        ("a connection is closed last, after a review", time(recent), "then it is like the others"),
+        ("connections to the webhook", connections.to_string(), "the one of the lowest rank is closed"),
+        (
+            "connections to the admin port",
+            admin_connections.to_string(),
+            "the one of the lowest rank is closed",
+        ),
+        ("since its last review, a connection is closed last", time(recent), "it ranks like any other"),
         ("closing an evicted connection", time(evict), "dropped"),
-        ("idle between two requests (`--idle-timeout`)", time(idle), "closed"),
-        ("read of a rejected body", bytes(discard_bytes), "the connection is closed after the response"),
-        ("reading it", time(discard), "the connection is closed after the response"),
-        ("read after the last response", bytes(linger_bytes), "closed"),
-        ("reading that", time(linger), "closed"),
-        ("a response that is not a review", "4 KiB".to_owned(), "its message is cut"),
-        ("a line of the log", "4 KiB".to_owned(), "names are cut at 256 bytes"),
-        ("queued lines of the log", "1024".to_owned(), "dropped and counted"),
-        ("a certificate file", "1 MiB".to_owned(), "the last good one stays in use"),
-        ("reading a certificate file", time(file), "the last good one stays in use"),
-        ("between two polls of the certificate files", time(certificate_poll), "polled again"),
-        ("draining, on shutdown", time(drain), "dropped"),
+        ("silence between two requests (`--idle-timeout`)", time(idle), "closed"),
+        ("reading the body of a rejected request", bytes(discard_bytes), "closed after the response"),
+        ("the time of that", time(discard), "closed after the response"),
+        ("reading after the last response", bytes(linger_bytes), "closed"),
+        ("the time of that reading", time(linger), "closed"),
+        ("a rejection", "4 KiB".to_owned(), "its message is cut"),
+        ("a log line", "4 KiB".to_owned(), "names are cut at 256 bytes"),
+        ("queued log lines", "1024".to_owned(), "dropped and counted"),
+        ("a file of certificates", "1 MiB".to_owned(), "the last good one stays in use"),
+        ("reading it", time(file), "the last good one stays in use"),
+        ("polling it", time(certificate_poll), "read again"),
+        ("requests in progress at shutdown", time(drain), "dropped"),
     ]
 }
 
 #[test]
-fn every_bound_is_in_the_page_with_its_default() {
+fn the_page_of_limits_lists_every_bound_with_its_default() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/limits.md");
     let page = std::fs::read_to_string(path).unwrap();
     let rows = bounds().into_iter().map(|(what, default, then)| format!("| {what} | {default} | {then} |\n"));
-    let table = format!("| what | at most | past it |\n|---|---:|---|\n{}", rows.collect::<String>());
+    let table = format!("| what | at most | beyond that |\n|---|---:|---|\n{}", rows.collect::<String>());
     let (before, rest) = page.split_once(BEGIN).unwrap();
     let (old, after) = rest.split_once(END).unwrap();
     if std::env::var_os("UPDATE_LIMITS").is_some() {
         std::fs::write(path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
     } else {
-        assert_eq!(old, table, "UPDATE_LIMITS=1 cargo test --test limits writes it anew");
+        assert_eq!(old, table, "UPDATE_LIMITS=1 cargo test --test limits writes it");
     }
 }
 
-/// The least of some attempts: whatever else the machine does only adds to it.
+/// The shortest of some attempts, since other load only adds to it.
 fn fastest(endpoint: Endpoint, body: &[u8]) -> Duration {
     let policy = Policy::default();
     let attempt = |_| {
@@ -144,13 +145,13 @@ fn fastest(endpoint: Endpoint, body: &[u8]) -> Duration {
 }
 
 #[test]
-fn a_review_on_the_thread_of_its_connection_takes_under_a_millisecond() {
-    // What `crafted` puts around the allocations takes some bytes, too.
-    for body in crafted(Limits::default().inline_bytes - 1024) {
+fn an_inline_review_takes_less_than_a_millisecond() {
+    // The AdmissionReview around the allocations takes some bytes, too.
+    for body in adversarial(Limits::default().inline_bytes - 1024) {
         assert!(body.body.len() <= Limits::default().inline_bytes, "{}: {}", body.name, body.body.len());
         let took = [Endpoint::Validate, Endpoint::Mutate].map(|endpoint| fastest(endpoint, &body.body));
         println!("{}: {took:?}", body.name);
-        // Without optimization it takes ten times as long.
+        // It takes ten times as long without optimization.
         let bound = Duration::from_millis(if cfg!(debug_assertions) { 20 } else { 1 });
         assert!(took.iter().all(|took| *took < bound), "{}: {took:?}", body.name);
     }

@@ -2,13 +2,10 @@
 //! is known where it is large, and also where the body was made to hurt.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
-#[path = "../benches/support/crafted.rs"]
-mod crafted;
-
 use allocation_counter::{AllocationInfo, measure};
-use crafted::crafted;
 use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
+use testkit::adversarial::adversarial;
 
 /// What answering takes, the answer included.
 fn taken(endpoint: Endpoint, body: &[u8]) -> AllocationInfo {
@@ -67,7 +64,7 @@ const AT_MOST: (f64, f64) = (64.0, 48.0);
 #[test]
 fn a_hostile_body_takes_a_bounded_multiple_and_a_bounded_amount() {
     for size in [10_000, 64_000, 250_000, 500_000, 1_000_000, 3_000_000, 8_000_000] {
-        for body in crafted(size) {
+        for body in adversarial(size) {
             for endpoint in [Endpoint::Validate, Endpoint::Mutate] {
                 let taken = taken(endpoint, &body.body).bytes_max as f64;
                 let (times, mib) = (taken / body.body.len() as f64, taken / f64::from(1 << 20));

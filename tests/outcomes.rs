@@ -3,19 +3,14 @@
 //! be read before it is committed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
-mod common;
-#[cfg(feature = "serve")]
-#[path = "common/server.rs"]
-mod server;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use common::review::{causes, patch, warnings};
 use ippool_webhook::admission::{Endpoint, Outcome, respond};
 use ippool_webhook::policy::Policy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use testkit::review::{causes, patch, warnings};
 
 const OUTCOMES: &str = "tests/fixtures/outcomes.json";
 
@@ -161,7 +156,7 @@ fn what_the_schema_of_the_crd_refuses_the_rules_refuse_too() {
 #[cfg(feature = "serve")]
 #[tokio::test]
 async fn every_recorded_review_has_its_stated_outcome_over_tls() {
-    let (running, stated) = (server::Running::start().await, stated());
+    let (running, stated) = (testkit::server::Running::start().await, stated());
     let mut caller = running.caller().await;
     for (name, path) in recorded() {
         let body = std::fs::read_to_string(path).unwrap();

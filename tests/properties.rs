@@ -1,18 +1,15 @@
 //! What holds for every pool and every request, tried on generated ones.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use common::review::{PERSON, ROBOT, UID, WHEREABOUTS, ask, causes, mutated, patch, pool, review, warnings};
 use ippool_webhook::admission::{Endpoint, respond};
-use ippool_webhook::kinds::ippool::Range;
-use ippool_webhook::kinds::ippool::{Pool, read_offset};
+use ippool_webhook::kinds::ippool::{Pool, Range, read_offset};
 use ippool_webhook::policy::Policy;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+use testkit::review::{PERSON, ROBOT, UID, WHEREABOUTS, ask, causes, mutated, patch, pool, review, warnings};
 
 /// Ranges as people write them: tidy, sloppy, with host bits, and plain wrong.
 fn any_range() -> impl Strategy<Value = Value> {
@@ -252,7 +249,7 @@ proptest! {
     fn enforcement_of_warnings_denies_nothing_but_a_moved_entry(old in any_pool(), new in any_pool(), operation in any_operation()) {
         let policy: Policy = serde_json::from_value(json!({ "enforcement": "warn" })).unwrap();
         let request = review(operation, PERSON, &new, &old);
-        let response = common::review::ask_under(&policy, Endpoint::Validate, &request);
+        let response = testkit::review::ask_under(&policy, Endpoint::Validate, &request);
         let denied_by = response["auditAnnotations"].get("denied-by");
         prop_assert!(response["allowed"] == json!(true) || denied_by == Some(&json!("IPP301")), "{}", response);
     }

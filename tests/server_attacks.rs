@@ -1,23 +1,18 @@
-//! Callers who mean harm or are broken, against the program itself: whatever they do, a review is answered within a
-//! second, and memory stays at twice the account and 32 MiB. The figures go into `docs/limits.md`.
+//! Hostile and broken clients of the program: whatever they do, a review is answered within a second, and memory stays
+//! within twice the budget plus 32 MiB. The figures go into `docs/limits.md`.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "common/figures.rs"]
-mod figures;
-#[path = "common/program.rs"]
-mod program;
-#[path = "common/server.rs"]
-mod server;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use figures::{MIB, figure, seconds};
 use ippool_webhook::admission::respond;
-use ippool_webhook::server::{Limits, Review};
-use program::Serving;
-use server::{ALLOWED, Caller, Running, header, quick, soon};
+use ippool_webhook::server::{Evaluate, Limits};
+use testkit::MIB;
+use testkit::client::{Caller, header, soon};
+use testkit::figures::{figure, seconds};
+use testkit::program::Serving;
+use testkit::server::{ALLOWED, Running, quick};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -27,7 +22,7 @@ type Tls = Caller<TlsStream<TcpStream>>;
 /// The longest body.
 const LONGEST: usize = 8 << 20;
 const IN_FLIGHT: &str = "ippool_webhook_in_flight_bytes";
-/// What a caller that is well may have to wait.
+/// How long a healthy client may have to wait.
 const PROMPT: Duration = Duration::from_secs(1);
 
 /// A review of exactly `length` bytes: whitespace after it changes nothing.
@@ -35,12 +30,12 @@ fn padded(length: usize) -> String {
     ALLOWED.to_owned() + &" ".repeat(length - ALLOWED.len())
 }
 
-/// What may be resident under any attack.
+/// The bound of resident memory under any attack.
 fn bound() -> f64 {
     (2 * Limits::default().max_in_flight_bytes) as f64 + 32.0 * MIB
 }
 
-/// The time a new caller takes to connect and to have a review of `length` bytes answered.
+/// The time in which a new client connects and gets the response to a review of `length` bytes.
 async fn review(serving: &Serving, length: usize) -> Duration {
     let body = padded(length);
     let started = Instant::now();
@@ -55,7 +50,7 @@ async fn prompt_review(serving: &Serving) -> Duration {
     took
 }
 
-/// Asserts the bound on memory and notes what the attack did.
+/// Asserts the bound of memory, and records the effect of the attack.
 fn note(serving: &Serving, attack: &str, took: Duration) {
     let peak = serving.peak();
     assert!(peak <= bound(), "{attack}: {:.1} MiB resident", peak / MIB);
@@ -71,7 +66,7 @@ async fn callers(serving: &Serving, count: usize) -> Vec<Tls> {
 }
 
 #[tokio::test]
-async fn bodies_that_are_announced_and_never_sent_hold_nothing() {
+async fn announced_bodies_that_are_never_sent_hold_no_memory() {
     let serving = Serving::start(&[]);
     let mut silent = callers(&serving, 16).await;
     for (number, caller) in silent.iter_mut().enumerate() {
@@ -89,7 +84,7 @@ async fn bodies_that_are_announced_and_never_sent_hold_nothing() {
 }
 
 #[tokio::test]
-async fn bodies_that_stop_before_their_last_byte_are_dropped_for_others() {
+async fn stalled_bodies_are_dropped_while_others_wait_for_memory() {
     let serving = Serving::start(&[]);
     let body = padded(LONGEST);
     let mut stuck = callers(&serving, 8).await;
@@ -97,7 +92,7 @@ async fn bodies_that_stop_before_their_last_byte_are_dropped_for_others() {
         caller.send(&header("/validate", LONGEST)).await;
         let _ = tokio::time::timeout(PROMPT, caller.0.write_all(&body.as_bytes()[1..])).await;
     }
-    // What is kept for small requests is untouched; a large one waits until the first is dropped.
+    // The reserve for small requests is free; a large one waits until the first is dropped.
     let took = prompt_review(&serving).await;
     let large = review(&serving, LONGEST).await;
     assert!(large < 3 * PROMPT, "the longest body takes {large:?}");
@@ -109,14 +104,14 @@ async fn bodies_that_stop_before_their_last_byte_are_dropped_for_others() {
             told += usize::from(reply.status == 408 && reply.closes());
         }
     }
-    assert!(told >= 1, "those that are dropped are told so");
+    assert!(told >= 1, "a client that is dropped gets 408");
     note(&serving, "8 connections send all of the longest body but one byte", took);
 }
 
 #[tokio::test]
-async fn answers_that_nobody_reads_stay_within_the_account() {
+async fn unread_responses_stay_within_the_memory_budget() {
     let serving = Serving::start(&[]);
-    // The answer carries the uid, and so is as long as the review.
+    // The response repeats the uid, so it is as long as the review.
     let body = ALLOWED.replacen("\"uid\":\"", &format!("\"uid\":\"{}", "x".repeat(480 << 10)), 1);
     let mut deaf = callers(&serving, 200).await;
     for caller in &mut deaf {
@@ -128,8 +123,8 @@ async fn answers_that_nobody_reads_stay_within_the_account() {
     note(&serving, "200 connections read no answer, each of 480 KiB", took);
 }
 
-/// Answers of 6 MiB to long bodies, whatever they ask.
-fn verbose() -> Review {
+/// Responses of 6 MiB to long bodies.
+fn verbose() -> Evaluate {
     Arc::new(|endpoint, body, policy| {
         let mut answer = respond(endpoint, ALLOWED.as_bytes(), policy)?;
         if body.len() > 100_000 {
@@ -140,7 +135,7 @@ fn verbose() -> Review {
 }
 
 #[tokio::test]
-async fn an_answer_counts_until_it_is_read_or_given_up() {
+async fn a_response_holds_memory_until_it_is_read_or_times_out() {
     let mut config = quick();
     config.limits.write = PROMPT / 2;
     let server = Running::start_with(config, verbose()).await;
@@ -159,13 +154,13 @@ async fn an_answer_counts_until_it_is_read_or_given_up() {
         let _ = deaf[1].0.read_to_end(&mut text).await;
         text
     });
-    assert!(text.await.len() < 6 << 20, "it was closed before it read");
+    assert!(text.await.len() < 6 << 20, "it was closed before the client read");
 }
 
 #[tokio::test]
-async fn while_others_wait_an_answer_that_is_not_read_is_given_up_sooner() {
+async fn an_unread_response_is_dropped_sooner_while_others_wait() {
     let mut config = quick();
-    config.limits.write = server::PATIENCE;
+    config.limits.write = testkit::client::PATIENCE;
     let server = Running::start_with(config, verbose()).await;
     let body = padded(200_000);
     let mut deaf = Vec::new();
@@ -178,11 +173,11 @@ async fn while_others_wait_an_answer_that_is_not_read_is_given_up_sooner() {
     let started = Instant::now();
     let reply = server.caller().await.post("/validate", &padded(LONGEST)).await;
     assert_eq!(reply.status, 200);
-    assert!(started.elapsed() < server::PATIENCE / 4, "{:?}", started.elapsed());
+    assert!(started.elapsed() < testkit::client::PATIENCE / 4, "{:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn a_string_where_an_object_belongs_is_not_repeated() {
+async fn a_string_in_place_of_an_object_is_not_repeated_in_the_error() {
     let serving = Serving::start(&[]);
     let string = "\u{7f}".repeat(LONGEST - 1024);
     let body =
@@ -196,7 +191,7 @@ async fn a_string_where_an_object_belongs_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_body_past_the_limit_is_413_for_who_writes_before_reading() {
+async fn a_client_that_writes_a_long_body_before_reading_gets_413() {
     let serving = Serving::start(&[]);
     let mut caller = serving.caller().await;
     let length = 48 << 20;
@@ -218,8 +213,8 @@ fn defects(allocations: usize) -> String {
     ALLOWED.replacen("\"spec\":{", &allocations, 1)
 }
 
-/// Sends `body` on four connections at once, and asserts that others are answered meanwhile.
-async fn while_it_hurts(serving: &Serving, body: &str) -> Duration {
+/// Sends `body` on four connections at once, and asserts that other reviews are answered meanwhile.
+async fn review_meanwhile(serving: &Serving, body: &str) -> Duration {
     let mut callers = callers(serving, 4).await;
     for caller in &mut callers {
         caller.send(&(header("/validate", body.len()) + body)).await;
@@ -235,29 +230,29 @@ async fn while_it_hurts(serving: &Serving, body: &str) -> Duration {
 #[tokio::test]
 async fn reviews_with_many_findings_do_not_delay_others() {
     let serving = Serving::start(&[]);
-    let took = while_it_hurts(&serving, &defects(30_000)).await;
+    let took = review_meanwhile(&serving, &defects(30_000)).await;
     note(&serving, "4 reviews at once of 30,000 allocations with three defects each", took);
 }
 
 #[tokio::test]
-async fn the_longest_hostile_reviews_do_not_delay_others() {
+async fn the_longest_adversarial_reviews_do_not_delay_others() {
     let serving = Serving::start(&[]);
-    let took = while_it_hurts(&serving, &defects(170_000)).await;
+    let took = review_meanwhile(&serving, &defects(170_000)).await;
     note(&serving, "4 of the longest reviews at once, full of defects", took);
 }
 
 #[tokio::test]
-async fn without_memory_a_review_is_503_and_the_server_lives() {
+async fn a_review_without_memory_gets_503_and_the_server_survives() {
     let limited = format!("ulimit -v {}; exec", 80 * 1024);
     let serving = Serving::start_with_files(&limited, &[]);
     let body = padded(6_000_000);
     let request = Arc::new(header("/validate", body.len()) + &body);
-    let mut refused = 0;
+    let mut rejected = 0;
     for _ in 0..4 {
         let posting = callers(&serving, 8).await.into_iter().map(|mut caller| {
             let request = Arc::clone(&request);
             tokio::spawn(async move {
-                // It may be answered, and closed, before it has sent all.
+                // The server may respond and close before the client has sent everything.
                 let _ = soon(caller.0.write_all(request.as_bytes())).await;
                 caller.try_answer().await
             })
@@ -266,10 +261,10 @@ async fn without_memory_a_review_is_503_and_the_server_lives() {
             let Some(reply) = posted.await.unwrap() else { continue };
             // On a busy machine a body can take longer than the server waits for it.
             assert!([200, 408, 503].contains(&reply.status), "{}", reply.text);
-            refused += usize::from(reply.status == 503);
+            rejected += usize::from(reply.status == 503);
         }
     }
-    assert!(refused > 0, "80 MiB are not enough for eight bodies of 6 MB");
+    assert!(rejected > 0, "80 MiB are not enough for eight bodies of 6 MB");
     let took = prompt_review(&serving).await;
     note(&serving, "8 bodies of 6 MB at once in an address space of 80 MiB, four times", took);
 }

@@ -1,23 +1,17 @@
-//! Callers who hold connections, and readers that do not read: whatever they do, a new connection is served within a
+//! Clients that hold connections, and readers that do not read: whatever they do, a new connection is served within a
 //! second, and probes are answered. The figures go into `docs/limits.md`.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "common/figures.rs"]
-mod figures;
-#[path = "common/program.rs"]
-mod program;
-#[path = "common/server.rs"]
-mod server;
-
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use figures::{MIB, figure, seconds};
-use program::{Serving, until_logged};
-use rcgen::ExtendedKeyUsagePurpose;
 use serde_json::Value;
-use server::{ALLOWED, Ca, Caller, DENIED, Running, client, header, quick, soon};
+use testkit::MIB;
+use testkit::client::{header, soon};
+use testkit::figures::{figure, seconds};
+use testkit::program::{Serving, until_logged};
+use testkit::server::{ALLOWED, DENIED};
 use tokio::net::TcpStream;
 
 const PROMPT: Duration = Duration::from_secs(1);
@@ -52,7 +46,7 @@ fn note(serving: &Serving, attack: &str, took: Duration) {
 }
 
 #[tokio::test]
-async fn idle_connections_give_way_before_one_that_carried_a_review() {
+async fn idle_connections_are_evicted_before_one_with_a_review() {
     let mut serving = Serving::start(&[]);
     let mut kept = serving.caller().await;
     assert_eq!(kept.post("/validate", ALLOWED).await.status, 200);
@@ -61,18 +55,18 @@ async fn idle_connections_give_way_before_one_that_carried_a_review() {
         idle.push(serving.caller().await);
     }
     let took = prompt_review(&serving).await;
-    assert_eq!(kept.post("/validate", ALLOWED).await.status, 200, "the apiserver's connection was kept");
+    assert_eq!(kept.post("/validate", ALLOWED).await.status, 200, "the connection of the apiserver is kept");
     assert!(serving.metric(&evicted("webhook", "unused")).await >= 1.0);
-    let said = until_logged(
+    let event = until_logged(
         &mut serving.log,
-        "all connections are taken; those idle longest are closed for new ones",
+        "the connection limit is reached; the longest idle ones are closed for new ones",
     );
-    assert_eq!((&said["listener"], &said["state"]), (&"webhook".into(), &"unused".into()));
+    assert_eq!((&event["listener"], &event["state"]), (&"webhook".into(), &"unused".into()));
     note(&serving, "512 connections that ask nothing after the TLS handshake", took);
 }
 
 #[tokio::test]
-async fn silent_tcp_connections_give_way() {
+async fn silent_tcp_connections_are_evicted_for_new_ones() {
     let serving = Serving::start(&[]);
     let mut silent = Vec::new();
     for _ in 0..640 {
@@ -84,7 +78,7 @@ async fn silent_tcp_connections_give_way() {
 }
 
 #[tokio::test]
-async fn idle_connections_to_the_admin_port_give_way_to_probes() {
+async fn idle_admin_connections_are_evicted_for_probes() {
     let serving = Serving::start(&[]);
     let mut idle = Vec::new();
     for _ in 0..128 {
@@ -96,7 +90,7 @@ async fn idle_connections_to_the_admin_port_give_way_to_probes() {
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_stops_nothing() {
+async fn a_log_without_a_reader_does_not_block_the_server() {
     let mut serving = Serving::start(&["--shutdown-delay", "0"]);
     let mut caller = serving.caller().await;
     for _ in 0..2_500 {
@@ -124,7 +118,7 @@ async fn a_log_that_nobody_reads_stops_nothing() {
 }
 
 #[tokio::test]
-async fn no_line_of_the_log_is_longer_than_4_kib() {
+async fn a_log_line_is_at_most_4_kib_whatever_the_request_holds() {
     let mut serving = Serving::start(&["--shutdown-delay", "0"]);
     let entries: Vec<_> =
         (0..30_000).map(|n| format!(r#""-{n}":{{"id":"","podref":"a","ifname":"/"}}"#)).collect();
@@ -154,7 +148,7 @@ async fn no_line_of_the_log_is_longer_than_4_kib() {
 }
 
 #[tokio::test]
-async fn a_certificate_file_that_hangs_stops_nothing() {
+async fn a_certificate_file_that_hangs_does_not_block_the_server() {
     let mut serving = Serving::start_with_files("exec", &["--shutdown-delay", "0"]);
     let file = serving.directory.path().join("tls.crt");
     let pipe = serving.directory.path().join("pipe");
@@ -167,68 +161,4 @@ async fn a_certificate_file_that_hangs_stops_nothing() {
     serving.signal("TERM");
     assert_eq!(serving.ended().0, Some(0));
     figure("`tls.crt` becomes a pipe that nobody writes to", &format!("a review took {}", seconds(took)));
-}
-
-#[tokio::test]
-async fn a_client_certificate_that_expires_on_a_kept_connection_is_401() {
-    let ca = Ca::new();
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("clients.pem");
-    std::fs::write(&file, &ca.pem).unwrap();
-    let mut config = quick();
-    config.tls.client_ca = Some(file);
-    let server = Running::start_with(config, std::sync::Arc::new(ippool_webhook::admission::respond)).await;
-    let identity = ca.pair_with("kube-apiserver", |params| {
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        params.not_after = (SystemTime::now() + Duration::from_secs(3)).into();
-    });
-    let mut caller = server.caller_with(client(&server.ca, Some(&identity))).await.unwrap();
-    let reply = soon(async {
-        loop {
-            let reply = caller.post("/validate", ALLOWED).await;
-            if reply.status != 200 {
-                break reply;
-            }
-        }
-    });
-    let reply = reply.await;
-    let message = reply.assert_status(401, "Unauthorized");
-    assert!(message.contains("expired"), "{message}");
-    assert!(reply.closes() && caller.is_cut().await);
-    assert_eq!(server.rejected("client_expired").await, 1.0);
-}
-
-#[tokio::test]
-async fn a_request_without_one_host_is_400() {
-    let server = Running::start().await;
-    for (host, status) in [("", 400), ("host: a\r\nhost: a\r\n", 400), ("host: localhost\r\n", 200)] {
-        let head = header("/validate", ALLOWED.len()).replace("host: localhost\r\n", host);
-        let mut caller = server.caller().await;
-        caller.send(&(head + ALLOWED)).await;
-        assert_eq!(caller.answer().await.status, status, "{host:?}");
-        let mut admin = Caller(TcpStream::connect(server.admin).await.unwrap());
-        admin.send(&format!("GET /livez HTTP/1.1\r\n{host}\r\n")).await;
-        assert_eq!(admin.answer().await.status, status, "{host:?}");
-    }
-    assert_eq!(server.rejected("host").await, 2.0);
-}
-
-#[tokio::test]
-async fn a_bare_cr_is_refused_and_a_bare_lf_is_not() {
-    let server = Running::start().await;
-    let head = header("/validate", ALLOWED.len());
-    for wrong in [
-        head.replacen("\r\n", "\r", 1),
-        head.replacen("localhost\r\n", "localhost\r", 1),
-        head.replacen("localhost", "local\rhost", 1),
-        head.replacen("host: ", "x: a\rhost: ", 1),
-    ] {
-        let mut caller = server.caller().await;
-        caller.send(&(wrong.clone() + ALLOWED)).await;
-        let reply = caller.try_answer().await;
-        assert!(reply.is_none_or(|reply| reply.status == 400), "{wrong:?}");
-    }
-    let mut caller = server.caller().await;
-    caller.send(&(head.replace("\r\n", "\n") + ALLOWED)).await;
-    assert_eq!(caller.answer().await.status, 200);
 }

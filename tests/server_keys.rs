@@ -1,9 +1,6 @@
-//! Every form in which an issuer writes a certificate and its key, and what is said of those that cannot be used.
+//! Every encoding in which issuers write a certificate and its key, and the errors of those that cannot be used.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "common/server.rs"]
-mod server;
 
 use std::sync::Arc;
 
@@ -14,24 +11,25 @@ use ippool_webhook::server::Certificates;
 use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use server::{ALLOWED, Ca, Pair, Running, quick};
+use testkit::pki::{Ca, Pair};
+use testkit::server::{ALLOWED, Running, quick};
 
-/// A request to a server with this pair, as a caller who trusts `ca` alone.
+/// The status of a request to a server with this pair, from a client that trusts only `ca`.
 async fn answered(ca: &Ca, pair: &Pair) -> u16 {
     let server = Running::start_tls(quick(), Arc::new(respond), &ca.pem, pair.certificates()).await;
     server.caller().await.post("/validate", ALLOWED).await.status
 }
 
 #[tokio::test]
-async fn the_whole_chain_is_sent() {
-    let root = Ca::new();
+async fn the_whole_certificate_chain_is_sent() {
+    let root = Ca::root();
     let intermediate = root.intermediate();
     let mut pair = intermediate.pair("leaf");
     pair.cert += &intermediate.pem;
     assert_eq!(answered(&root, &pair).await, 200);
 }
 
-/// The DER element at the start of `der`: its content, and what follows it.
+/// The DER element at the start of `der`: its content, and the rest.
 fn content(der: &[u8]) -> (&[u8], &[u8]) {
     let (length, at) = match der[1] {
         0x81 => (usize::from(der[2]), 3),
@@ -41,7 +39,7 @@ fn content(der: &[u8]) -> (&[u8], &[u8]) {
     der[at..].split_at(length)
 }
 
-/// The key inside a PKCS#8 one (the third element of its sequence, an octet string): PKCS#1 for RSA, SEC1 else.
+/// The key inside a PKCS#8 key (the third element of its sequence, an octet string): PKCS#1 for RSA, otherwise SEC1.
 fn bare(pkcs8: &str, label: &str) -> String {
     let PrivateKeyDer::Pkcs8(key) = PrivateKeyDer::from_pem_slice(pkcs8.as_bytes()).unwrap() else {
         panic!("the key is PKCS#8")
@@ -63,8 +61,8 @@ fn pairs(ca: &Ca) -> [(&'static str, Pair); 3] {
 }
 
 #[tokio::test]
-async fn a_key_of_any_kind_works_in_either_of_its_forms() {
-    let ca = Ca::new();
+async fn keys_of_every_kind_are_accepted_in_every_encoding() {
+    let ca = Ca::root();
     for (kind, pair) in pairs(&ca) {
         assert!(pair.key.contains("BEGIN PRIVATE KEY"), "PKCS#8");
         assert_eq!(answered(&ca, &pair).await, 200, "{kind}, PKCS#8");
@@ -75,8 +73,8 @@ async fn a_key_of_any_kind_works_in_either_of_its_forms() {
 }
 
 #[tokio::test]
-async fn what_tools_write_around_a_pem_block_does_not_matter() {
-    let ca = Ca::new();
+async fn text_around_a_pem_block_is_ignored() {
+    let ca = Ca::root();
     let pair = ca.pair("leaf");
     let sec1 = bare(&pair.key, "EC PRIVATE KEY");
     let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
@@ -105,8 +103,8 @@ async fn what_tools_write_around_a_pem_block_does_not_matter() {
 }
 
 #[test]
-fn a_chain_that_begins_with_a_ca_is_refused_with_what_would_be_right() {
-    let ca = Ca::new();
+fn a_chain_that_begins_with_a_ca_is_an_error_with_the_remedy() {
+    let ca = Ca::root();
     let pair = ca.pair("leaf");
     let error =
         Certificates::from_pem(&format!("{}{}", ca.pem, pair.cert), &pair.key).unwrap_err().to_string();
@@ -114,8 +112,8 @@ fn a_chain_that_begins_with_a_ca_is_refused_with_what_would_be_right() {
 }
 
 #[test]
-fn a_key_of_another_certificate_is_refused_with_both_files_named() {
-    let (ca, directory) = (Ca::new(), tempfile::tempdir().unwrap());
+fn a_key_of_another_certificate_is_an_error_that_names_both_files() {
+    let (ca, directory) = (Ca::root(), tempfile::tempdir().unwrap());
     let (cert, key) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
     std::fs::write(&cert, ca.pair("one").cert).unwrap();
     std::fs::write(&key, ca.pair("another").key).unwrap();
@@ -125,7 +123,7 @@ fn a_key_of_another_certificate_is_refused_with_both_files_named() {
 }
 
 #[test]
-fn a_file_that_is_no_certificate_is_named_with_its_flag() {
+fn a_file_without_a_certificate_is_an_error_that_names_the_flag() {
     let directory = tempfile::tempdir().unwrap();
     let (cert, key) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
     let missing = Certificates::from_files(cert.clone(), key.clone()).unwrap_err().to_string();
@@ -134,15 +132,15 @@ fn a_file_that_is_no_certificate_is_named_with_its_flag() {
     std::fs::write(&key, "hello").unwrap();
     let empty = Certificates::from_files(cert.clone(), key.clone()).unwrap_err().to_string();
     assert!(empty.contains("--tls-cert") && empty.contains("holds no certificate in PEM"), "{empty}");
-    std::fs::write(&cert, Ca::new().pem).unwrap();
+    std::fs::write(&cert, Ca::root().pem).unwrap();
     let keyless = Certificates::from_files(cert, key).unwrap_err().to_string();
     assert!(keyless.contains("--tls-key") && keyless.contains("PKCS#8, PKCS#1 or SEC1"), "{keyless}");
 }
 
 #[test]
-fn a_key_that_cannot_be_read_is_refused_with_the_kinds_that_can() {
-    // A P-521 key, which cert-manager writes when asked for 521 bits, comes to the same.
-    let ca = Ca::new();
+fn an_unreadable_key_is_an_error_that_names_the_supported_kinds() {
+    // A P-521 key, which cert-manager writes for 521 bits, ends in the same error.
+    let ca = Ca::root();
     let key = "-----BEGIN EC PRIVATE KEY-----\nMAUCAQEEAA==\n-----END EC PRIVATE KEY-----\n";
     let error = Certificates::from_pem(&ca.pair("leaf").cert, key).unwrap_err().to_string();
     assert!(error.contains("ECDSA P-256 or P-384"), "{error}");

@@ -1,23 +1,21 @@
-//! Under load, and when a review fails: memory stays bounded, callers are sent elsewhere, the server lives.
+//! Overload and panics: memory stays bounded, clients are sent to another replica, and the server survives.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "common/server.rs"]
-mod server;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ippool_webhook::admission::respond;
-use ippool_webhook::server::{Limits, Review};
-use server::{ALLOWED, Caller, DENIED, Gate, Running, header, quick, soon};
+use ippool_webhook::server::{Evaluate, Limits};
+use testkit::client::{Caller, header, soon};
+use testkit::server::{ALLOWED, DENIED, Gate, Running, quick};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 const BUSY: &str = "ippool_webhook_connections{listener=\"webhook\",state=\"busy\"}";
 
-/// Room for one body of the longest kind, and hardly any patience.
+/// Memory for one of the longest bodies, and a short queue timeout.
 fn narrow(limits: &mut Limits) {
     limits.max_body_bytes = 16 * 1024;
     limits.max_in_flight_bytes = 16 * 1024;
@@ -25,10 +23,10 @@ fn narrow(limits: &mut Limits) {
     limits.inline_bytes = 0;
 }
 
-async fn narrow_server(review: Review) -> Running {
+async fn narrow_server(evaluate: Evaluate) -> Running {
     let mut config = quick();
     narrow(&mut config.limits);
-    Running::start_with(config, review).await
+    Running::start_with(config, evaluate).await
 }
 
 fn padded(length: usize) -> String {
@@ -36,9 +34,9 @@ fn padded(length: usize) -> String {
 }
 
 #[tokio::test]
-async fn past_the_bytes_in_flight_a_caller_is_sent_to_another_replica() {
+async fn a_review_beyond_the_memory_budget_gets_503_and_a_retry() {
     let gate = Gate::closed();
-    let server = narrow_server(gate.review()).await;
+    let server = narrow_server(gate.evaluate()).await;
     let mut first = server.caller().await;
     first.send(&(header("/validate", 16 * 1024) + &padded(16 * 1024))).await;
     gate.entered().await;
@@ -49,7 +47,10 @@ async fn past_the_bytes_in_flight_a_caller_is_sent_to_another_replica() {
     let message = reply.assert_status(503, "ServiceUnavailable");
     assert!(message.contains("--max-in-flight-bytes"), "{message}");
     assert_eq!(reply.header("retry-after"), Some("0"));
-    assert!(reply.closes() && second.is_cut().await, "else the apiserver would ask the same replica again");
+    assert!(
+        reply.closes() && second.is_cut().await,
+        "otherwise the apiserver would try the same replica again"
+    );
     assert_eq!(server.rejected("memory").await, 1.0);
 
     gate.open();
@@ -57,12 +58,12 @@ async fn past_the_bytes_in_flight_a_caller_is_sent_to_another_replica() {
     server.until_metric("ippool_webhook_in_flight_bytes", 0.0).await;
 }
 
-/// A server whose room is taken by a review that waits at `gate`, and that lets others wait long for it.
+/// A server with a long queue timeout, whose memory is held by a review that waits at `gate`.
 async fn full_and_patient(gate: &Gate) -> (Running, Caller<TlsStream<TcpStream>>) {
     let mut config = quick();
     narrow(&mut config.limits);
-    config.limits.queue = server::PATIENCE;
-    let server = Running::start_with(config, gate.review()).await;
+    config.limits.queue = testkit::client::PATIENCE;
+    let server = Running::start_with(config, gate.evaluate()).await;
     let mut first = server.caller().await;
     first.send(&(header("/validate", 16 * 1024) + &padded(16 * 1024))).await;
     gate.entered().await;
@@ -70,7 +71,7 @@ async fn full_and_patient(gate: &Gate) -> (Running, Caller<TlsStream<TcpStream>>
 }
 
 #[tokio::test]
-async fn a_caller_that_waits_for_room_gets_it_when_there_is_some() {
+async fn a_review_that_waits_for_memory_is_answered_when_some_is_free() {
     let gate = Gate::closed();
     let (server, mut first) = full_and_patient(&gate).await;
     let mut second = server.caller().await;
@@ -81,7 +82,7 @@ async fn a_caller_that_waits_for_room_gets_it_when_there_is_some() {
 }
 
 #[tokio::test]
-async fn a_caller_in_a_hurry_is_sent_elsewhere_while_that_still_helps() {
+async fn a_review_with_a_short_timeout_gets_503_with_time_to_retry() {
     let gate = Gate::closed();
     let (server, _first) = full_and_patient(&gate).await;
     let started = Instant::now();
@@ -91,7 +92,7 @@ async fn a_caller_in_a_hurry_is_sent_elsewhere_while_that_still_helps() {
 }
 
 #[tokio::test]
-async fn a_body_takes_what_has_arrived_of_it_and_nothing_before() {
+async fn a_body_holds_memory_only_for_the_bytes_that_arrived() {
     let server = narrow_server(Arc::new(respond)).await;
     let mut caller = server.caller().await;
     let head = header("/validate", 0).replace("content-length: 0", "transfer-encoding: chunked");
@@ -105,12 +106,14 @@ async fn a_body_takes_what_has_arrived_of_it_and_nothing_before() {
 }
 
 #[tokio::test]
-async fn past_the_processors_a_caller_is_sent_to_another_replica() {
+async fn a_review_without_a_free_processor_gets_503() {
     let gate = Gate::closed();
     let mut config = quick();
     narrow(&mut config.limits);
-    config.limits.reviews_at_once = 1;
-    let server = Running::start_with(config, gate.review()).await;
+    config.limits.concurrent_reviews = 1;
+    // Enough for both, so that the second waits for a processor and not for memory.
+    config.limits.max_in_flight_bytes = 128 * 1024;
+    let server = Running::start_with(config, gate.evaluate()).await;
     let mut first = server.caller().await;
     first.send(&(header("/validate", ALLOWED.len()) + ALLOWED)).await;
     gate.entered().await;
@@ -119,8 +122,8 @@ async fn past_the_processors_a_caller_is_sent_to_another_replica() {
     assert!(message.contains("processor"), "{message}");
 }
 
-/// Panics on what the real review denies.
-fn fragile() -> Review {
+/// Panics on a review that would be denied.
+fn fragile() -> Evaluate {
     Arc::new(|endpoint, body, policy| {
         assert!(!String::from_utf8_lossy(body).contains("/33"), "a bug, for the test");
         respond(endpoint, body, policy)
@@ -128,7 +131,7 @@ fn fragile() -> Review {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_500_and_a_counter_and_the_server_lives() {
+async fn a_panic_gets_500_and_is_counted_and_the_server_survives() {
     for inline_bytes in [0, usize::MAX] {
         let mut config = quick();
         config.limits.inline_bytes = inline_bytes;
@@ -137,17 +140,17 @@ async fn a_panic_is_a_500_and_a_counter_and_the_server_lives() {
         let reply = caller.post("/validate", DENIED).await;
         let message = reply.assert_status(500, "InternalError");
         assert!(message.contains("log") && !message.contains("a bug"), "{message}");
-        assert_eq!(caller.post("/validate", ALLOWED).await.status, 200, "the same connection goes on");
+        assert_eq!(caller.post("/validate", ALLOWED).await.status, 200, "the connection is still served");
         assert_eq!(server.rejected("panic").await, 1.0);
         let errors = "ippool_webhook_reviews_total\
                       {endpoint=\"validate\",operation=\"unknown\",writer=\"other\",outcome=\"error\"}";
         assert_eq!(server.metric(errors).await, 1.0);
-        assert_eq!(server.metric("ippool_webhook_in_flight_bytes").await, 0.0, "its room is free again");
+        assert_eq!(server.metric("ippool_webhook_in_flight_bytes").await, 0.0, "its memory is released");
     }
 }
 
 #[tokio::test]
-async fn past_the_connections_one_that_is_idle_gives_way() {
+async fn an_idle_connection_is_evicted_at_the_connection_limit() {
     let mut config = quick();
     config.limits.connections = 1;
     let server = Running::start_with(config, Arc::new(respond)).await;
@@ -162,14 +165,15 @@ async fn past_the_connections_one_that_is_idle_gives_way() {
 }
 
 #[tokio::test]
-async fn past_the_connections_a_caller_waits_where_each_has_a_request() {
+async fn a_new_connection_waits_while_each_open_one_has_a_request() {
     let mut config = quick();
     config.limits.connections = 1;
     let server = Running::start_with(config, Arc::new(respond)).await;
     let mut first = server.caller().await;
     first.send(&header("/validate", ALLOWED.len())).await;
     server.until_metric(BUSY, 1.0).await;
-    let second = tokio::spawn(server::connect(server.address, server::client(&server.ca, None)));
+    let second =
+        tokio::spawn(testkit::client::connect(server.address, testkit::client::client(&server.ca, None)));
     // The first is still answered while the second waits.
     first.send(ALLOWED).await;
     assert_eq!(first.answer().await.status, 200);
@@ -178,7 +182,7 @@ async fn past_the_connections_a_caller_waits_where_each_has_a_request() {
 }
 
 #[tokio::test]
-async fn metrics_start_at_zero_and_count_what_happens() {
+async fn metrics_start_at_zero_and_count_reviews() {
     let server = Running::start().await;
     let denied = "ippool_webhook_reviews_total\
                   {endpoint=\"validate\",operation=\"CREATE\",writer=\"other\",outcome=\"denied\"}";
@@ -202,7 +206,7 @@ async fn metrics_start_at_zero_and_count_what_happens() {
 }
 
 #[tokio::test]
-async fn no_text_of_a_request_becomes_a_label() {
+async fn the_text_of_a_request_never_becomes_a_metric_label() {
     let server = Running::start().await;
     let mut caller = server.caller().await;
     let named =
@@ -214,7 +218,7 @@ async fn no_text_of_a_request_becomes_a_label() {
 }
 
 #[tokio::test]
-async fn the_admin_port_knows_three_paths() {
+async fn the_admin_port_serves_three_paths_and_404_for_others() {
     let server = Running::start().await;
     assert_eq!(server.admin("/livez").await, (200, "ok\n".to_owned()));
     assert_eq!(server.admin("/readyz").await, (200, "ok\n".to_owned()));

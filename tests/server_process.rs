@@ -2,18 +2,15 @@
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "common/program.rs"]
-mod program;
-#[path = "common/server.rs"]
-mod server;
-
 use std::io::Read;
 use std::path::Path;
 use std::process::Output;
 
-use program::{Serving, program, until_logged};
 use serde_json::Value;
-use server::{ALLOWED, Ca, Caller, DENIED, header};
+use testkit::client::{Caller, header};
+use testkit::pki::Ca;
+use testkit::program::{Serving, program, until_logged};
+use testkit::server::{ALLOWED, DENIED};
 
 /// Runs the program to its end, which is to be a failure to start; what it says.
 fn refuses(arguments: &[&str]) -> String {
@@ -24,7 +21,7 @@ fn refuses(arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn sigterm_with_a_request_in_flight_answers_it_and_exits_0() {
+async fn after_sigterm_the_request_in_flight_is_answered_and_it_exits_0() {
     let mut serving = Serving::start(&["--shutdown-delay", "0"]);
     let mut caller = serving.caller().await;
     caller.send(&header("/validate", ALLOWED.len())).await;
@@ -38,31 +35,31 @@ async fn sigterm_with_a_request_in_flight_answers_it_and_exits_0() {
         }
     }
     serving.signal("TERM");
-    until_logged(&mut serving.log, "leaving: not ready any more, still serving");
+    until_logged(&mut serving.log, "draining: readiness off, still serving");
     caller.send(&ALLOWED[100..]).await;
     let reply = caller.answer().await;
     assert_eq!((reply.status, reply.closes()), (200, true), "{}", reply.text);
     let (code, log) = serving.ended();
     assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("drained"), "{log}");
+    assert!(log.contains("shutdown complete"), "{log}");
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_exits_immediately() {
     let mut serving = Serving::start(&["--shutdown-delay", "600"]);
     let mut caller = serving.caller().await;
     caller.send(&header("/validate", ALLOWED.len())).await;
     serving.signal("INT");
-    until_logged(&mut serving.log, "leaving: not ready any more, still serving");
+    until_logged(&mut serving.log, "draining: readiness off, still serving");
     serving.signal("TERM");
     let (code, log) = serving.ended();
     assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("a second signal"), "{log}");
+    assert!(log.contains("received a second signal, exiting immediately"), "{log}");
     assert!(caller.is_cut().await);
 }
 
 #[tokio::test]
-async fn self_signed_prints_a_curl_line_and_the_answer_it_gets() {
+async fn self_signed_prints_a_curl_command_and_its_real_response() {
     let mut serving = Serving::start(&["--shutdown-delay", "0"]);
     let answer = serving.caller().await.post("/validate", DENIED).await.json();
     serving.signal("TERM");
@@ -80,7 +77,7 @@ async fn self_signed_prints_a_curl_line_and_the_answer_it_gets() {
 }
 
 #[tokio::test]
-async fn a_review_is_one_line_of_the_log_without_the_object() {
+async fn a_review_is_logged_as_one_line_without_the_object() {
     let mut serving = Serving::start(&["--shutdown-delay", "0"]);
     let mut caller = serving.caller().await;
     caller.post("/validate", ALLOWED).await;
@@ -105,7 +102,7 @@ async fn a_review_is_one_line_of_the_log_without_the_object() {
 }
 
 #[tokio::test]
-async fn enforcement_warn_refuses_nothing_and_counts_what_it_would_have() {
+async fn enforcement_warn_allows_a_denied_review_and_counts_it() {
     let serving = Serving::start(&["--enforcement", "warn"]);
     let answer = serving.caller().await.post("/validate", DENIED).await.json();
     assert_eq!(answer["response"]["allowed"], true);
@@ -118,7 +115,7 @@ async fn enforcement_warn_refuses_nothing_and_counts_what_it_would_have() {
 }
 
 #[tokio::test]
-async fn a_write_as_of_the_plugin_by_an_untrusted_account_is_logged_and_counted() {
+async fn an_untrusted_write_like_the_plugins_is_logged_and_counted() {
     const ALLOCATES: &str = include_str!("fixtures/reviews/whereabouts-third-allocation.json");
     let mut serving = Serving::start(&[]);
     let mut caller = serving.caller().await;
@@ -127,8 +124,8 @@ async fn a_write_as_of_the_plugin_by_an_untrusted_account_is_logged_and_counted(
         let review = ALLOCATES.replace("system:serviceaccount:kube-system:whereabouts", user);
         assert_eq!(caller.post("/validate", &review).await.json()["response"]["allowed"], true);
     }
-    let message = "a service account that is not trusted writes as the CNI plugin does; if it is that of whereabouts, \
-                   add the user to trustedWriters of the policy and to the matchConditions of the webhooks";
+    let message = "an untrusted service account writes like the CNI plugin; if it is that of whereabouts, add the user to \
+                   trustedWriters in the policy and to the matchConditions of the webhooks";
     let event = until_logged(&mut serving.log, message);
     let fields = ["level", "user", "namespace", "name"].map(|name| event[name].as_str().unwrap());
     assert_eq!(fields, ["WARN", "system:serviceaccount:ipam:agent", "kube-system", "10.100.0.0-24"]);
@@ -156,7 +153,7 @@ async fn flags_override_the_policy_file_which_overrides_the_defaults() {
 }
 
 #[test]
-fn a_taken_port_names_the_flag_and_the_remedy() {
+fn a_port_in_use_is_an_error_with_the_flag_and_the_remedy() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for (flag, other) in [("--listen", "--admin-listen"), ("--admin-listen", "--listen")] {
@@ -167,13 +164,13 @@ fn a_taken_port_names_the_flag_and_the_remedy() {
 }
 
 #[test]
-fn a_start_that_cannot_work_says_what_would() {
+fn wrong_flags_are_an_error_with_the_remedy() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         std::fs::write(directory.path().join(name), text).unwrap();
         directory.path().join(name).to_str().unwrap().to_owned()
     };
-    let pair = Ca::new().pair("server");
+    let pair = Ca::root().pair("server");
     let (cert, key) = (file("tls.crt", &pair.cert), file("tls.key", &pair.key));
     let policy = file("policy.yaml", "normalize: true\nrules:\n  IPP999: warn\n");
     let cases: [(&[&str], &[&str]); 10] = [

@@ -1,19 +1,18 @@
-//! What each kind of request is answered with: the right status, and a `Status` that says why.
+//! The response to each kind of request: its HTTP status, and a `Status` with the reason.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "common/server.rs"]
-mod server;
 
 use std::sync::Arc;
 
 use ippool_webhook::admission::respond;
 use ippool_webhook::server::Config;
 use serde_json::Value;
-use server::{ALLOWED, DENIED, Reply, Running, header, quick};
+use testkit::client::{Caller, Reply, header};
+use testkit::server::{ALLOWED, DENIED, Running, quick};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
-/// A server that takes bodies of up to `max` bytes.
+/// A server that accepts bodies of up to `max` bytes.
 async fn with_limit(max: usize) -> Running {
     let mut config: Config = quick();
     config.limits.max_body_bytes = max;
@@ -26,20 +25,20 @@ fn padded(review: &str, length: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_denial_is_an_answer_with_the_uid_of_its_question() {
+async fn a_denial_is_a_response_with_the_uid_of_the_request() {
     let server = Running::start().await;
     let reply = server.caller().await.post("/validate?timeout=10s", DENIED).await;
     assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
-    let (answer, question) = (reply.json(), serde_json::from_str::<Value>(DENIED).unwrap());
-    assert_eq!(answer["response"]["uid"], question["request"]["uid"]);
+    let (answer, request) = (reply.json(), serde_json::from_str::<Value>(DENIED).unwrap());
+    assert_eq!(answer["response"]["uid"], request["request"]["uid"]);
     assert_eq!(answer["response"]["allowed"], false);
     let message = answer["response"]["status"]["message"].as_str().unwrap();
     assert!(message.contains("spec.range") && message.contains("[IPP102]"), "{message}");
-    assert_eq!(answer.get("request"), None, "the question is not sent back");
+    assert_eq!(answer.get("request"), None, "the request is not sent back");
 }
 
 #[tokio::test]
-async fn one_connection_serves_many_requests_and_survives_refusals() {
+async fn a_connection_serves_more_requests_after_rejected_ones() {
     let server = Running::start().await;
     let mut caller = server.caller().await;
     for (path, body, status) in
@@ -53,7 +52,7 @@ async fn one_connection_serves_many_requests_and_survives_refusals() {
 }
 
 #[tokio::test]
-async fn malformed_envelopes_are_400_and_say_why() {
+async fn a_malformed_admission_review_gets_400_with_the_reason() {
     let wrong_version = ALLOWED.replacen("admission.k8s.io/v1", "admission.k8s.io/v1beta1", 1);
     let wrong_kind = ALLOWED.replace("\"resource\":\"ippools\"", "\"resource\":\"pods\"");
     let deep = format!("{{\"a\":{}", "[".repeat(100_000));
@@ -80,7 +79,7 @@ async fn malformed_envelopes_are_400_and_say_why() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_utf8_is_400() {
+async fn a_body_that_is_not_utf8_gets_400() {
     let server = Running::start().await;
     let mut caller = server.caller().await;
     caller.send(&header("/validate", 4)).await;
@@ -90,7 +89,7 @@ async fn a_body_that_is_not_utf8_is_400() {
 }
 
 #[tokio::test]
-async fn another_path_is_404_and_names_the_right_ones() {
+async fn an_unknown_path_gets_404_with_the_known_paths() {
     let server = Running::start().await;
     for path in ["/", "/validate/", "/livez", "/metrics"] {
         let message = server.caller().await.post(path, ALLOWED).await.assert_status(404, "NotFound");
@@ -100,7 +99,7 @@ async fn another_path_is_404_and_names_the_right_ones() {
 }
 
 #[tokio::test]
-async fn another_method_is_405_with_allow() {
+async fn another_method_gets_405_with_allow() {
     let server = Running::start().await;
     for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
         let mut caller = server.caller().await;
@@ -121,7 +120,7 @@ async fn post_as(server: &Running, content_type: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn another_content_type_is_415() {
+async fn another_content_type_gets_415() {
     let server = Running::start().await;
     for other in ["", "content-type: text/plain\r\n", "content-type: application/json-patch+json\r\n"] {
         let message = post_as(&server, other).await.assert_status(415, "UnsupportedMediaType");
@@ -131,7 +130,7 @@ async fn another_content_type_is_415() {
 }
 
 #[tokio::test]
-async fn a_content_type_may_have_parameters() {
+async fn a_content_type_with_parameters_is_accepted() {
     let server = Running::start().await;
     for fine in ["application/json; charset=utf-8", "Application/JSON", "application/json;a=b"] {
         let reply = post_as(&server, &format!("content-type: {fine}\r\n")).await;
@@ -140,20 +139,20 @@ async fn a_content_type_may_have_parameters() {
 }
 
 #[tokio::test]
-async fn a_body_at_the_limit_is_read_and_one_past_it_is_413() {
+async fn a_body_at_the_limit_is_read_and_a_longer_one_gets_413() {
     let server = with_limit(4096).await;
     let mut caller = server.caller().await;
     assert_eq!(caller.post("/validate", &padded(ALLOWED, 4096)).await.status, 200);
     let reply = caller.post("/validate", &padded(ALLOWED, 4097)).await;
     let message = reply.assert_status(413, "RequestEntityTooLarge");
     assert!(message.contains("4096 bytes") && message.contains("--max-body-bytes"), "{message}");
-    assert!(!reply.closes(), "the rest was read, so the connection is good for more");
+    assert!(!reply.closes(), "the rest was read, so the connection can be reused");
     assert_eq!(caller.post("/validate", ALLOWED).await.status, 200);
     assert_eq!(server.rejected("too_large").await, 1.0);
 }
 
 #[tokio::test]
-async fn a_chunked_body_is_bounded_by_what_arrives() {
+async fn a_chunked_body_beyond_the_limit_gets_413() {
     let server = with_limit(4096).await;
     let mut caller = server.caller().await;
     let head = "POST /validate HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
@@ -166,18 +165,18 @@ async fn a_chunked_body_is_bounded_by_what_arrives() {
 }
 
 #[tokio::test]
-async fn a_caller_that_asks_before_it_sends_too_much_is_told_at_once() {
+async fn a_client_that_expects_100_continue_gets_413_at_once() {
     let server = with_limit(4096).await;
     let mut caller = server.caller().await;
     let head = header("/validate", 1_000_000).replacen("\r\n", "\r\nexpect: 100-continue\r\n", 1);
     caller.send(&head).await;
     let reply = caller.answer().await;
     reply.assert_status(413, "RequestEntityTooLarge");
-    assert!(reply.closes(), "what it would have sent was never read");
+    assert!(reply.closes(), "the body was never read");
 }
 
 #[tokio::test]
-async fn a_body_cut_in_the_middle_is_counted_and_the_server_lives() {
+async fn a_truncated_body_is_counted_and_the_server_survives() {
     let server = Running::start().await;
     let mut caller = server.caller().await;
     caller.send(&header("/validate", ALLOWED.len())).await;
@@ -189,7 +188,7 @@ async fn a_body_cut_in_the_middle_is_counted_and_the_server_lives() {
 }
 
 #[tokio::test]
-async fn broken_chunks_are_400_and_end_the_connection() {
+async fn broken_chunks_get_400_and_close_the_connection() {
     let server = Running::start().await;
     let mut caller = server.caller().await;
     let head = header("/validate", 1).replace("content-length: 1", "transfer-encoding: chunked");
@@ -200,7 +199,7 @@ async fn broken_chunks_are_400_and_end_the_connection() {
 }
 
 #[tokio::test]
-async fn a_header_past_its_limit_is_431() {
+async fn a_header_beyond_the_limit_gets_431() {
     let server = Running::start().await;
     let mut caller = server.caller().await;
     let long = "a".repeat(70 * 1024);
@@ -215,4 +214,39 @@ async fn a_review_with_five_thousand_allocations_is_answered() {
     let reply = server.caller().await.post("/validate?timeout=10s", &large).await;
     assert_eq!(reply.json()["response"]["allowed"], true, "{}", reply.text);
     assert_eq!(server.metric("ippool_webhook_request_bytes_sum").await, large.len() as f64);
+}
+
+#[tokio::test]
+async fn a_request_without_exactly_one_host_gets_400() {
+    let server = Running::start().await;
+    for (host, status) in [("", 400), ("host: a\r\nhost: a\r\n", 400), ("host: localhost\r\n", 200)] {
+        let head = header("/validate", ALLOWED.len()).replace("host: localhost\r\n", host);
+        let mut caller = server.caller().await;
+        caller.send(&(head + ALLOWED)).await;
+        assert_eq!(caller.answer().await.status, status, "{host:?}");
+        let mut admin = Caller(TcpStream::connect(server.admin).await.unwrap());
+        admin.send(&format!("GET /livez HTTP/1.1\r\n{host}\r\n")).await;
+        assert_eq!(admin.answer().await.status, status, "{host:?}");
+    }
+    assert_eq!(server.rejected("host").await, 2.0);
+}
+
+#[tokio::test]
+async fn a_bare_cr_in_a_header_is_rejected_and_a_bare_lf_is_accepted() {
+    let server = Running::start().await;
+    let head = header("/validate", ALLOWED.len());
+    for wrong in [
+        head.replacen("\r\n", "\r", 1),
+        head.replacen("localhost\r\n", "localhost\r", 1),
+        head.replacen("localhost", "local\rhost", 1),
+        head.replacen("host: ", "x: a\rhost: ", 1),
+    ] {
+        let mut caller = server.caller().await;
+        caller.send(&(wrong.clone() + ALLOWED)).await;
+        let reply = caller.try_answer().await;
+        assert!(reply.is_none_or(|reply| reply.status == 400), "{wrong:?}");
+    }
+    let mut caller = server.caller().await;
+    caller.send(&(head.replace("\r\n", "\n") + ALLOWED)).await;
+    assert_eq!(caller.answer().await.status, 200);
 }

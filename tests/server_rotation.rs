@@ -1,9 +1,6 @@
-//! The serving certificate changes as the kubelet changes it: a symlink beside the files is swapped.
+//! The serving certificate is replaced as the kubelet does it: a symlink beside the files is swapped.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "common/server.rs"]
-mod server;
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -14,10 +11,12 @@ use ippool_webhook::admission::respond;
 use ippool_webhook::server::Certificates;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use server::{ALLOWED, Ca, Pair, Running, client, connect, quick, soon};
+use testkit::client::{client, connect, soon};
+use testkit::pki::{Ca, Pair};
+use testkit::server::{ALLOWED, Running, quick};
 
 const RELOADED: &str = "ippool_webhook_certificate_reloads_total{outcome=\"success\"}";
-const REFUSED: &str = "ippool_webhook_certificate_reloads_total{outcome=\"failure\"}";
+const FAILED: &str = "ippool_webhook_certificate_reloads_total{outcome=\"failure\"}";
 
 /// A Secret volume: `tls.crt -> ..data/tls.crt`, `..data -> ..1`.
 struct Volume {
@@ -55,10 +54,10 @@ impl Volume {
     }
 
     async fn serve(&self, ca: &Ca) -> Running {
-        self.serve_looking_every(Duration::from_millis(1), ca).await
+        self.serve_polling(Duration::from_millis(1), ca).await
     }
 
-    async fn serve_looking_every(&self, interval: Duration, ca: &Ca) -> Running {
+    async fn serve_polling(&self, interval: Duration, ca: &Ca) -> Running {
         serve_files(self.path("tls.crt"), self.path("tls.key"), interval, ca).await
     }
 }
@@ -70,10 +69,10 @@ async fn serve_files(cert: PathBuf, key: PathBuf, interval: Duration, ca: &Ca) -
     Running::start_tls(config, Arc::new(respond), &ca.pem, Arc::new(certificates)).await
 }
 
-/// Longer than any test: nobody looks unless told.
+/// Longer than any test, so that only events cause a reload.
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// The certificate a new connection is shown.
+/// The certificate that a new connection gets.
 async fn served(server: &Running) -> CertificateDer<'static> {
     let stream = soon(connect(server.address, client(&server.ca, None))).await.unwrap();
     stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
@@ -85,8 +84,8 @@ async fn until_served(server: &Running, pair: &Pair) {
 }
 
 #[tokio::test]
-async fn a_rotated_certificate_is_served_each_time() {
-    let ca = Ca::new();
+async fn every_rotated_certificate_is_served() {
+    let ca = Ca::root();
     let mut volume = Volume::new(&ca.pair("first"));
     let server = volume.serve(&ca).await;
     let mut early = server.caller().await;
@@ -96,26 +95,26 @@ async fn a_rotated_certificate_is_served_each_time() {
         until_served(&server, &pair).await;
         assert_eq!(server.metric(RELOADED).await, turn);
     }
-    assert_eq!(server.metric(REFUSED).await, 0.0);
+    assert_eq!(server.metric(FAILED).await, 0.0);
     assert_eq!(early.post("/validate", ALLOWED).await.status, 200, "connections outlive a rotation");
 }
 
 #[tokio::test]
-async fn each_swap_of_a_secret_volume_is_noticed_at_once_and_not_only_the_first() {
-    let ca = Ca::new();
+async fn every_swap_of_a_secret_volume_is_noticed_at_once() {
+    let ca = Ca::root();
     let mut volume = Volume::new(&ca.pair("first"));
-    let server = volume.serve_looking_every(NEVER, &ca).await;
+    let server = volume.serve_polling(NEVER, &ca).await;
     for name in ["second", "third", "fourth", "fifth"] {
         let pair = ca.pair(name);
         volume.swap(&pair.cert, &pair.key);
         until_served(&server, &pair).await;
     }
-    assert_eq!(server.metric(REFUSED).await, 0.0);
+    assert_eq!(server.metric(FAILED).await, 0.0);
 }
 
 #[tokio::test]
-async fn two_files_written_one_after_the_other_are_one_change() {
-    let ca = Ca::new();
+async fn files_written_one_after_the_other_are_served_as_a_pair() {
+    let ca = Ca::root();
     let (first, second) = (ca.pair("first"), ca.pair("second"));
     let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [cert, key] = [directories[0].path().join("cert.pem"), directories[1].path().join("key.pem")];
@@ -128,8 +127,8 @@ async fn two_files_written_one_after_the_other_are_one_change() {
 }
 
 #[tokio::test]
-async fn a_change_that_no_event_tells_of_is_found_by_looking() {
-    let ca = Ca::new();
+async fn a_change_without_an_event_is_found_by_polling() {
+    let ca = Ca::root();
     let (first, second) = (ca.pair("first"), ca.pair("second"));
     let (elsewhere, directory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let [cert, key] = ["tls.crt", "tls.key"].map(|name| {
@@ -147,8 +146,8 @@ async fn a_change_that_no_event_tells_of_is_found_by_looking() {
 }
 
 #[tokio::test]
-async fn a_directory_that_was_replaced_is_watched_anew() {
-    let ca = Ca::new();
+async fn a_replaced_directory_is_watched_again() {
+    let ca = Ca::root();
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("tls");
     let fill = |name: &str| {
@@ -169,12 +168,12 @@ async fn a_directory_that_was_replaced_is_watched_anew() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_expires_while_it_is_served_turns_unready_until_a_good_one_comes() {
-    let ca = Ca::new();
-    let soon_over = std::time::SystemTime::now() + Duration::from_secs(3);
-    let mut volume = Volume::new(&ca.pair_with("brief", |params| params.not_after = soon_over.into()));
+async fn readiness_is_off_from_expiry_until_a_valid_certificate_is_read() {
+    let ca = Ca::root();
+    let expiry = std::time::SystemTime::now() + Duration::from_secs(3);
+    let mut volume = Volume::new(&ca.pair_with("brief", |params| params.not_after = expiry.into()));
     let server = volume.serve(&ca).await;
-    assert_eq!(server.admin("/readyz").await.0, 200, "it has some seconds left");
+    assert_eq!(server.admin("/readyz").await.0, 200, "it is valid for some seconds");
     soon(async { while server.admin("/readyz").await.0 == 200 {} }).await;
     let (status, why) = server.admin("/readyz").await;
     assert_eq!((status, why.contains("certificate expired at")), (503, true), "{why}");
@@ -185,60 +184,60 @@ async fn a_certificate_that_expires_while_it_is_served_turns_unready_until_a_goo
 }
 
 #[tokio::test]
-async fn a_broken_pair_keeps_the_last_good_one() {
-    let ca = Ca::new();
+async fn an_unusable_pair_leaves_the_last_good_one_in_use() {
+    let ca = Ca::root();
     let (first, second) = (ca.pair("first"), ca.pair("second"));
     let mut volume = Volume::new(&first);
     let server = volume.serve(&ca).await;
     let broken = [(&*second.cert, &*first.key), (&*second.cert, "no key"), ("", &*second.key)];
     for (turn, (cert, key)) in (1..).zip(broken) {
         volume.swap(cert, key);
-        server.until_metric(REFUSED, f64::from(turn)).await;
+        server.until_metric(FAILED, f64::from(turn)).await;
         until_served(&server, &first).await;
-        assert_eq!(server.admin("/readyz").await.0, 200, "what is served is still good");
+        assert_eq!(server.admin("/readyz").await.0, 200, "the certificate in use is still valid");
     }
     volume.swap(&second.cert, &second.key);
     until_served(&server, &second).await;
     assert_eq!(server.metric(RELOADED).await, 1.0);
-    assert_eq!(server.metric(REFUSED).await, 3.0, "each broken pair is counted once, not at every look");
+    assert_eq!(server.metric(FAILED).await, 3.0, "each broken pair is counted once, not at every poll");
 }
 
 #[tokio::test]
-async fn a_valid_certificate_does_not_give_way_to_one_that_is_not() {
-    let ca = Ca::new();
+async fn an_expired_certificate_does_not_replace_a_valid_one() {
+    let ca = Ca::root();
     let first = ca.pair("first");
     let mut volume = Volume::new(&first);
     let server = volume.serve(&ca).await;
     let future = ca.pair_with("future", |params| params.not_before = rcgen::date_time_ymd(2090, 1, 1));
     for (turn, pair) in (1..).zip([ca.expired_pair(), future]) {
         volume.swap(&pair.cert, &pair.key);
-        server.until_metric(REFUSED, f64::from(turn)).await;
+        server.until_metric(FAILED, f64::from(turn)).await;
         until_served(&server, &first).await;
-        assert_eq!(server.admin("/readyz").await.0, 200, "what is served is still good");
+        assert_eq!(server.admin("/readyz").await.0, 200, "the certificate in use is still valid");
     }
 }
 
 #[tokio::test]
-async fn a_certificate_whose_time_has_not_come_is_served_when_it_has() {
-    let ca = Ca::new();
+async fn a_certificate_that_is_not_yet_valid_is_served_once_it_is() {
+    let ca = Ca::root();
     let mut volume = Volume::new(&ca.pair("first"));
     let server = volume.serve(&ca).await;
     let begins = std::time::SystemTime::now() + Duration::from_secs(2);
     let second = ca.pair_with("second", |params| params.not_before = begins.into());
     volume.swap(&second.cert, &second.key);
-    server.until_metric(REFUSED, 1.0).await;
+    server.until_metric(FAILED, 1.0).await;
     server.until_metric(RELOADED, 1.0).await;
     until_served(&server, &second).await;
 }
 
 #[tokio::test]
-async fn files_that_vanish_for_a_while_do_no_harm() {
-    let ca = Ca::new();
+async fn the_certificate_stays_in_use_while_its_files_are_missing() {
+    let ca = Ca::root();
     let first = ca.pair("first");
     let mut volume = Volume::new(&first);
     let server = volume.serve(&ca).await;
     std::fs::remove_file(volume.path("..data")).unwrap();
-    server.until_metric(REFUSED, 1.0).await;
+    server.until_metric(FAILED, 1.0).await;
     until_served(&server, &first).await;
     let second = ca.pair("second");
     volume.swap(&second.cert, &second.key);
@@ -246,9 +245,9 @@ async fn files_that_vanish_for_a_while_do_no_harm() {
 }
 
 #[tokio::test]
-async fn the_expiry_in_use_is_a_metric() {
+async fn a_metric_shows_the_expiry_of_the_certificate_in_use() {
     const EXPIRY: &str = "ippool_webhook_certificate_expiry_timestamp_seconds";
-    let ca = Ca::new();
+    let ca = Ca::root();
     let until = |year| {
         move |params: &mut rcgen::CertificateParams| params.not_after = rcgen::date_time_ymd(year, 1, 1)
     };
@@ -261,8 +260,8 @@ async fn the_expiry_in_use_is_a_metric() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_not_ready_but_alive_until_a_good_one_comes() {
-    let ca = Ca::new();
+async fn with_an_expired_certificate_at_start_it_is_live_but_not_ready() {
+    let ca = Ca::root();
     let mut volume = Volume::new(&ca.expired_pair());
     let server = volume.serve(&ca).await;
     let (status, why) = server.admin("/readyz").await;
@@ -275,8 +274,8 @@ async fn an_expired_certificate_is_not_ready_but_alive_until_a_good_one_comes() 
 }
 
 #[tokio::test]
-async fn a_certificate_of_the_future_is_not_ready() {
-    let ca = Ca::new();
+async fn with_a_certificate_that_is_not_yet_valid_it_is_not_ready() {
+    let ca = Ca::root();
     let volume =
         Volume::new(&ca.pair_with("future", |params| params.not_before = rcgen::date_time_ymd(2090, 1, 1)));
     let server = volume.serve(&ca).await;

@@ -1,38 +1,36 @@
-//! How the server ends: not ready at once, serving on, what is under way finished, and then gone.
+//! Shutdown: not ready at once but still serving, then closed once the requests in progress are finished.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "common/server.rs"]
-mod server;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ippool_webhook::admission::respond;
-use server::{ALLOWED, Gate, PATIENCE, Running, header, quick, soon};
+use testkit::client::{PATIENCE, header, soon};
+use testkit::server::{ALLOWED, Gate, Running, quick};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// A server that takes as long to leave as a test needs to look at it.
-async fn leaving() -> Running {
+/// A server that drains for as long as the test takes.
+async fn draining() -> Running {
     let mut config = quick();
     config.shutdown_delay = PATIENCE;
     let server = Running::start_with(config, Arc::new(respond)).await;
-    server.leave();
+    server.shut_down();
     soon(async { while server.admin("/readyz").await.0 == 200 {} }).await;
     server
 }
 
 #[tokio::test]
-async fn from_the_signal_on_it_is_not_ready_but_alive() {
-    let server = leaving().await;
+async fn while_draining_it_is_live_but_not_ready() {
+    let server = draining().await;
     assert_eq!(server.admin("/readyz").await, (503, "shutting down\n".to_owned()));
     assert_eq!(server.admin("/livez").await.0, 200);
 }
 
 #[tokio::test]
-async fn while_it_leaves_new_connections_are_served_and_sent_elsewhere() {
-    let server = leaving().await;
+async fn while_draining_new_connections_are_served_once_and_closed() {
+    let server = draining().await;
     for path in ["/validate", "/nowhere"] {
         let mut caller = server.caller().await;
         let reply = caller.post(path, ALLOWED).await;
@@ -42,78 +40,78 @@ async fn while_it_leaves_new_connections_are_served_and_sent_elsewhere() {
 }
 
 #[tokio::test]
-async fn what_is_under_way_is_finished_and_what_is_idle_is_closed() {
+async fn when_closed_requests_in_progress_finish_and_idle_ones_close() {
     let gate = Gate::closed();
     let mut config = quick();
     config.limits.inline_bytes = 0;
-    let server = Running::start_with(config, gate.review()).await;
+    let server = Running::start_with(config, gate.evaluate()).await;
     let (mut idle, mut busy) = (server.caller().await, server.caller().await);
     busy.send(&(header("/validate", ALLOWED.len()) + ALLOWED)).await;
     gate.entered().await;
     let address = server.address;
-    server.leave();
+    server.shut_down();
     assert!(idle.is_cut().await);
     soon(async { while TcpStream::connect(address).await.is_ok() {} }).await;
     gate.open();
     let reply = busy.answer().await;
     assert_eq!(reply.status, 200);
     assert!(reply.closes());
-    server.left().await;
+    server.ended().await;
 }
 
 #[tokio::test]
-async fn a_body_that_is_still_coming_is_waited_for() {
+async fn a_body_that_is_still_arriving_is_read_to_its_end() {
     let server = Running::start().await;
     let mut caller = server.caller().await;
     caller.send(&header("/validate", ALLOWED.len())).await;
     caller.send(&ALLOWED[..100]).await;
     server.until_metric("ippool_webhook_in_flight_bytes", 100.0).await;
     let address = server.address;
-    server.leave();
+    server.shut_down();
     soon(async { while TcpStream::connect(address).await.is_ok() {} }).await;
     caller.send(&ALLOWED[100..]).await;
     assert_eq!(caller.answer().await.status, 200);
-    server.left().await;
+    server.ended().await;
 }
 
 #[tokio::test]
-async fn what_does_not_finish_is_dropped_in_the_end() {
+async fn a_request_that_does_not_finish_is_dropped_after_the_bound() {
     let gate = Gate::closed();
     let mut config = quick();
     config.limits.inline_bytes = 0;
     config.limits.drain = Duration::from_millis(200);
-    let server = Running::start_with(config, gate.review()).await;
+    let server = Running::start_with(config, gate.evaluate()).await;
     let mut caller = server.caller().await;
     caller.send(&(header("/validate", ALLOWED.len()) + ALLOWED)).await;
     gate.entered().await;
     let started = Instant::now();
-    server.leave();
-    server.left().await;
+    server.shut_down();
+    server.ended().await;
     assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
     assert!(caller.is_cut().await);
 }
 
 #[tokio::test]
-async fn a_handshake_that_stalls_does_not_hold_up_the_end() {
+async fn a_stalled_handshake_does_not_delay_the_shutdown() {
     let server = Running::start().await;
     let stalled = TcpStream::connect(server.address).await.unwrap();
     server.until_metric("ippool_webhook_connections{listener=\"webhook\",state=\"handshake\"}", 1.0).await;
     let started = Instant::now();
-    server.leave();
-    server.left().await;
+    server.shut_down();
+    server.ended().await;
     assert!(started.elapsed() < PATIENCE / 4, "{:?}", started.elapsed());
     drop(stalled);
 }
 
 #[tokio::test]
-async fn a_header_that_stalls_holds_up_the_end_no_longer_than_a_header_may() {
+async fn a_stalled_header_delays_the_shutdown_by_its_bound_at_most() {
     let mut config = quick();
     config.limits.header = Duration::from_millis(300);
     let server = Running::start_with(config, Arc::new(respond)).await;
     let mut caller = server.caller().await;
     caller.send("POST /val").await;
     let started = Instant::now();
-    server.leave();
-    server.left().await;
+    server.shut_down();
+    server.ended().await;
     assert!(started.elapsed() < PATIENCE / 4, "{:?}", started.elapsed());
 }

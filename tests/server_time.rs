@@ -1,16 +1,14 @@
-//! Nothing hangs: every silence has its bound, and the one between two requests is a long one.
+//! Timeouts: every silence has its bound, and the bound between two requests is long.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "common/server.rs"]
-mod server;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ippool_webhook::admission::respond;
 use ippool_webhook::server::{Config, Limits};
-use server::{ALLOWED, Caller, Gate, Running, header, quick};
+use testkit::client::{Caller, header};
+use testkit::server::{ALLOWED, Gate, Running, quick};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -24,7 +22,7 @@ async fn with_limits(change: impl FnOnce(&mut Limits)) -> Running {
 }
 
 #[tokio::test]
-async fn a_stalled_handshake_is_cut_off() {
+async fn a_stalled_handshake_is_closed() {
     let server = with_limits(|limits| limits.handshake = SHORT).await;
     let started = Instant::now();
     assert!(Caller(TcpStream::connect(server.address).await.unwrap()).is_cut().await);
@@ -33,17 +31,20 @@ async fn a_stalled_handshake_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_stalled_header_is_cut_off() {
+async fn a_stalled_header_is_closed() {
     let server = with_limits(|limits| limits.header = SHORT).await;
     let mut caller = server.caller().await;
     caller.send("POST /validate HTTP/1.1\r\nhost: local").await;
     let started = Instant::now();
     assert!(caller.is_cut().await);
-    assert!(started.elapsed() < server::PATIENCE / 2, "by the bound of a header, not of an idle connection");
+    assert!(
+        started.elapsed() < testkit::client::PATIENCE / 2,
+        "by the bound of a header, not of an idle connection"
+    );
 }
 
 #[tokio::test]
-async fn a_header_that_trickles_is_cut_off() {
+async fn a_header_that_arrives_byte_by_byte_is_closed() {
     let server = with_limits(|limits| limits.header = SHORT).await;
     let mut caller = server.caller().await;
     caller.send("POST /validate HTTP/1.1\r\nx: ").await;
@@ -62,11 +63,11 @@ async fn a_header_that_trickles_is_cut_off() {
             _ = tokio::io::AsyncReadExt::read(&mut read, &mut byte) => {}
         }
     };
-    server::soon(cut).await;
+    testkit::client::soon(cut).await;
 }
 
 #[tokio::test]
-async fn a_second_header_that_stalls_is_cut_off_too() {
+async fn a_stalled_header_of_a_second_request_is_closed() {
     let server = with_limits(|limits| limits.header = SHORT).await;
     let mut caller = server.caller().await;
     assert_eq!(caller.post("/validate", ALLOWED).await.status, 200);
@@ -75,7 +76,7 @@ async fn a_second_header_that_stalls_is_cut_off_too() {
 }
 
 #[tokio::test]
-async fn silence_between_requests_is_no_stalled_header() {
+async fn silence_between_requests_is_not_a_stalled_header() {
     let server = with_limits(|limits| limits.header = SHORT).await;
     let mut caller = server.caller().await;
     for _ in 0..2 {
@@ -96,13 +97,13 @@ async fn an_idle_connection_is_closed_after_its_bound_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_caller_that_never_asks_is_cut_off() {
+async fn a_connection_without_any_request_is_closed() {
     let server = with_limits(|limits| limits.idle = SHORT).await;
     assert!(server.caller().await.is_cut().await);
 }
 
 #[tokio::test]
-async fn a_stalled_body_is_408_and_ends_the_connection() {
+async fn a_stalled_body_gets_408_and_closes_the_connection() {
     let server = with_limits(|limits| limits.body = SHORT).await;
     let mut caller = server.caller().await;
     caller.send(&header("/validate", ALLOWED.len())).await;
@@ -116,7 +117,7 @@ async fn a_stalled_body_is_408_and_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_refused_body_that_stalls_is_not_waited_for_long() {
+async fn a_stalled_body_of_a_rejected_request_is_abandoned_soon() {
     let server = with_limits(|limits| limits.discard = SHORT).await;
     let mut caller = server.caller().await;
     caller.send(&header("/nowhere", 1000)).await;
@@ -126,11 +127,11 @@ async fn a_refused_body_that_stalls_is_not_waited_for_long() {
 }
 
 #[tokio::test]
-async fn a_review_past_the_apiservers_patience_is_504() {
+async fn a_review_beyond_the_timeout_of_the_apiserver_gets_504() {
     let gate = Gate::closed();
     let mut config = quick();
     config.limits.inline_bytes = 0;
-    let server = Running::start_with(config, gate.review()).await;
+    let server = Running::start_with(config, gate.evaluate()).await;
     let reply = server.caller().await.post("/validate?timeout=800ms", ALLOWED).await;
     let message = reply.assert_status(504, "Timeout");
     assert!(message.contains("?timeout=0.8s less 500 ms"), "{message}");
@@ -138,16 +139,19 @@ async fn a_review_past_the_apiservers_patience_is_504() {
 }
 
 #[tokio::test]
-async fn a_review_past_the_servers_own_bound_is_504() {
+async fn a_review_beyond_the_limit_of_the_server_gets_504() {
     let gate = Gate::closed();
     let mut config = quick();
     config.limits.inline_bytes = 0;
     config.limits.review = SHORT;
-    let server = Running::start_with(config, gate.review()).await;
+    let server = Running::start_with(config, gate.evaluate()).await;
     let message =
         server.caller().await.post("/mutate?timeout=30s", ALLOWED).await.assert_status(504, "Timeout");
-    assert!(message.contains("within the 0.3 s the server allows itself"), "{message}");
-    assert!(server.metric("ippool_webhook_in_flight_bytes").await > 0.0, "what still computes is still held");
+    assert!(message.contains("within 0.3 s, the limit of the server"), "{message}");
+    assert!(
+        server.metric("ippool_webhook_in_flight_bytes").await > 0.0,
+        "a review that still runs holds its memory"
+    );
     gate.open();
     server.until_metric("ippool_webhook_in_flight_bytes", 0.0).await;
 }

@@ -1,16 +1,14 @@
-//! TLS: protocols and versions.
+//! TLS versions and ALPN.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "common/server.rs"]
-mod server;
 
 use std::sync::Arc;
 
 use ippool_webhook::admission::respond;
 use ippool_webhook::server::TlsVersion;
 use rustls::ClientConfig;
-use server::{ALLOWED, Running, client, client_of, quick};
+use testkit::client::{client, client_of};
+use testkit::server::{ALLOWED, Running, quick};
 
 fn offering(ca: &str, protocols: &[&[u8]]) -> ClientConfig {
     let mut config = client(ca, None);
@@ -19,7 +17,7 @@ fn offering(ca: &str, protocols: &[&[u8]]) -> ClientConfig {
 }
 
 #[tokio::test]
-async fn http_1_1_is_spoken_with_those_who_offer_it_or_nothing() {
+async fn http_1_1_is_negotiated_when_it_or_nothing_is_offered() {
     let server = Running::start().await;
     for (offered, settled) in [(&[&b"http/1.1"[..]][..], Some(&b"http/1.1"[..])), (&[], None)] {
         let mut caller = server.caller_with(offering(&server.ca, offered)).await.unwrap();
@@ -29,7 +27,7 @@ async fn http_1_1_is_spoken_with_those_who_offer_it_or_nothing() {
 }
 
 #[tokio::test]
-async fn a_caller_that_prefers_http_2_is_given_http_1_1() {
+async fn a_client_that_prefers_http_2_gets_http_1_1() {
     let server = Running::start().await;
     let mut caller = server.caller_with(offering(&server.ca, &[b"h2", b"http/1.1"])).await.unwrap();
     assert_eq!(caller.0.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
@@ -37,13 +35,13 @@ async fn a_caller_that_prefers_http_2_is_given_http_1_1() {
 }
 
 #[tokio::test]
-async fn a_caller_that_speaks_only_http_2_is_refused() {
+async fn a_client_that_offers_only_http_2_is_rejected() {
     let server = Running::start().await;
     assert!(server.caller_with(offering(&server.ca, &[b"h2"])).await.is_err());
 }
 
 #[tokio::test]
-async fn tls_1_2_is_spoken_only_when_asked_for() {
+async fn tls_1_2_is_accepted_only_if_it_is_the_minimum() {
     for (min_version, works) in [(TlsVersion::V1_3, false), (TlsVersion::V1_2, true)] {
         let mut config = quick();
         config.tls.min_version = min_version;

@@ -3,7 +3,7 @@
 use ippool_webhook::admission::Endpoint;
 use serde_json::Value;
 
-use crate::common::review::{causes, patch, warnings};
+use testkit::review::{causes, patch, warnings};
 
 /// How many causes or warnings an answer lists at most: twenty, and a line with the number left out.
 const MAX_LISTED: usize = 21;

@@ -9,11 +9,6 @@ mod address;
 #[allow(dead_code)]
 #[path = "../../tests/apply/clients.rs"]
 mod clients;
-#[path = "../../tests/common"]
-mod common {
-    #[allow(dead_code)]
-    pub mod review;
-}
 #[allow(dead_code)]
 #[path = "../../tests/apply/networks.rs"]
 mod networks;

@@ -6,7 +6,7 @@ use ippool_webhook::finding::{Denies, Severity};
 use ippool_webhook::kinds;
 use serde_json::{Map, Value, json};
 
-use crate::common::review::{PERSON, ROBOT, WHEREABOUTS};
+use testkit::review::{PERSON, ROBOT, WHEREABOUTS};
 
 /// What a target is given.
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::address::{base, entries, network, range_of};
 use crate::answers;
-use crate::common::review::{PERSON, ROBOT, UID, WHEREABOUTS, causes, patch, review};
 use crate::pair::Pair;
+use testkit::review::{PERSON, ROBOT, UID, WHEREABOUTS, causes, patch, review};
 
 /// Holds every request that can be made of the pair to the guarantees.
 pub fn check(pair: &Pair) {

@@ -1,74 +1,63 @@
-//! What is logged of a request: one line, once, at the boundary; never an object or a body.
+//! The log on stderr: its format, its level and its start.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+mod writer;
 
-use axum::http::request::Parts;
-use tracing::{debug, info, warn};
+use std::io::{self, IsTerminal};
 
-use super::rejection::Rejection;
-use crate::admission::{Endpoint, Outcome, ReviewRecord};
-use crate::text;
+use anyhow::Context;
+use clap::ValueEnum;
+use tracing::Level;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
-/// The longest stretch of a request's own text in a log line, in bytes as it is written: names have at most 253. Five
-/// of them and the rest stay below the 4 KiB of a line, also where JSON needs two bytes for one.
-const MAX_TEXT_BYTES: usize = 256;
+pub use writer::{DROPPED_LINES, FlushGuard};
 
-/// An answered review. What was allowed without a word is of interest only when somebody looks for it.
-pub fn reviewed(endpoint: Endpoint, summary: &ReviewRecord, took: Duration) {
-    let rules: BTreeSet<_> = summary.findings.iter().map(|count| count.rule.id).collect();
-    let rules = rules.into_iter().collect::<Vec<_>>().join(",");
-    macro_rules! line {
-        ($level:ident) => {
-            $level!(
-                uid = clipped(&summary.uid),
-                endpoint = endpoint.as_str(),
-                operation = summary.operation.as_str(),
-                user = clipped(&summary.username),
-                trusted = summary.trusted,
-                namespace = clipped(&summary.namespace),
-                name = clipped(&summary.name),
-                dry_run = summary.dry_run,
-                outcome = summary.outcome.as_str(),
-                rules,
-                findings = summary.findings.iter().map(|count| count.findings).sum::<usize>(),
-                would_deny = summary.would_deny,
-                duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
-                "reviewed"
-            )
-        };
+/// The log format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+pub fn level(text: &str) -> Result<String, String> {
+    let remedy = "write error, warn, info, debug or trace, or PART=LEVEL for parts of the program";
+    // A bare word that is not a level would name a part, and everything else would be silent.
+    let unknown = |part: &&str| !part.contains('=') && part.parse::<LevelFilter>().is_err();
+    if let Some(part) = text.split(',').find(unknown) {
+        return Err(format!("{part:?} is not a level; {remedy}"));
     }
-    if summary.outcome == Outcome::Allowed && summary.findings.is_empty() {
-        line!(debug);
-    } else {
-        line!(info);
+    text.parse::<Targets>().map_err(|error| format!("{error}; {remedy}"))?;
+    Ok(text.to_owned())
+}
+
+/// Starts the log. It goes to stderr, since stdout is for what a person asked to see.
+pub fn start(format: LogFormat, level: &str) -> anyhow::Result<FlushGuard> {
+    let filter: Targets = directives(level).parse().context("--log-level")?;
+    let json = format == LogFormat::Json;
+    let (writer, flush) = writer::LogWriter::new(io::stderr(), json);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal());
+    let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .try_init()
+        .context("the log cannot start")?;
+    // The default hook writes to stderr itself and blocks on a slow reader. The handler logs the panic message.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a panic; this is a bug");
+    }));
+    Ok(flush)
+}
+
+/// A bare level is that level for this program only: its libraries log every frame at `debug`.
+fn directives(level: &str) -> String {
+    match level.parse::<Level>() {
+        Ok(level) => format!("warn,ippool_webhook={level}"),
+        Err(_) => level.to_owned(),
     }
-}
-
-/// A service account that is not trusted wrote as the CNI plugin does: both places that have to know it.
-pub fn untrusted_plugin_write(summary: &ReviewRecord) {
-    warn!(
-        uid = clipped(&summary.uid),
-        user = clipped(&summary.username),
-        namespace = clipped(&summary.namespace),
-        name = clipped(&summary.name),
-        "a service account that is not trusted writes as the CNI plugin does; if it is that of whereabouts, add the user \
-         to trustedWriters of the policy and to the matchConditions of the webhooks"
-    );
-}
-
-/// A request that was turned away.
-pub fn rejected(rejection: &Rejection, head: &Parts) {
-    warn!(
-        method = clipped(head.method.as_str()),
-        path = clipped(head.uri.path()),
-        status = rejection.status.as_u16(),
-        reason = rejection.reason,
-        why = rejection.message,
-        "rejected"
-    );
-}
-
-fn clipped(text: &str) -> String {
-    text::shortened(text, MAX_TEXT_BYTES)
 }

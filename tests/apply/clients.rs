@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::address::entries;
-use crate::common::review::PERSON;
 use crate::owners;
 use crate::store::{Outcome, Store, Writer};
 use crate::three_way::{three_way, two_way};
+use testkit::review::PERSON;
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 const CLIENT_SIDE: Writer = Writer { user: PERSON, manager: "kubectl-client-side-apply" };

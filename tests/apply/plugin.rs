@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::address::{address_in, base, entries, network, range_of};
-use crate::common::review::WHEREABOUTS;
 use crate::store::{Store, Writer};
+use testkit::review::WHEREABOUTS;
 
 const PLUGIN: Writer = Writer { user: WHEREABOUTS, manager: "whereabouts" };
 

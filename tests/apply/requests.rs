@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::address::{address_in, base, entries, range_of};
-use crate::common::review::{PERSON, ROBOT, WHEREABOUTS, ask_under, causes, patch, review};
 use crate::manifests::{any_entries, any_network, any_policy, any_range};
 use crate::networks::Network;
 use crate::sequences::runner;
 use crate::store::{Store, Writer};
+use testkit::review::{PERSON, ROBOT, WHEREABOUTS, ask_under, causes, patch, review};
 
 const CASES: u32 = 1_000;
 

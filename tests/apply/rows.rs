@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use crate::address::{address, address_in};
 use crate::clients::Client::{self, Apply, Forced, Helm, ServerSide};
 use crate::clients::Release;
-use crate::common::review::PERSON;
 use crate::plugin::Plugin;
 use crate::store::{Outcome, Store, Writer};
+use testkit::review::PERSON;
 
 const CLIENTS: [Client; 4] = [Apply, ServerSide, Forced, Helm];
 const EDITOR: Writer = Writer { user: PERSON, manager: "kubectl-edit" };

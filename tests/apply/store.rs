@@ -6,8 +6,8 @@ use ippool_webhook::admission::Endpoint;
 use ippool_webhook::policy::Policy;
 use serde_json::{Value, json};
 
-use crate::common::review::{WHEREABOUTS, ask_under, causes, patch, review, warnings};
 use crate::owners::{self, Fields, Owners};
+use testkit::review::{WHEREABOUTS, ask_under, causes, patch, review, warnings};
 
 /// What became of a write.
 #[derive(Clone, Debug, PartialEq)]

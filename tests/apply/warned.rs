@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::common::review::PERSON;
 use crate::networks::NETWORKS;
 use crate::store::{Outcome, Store, Writer};
+use testkit::review::PERSON;
 
 const EDITOR: Writer = Writer { user: PERSON, manager: "kubectl-edit" };
 

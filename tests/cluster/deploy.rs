@@ -39,7 +39,7 @@ fn every_object_is_accepted_by_the_apiserver_without_a_warning() {
         }
         let issued = matches!(*overlay, "cert-manager" | "observe-cni");
         assert_eq!(foreign.len(), if issued { 4 } else { 0 }, "{overlay}");
-        // The CRDs of cert-manager are not here; what can be said without them is in `tests/deploy.rs`.
+        // The CRDs of cert-manager are not here; what can be said without them is in `tests/deploy`.
         for object in foreign {
             let ran = tried(plane(), &object);
             assert!(ran.stderr.contains("no matches for kind"), "{overlay}: {}", ran.stderr);

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::server::connect;
+use testkit::client::connect;
 
 /// What came back, or why nothing did.
 pub type Answer = Result<(u16, String), String>;

@@ -2,9 +2,6 @@
 //! the webhook registered as `deploy/` registers it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "../common/server.rs"]
-mod server;
-
 mod http;
 mod numbers;
 mod plane;

@@ -13,8 +13,9 @@ use tempfile::TempDir;
 
 use super::http::{self, exchange};
 use super::process::{Leashed, Ran, awaited, command};
-use super::server::{Ca, Pair, client};
 use super::tools::tools;
+use testkit::client::client;
+use testkit::pki::{Ca, Pair};
 
 /// Starts before a port that is taken counts as a failure.
 const ATTEMPTS: usize = 3;
@@ -78,7 +79,7 @@ impl Plane {
     fn start_in(scratch: &Path, more: More<'_>) -> Result<Self, String> {
         let _ = std::fs::remove_dir_all(scratch);
         std::fs::create_dir_all(scratch.join("tmp")).unwrap();
-        let authority = Ca::new();
+        let authority = Ca::root();
         let admin = write_secrets(scratch, &authority);
         let (address, store) = (free(), format!("http://{}", free()));
         let data = tempfile::tempdir_in(scratch).unwrap();

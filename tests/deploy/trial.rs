@@ -7,7 +7,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
 
-use super::pki::Ca;
+use testkit::pki::Ca;
 
 /// A running program, killed when it is dropped.
 pub struct Serving {
@@ -23,7 +23,7 @@ impl Serving {
     pub fn with(arguments: &Value, policy: &Path) -> Self {
         let mounts = tempfile::tempdir().unwrap();
         let at = |path: &str| mounts.path().join(path);
-        let pair = Ca::new().pair("localhost");
+        let pair = Ca::root().pair("localhost");
         std::fs::create_dir_all(at("tls")).unwrap();
         std::fs::create_dir_all(at("policy")).unwrap();
         std::fs::write(at("tls/tls.crt"), pair.cert).unwrap();

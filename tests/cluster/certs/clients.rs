@@ -16,8 +16,9 @@ use super::volume::Volume;
 use crate::http::exchange_with;
 use crate::plane::{Plane, for_client, get};
 use crate::process::awaited;
-use crate::server::{Ca, Pair, client};
 use crate::writer::{Ends, Writer};
+use testkit::client::client;
+use testkit::pki::{Ca, Pair};
 
 /// What kubeadm's apiserver shows, and the component `client-certificates` asks for.
 const CLIENT: &str = "kube-apiserver-kubelet-client";
@@ -105,7 +106,7 @@ fn the_apiserver_is_answered_and_nobody_else_is() {
     assert_eq!(guarded.ask(Some(&right)), Some(ANSWERED));
     assert_eq!(guarded.ask(Some(&wrong)), Some(403));
     assert_eq!(guarded.ask(None), None);
-    assert_eq!(guarded.ask(Some(&for_client(&Ca::new(), CLIENT))), None, "of another CA");
+    assert_eq!(guarded.ask(Some(&for_client(&Ca::root(), CLIENT))), None, "of another CA");
     // What is served can be seen by anybody.
     let address = guarded.site.webhook.address().to_string();
     stage.certs(&["show", "--connect", &address]).ok();
@@ -114,7 +115,7 @@ fn the_apiserver_is_answered_and_nobody_else_is() {
 #[test]
 fn the_ca_of_the_clients_is_replaced_while_pools_are_written() {
     let mut guarded = guarded();
-    let (old, new) = (guarded.stage.plane.ca.clone(), Ca::new());
+    let (old, new) = (guarded.stage.plane.ca.clone(), Ca::root());
     let caller = for_client(&new, CLIENT);
     let (over, plane) = (AtomicBool::new(false), Arc::clone(&guarded.stage.plane));
     thread::scope(|scope| {

@@ -82,8 +82,8 @@ fn an_untrusted_plugin_is_logged_with_both_places_and_counted() {
     assert!(told.len() >= 3 && counted() == told.len() as f64, "{told:?}");
     assert_eq!(
         told[0]["message"],
-        "a service account that is not trusted writes as the CNI plugin does; if it is that of whereabouts, add the \
-         user to trustedWriters of the policy and to the matchConditions of the webhooks"
+        "an untrusted service account writes like the CNI plugin; if it is that of whereabouts, add the user to \
+         trustedWriters in the policy and to the matchConditions of the webhooks"
     );
     let about = [&told[0]["namespace"], &told[0]["name"]];
     assert_eq!(about, ["net-tools", "10.63.0.0-24"]);

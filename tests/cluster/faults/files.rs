@@ -12,7 +12,7 @@ use crate::certs::install::try_out;
 use crate::http::{block_on, connect_to};
 use crate::numbers::record;
 use crate::process::awaited;
-use crate::server::client;
+use testkit::client::client;
 
 /// The most files it may have open; about twenty are its own.
 const FILES: usize = 64;

@@ -1,0 +1,175 @@
+//! The handler of both endpoints: from a request to a response or a rejection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Request, Response, StatusCode, header};
+use bytes::Bytes;
+use hyper::body::Body as _;
+use tokio::time::Instant;
+
+use super::body::{self, BodyReader};
+use super::deadline::Deadline;
+use super::log;
+use super::memory::{MemoryBudget, MemoryPermit, Peer};
+use super::processors::Processors;
+use super::rejection::{Rejection, json_response};
+use crate::admission::{self, AdmissionResponse, Endpoint, Malformed};
+use crate::policy::Policy;
+use crate::server::conn::GuardedBytes;
+use crate::server::limits::Limits;
+use crate::server::metrics::Metrics;
+
+/// What evaluates a review: [`crate::admission::answer`], or what a test replaces it with.
+pub type Evaluate =
+    Arc<dyn Fn(Endpoint, &[u8], &Policy) -> Result<AdmissionResponse, Malformed> + Send + Sync>;
+
+/// What all requests share.
+pub struct Handler {
+    pub policy: Policy,
+    pub limits: Limits,
+    pub memory: Arc<MemoryBudget>,
+    pub processors: Processors,
+    pub metrics: Arc<Metrics>,
+    pub evaluate: Evaluate,
+}
+
+impl Handler {
+    pub fn new(policy: Policy, limits: Limits) -> Self {
+        let metrics = Arc::new(Metrics::default());
+        let memory = MemoryBudget::new(&limits, &metrics);
+        let processors = Processors::new(&limits, &metrics);
+        Self { policy, limits, memory, processors, metrics, evaluate: Arc::new(admission::respond) }
+    }
+
+    /// The response to `request`, which was sent to `endpoint`.
+    pub async fn handle(self: Arc<Self>, endpoint: Endpoint, request: Request<Body>) -> Response<Body> {
+        let started = Instant::now();
+        let (head, mut body) = request.into_parts();
+        let result = self.review(endpoint, &head, &mut body, started).await;
+        let took = started.elapsed();
+        self.metrics.took(endpoint, took);
+        match result {
+            Ok((answer, permit)) => {
+                self.metrics.reviewed(endpoint, &answer.record);
+                log::reviewed(endpoint, &answer.record, took);
+                // The response holds memory until its last byte was written.
+                let body = Bytes::from_owner(GuardedBytes(answer.body, permit));
+                json_response(StatusCode::OK, body.into())
+            }
+            Err(rejection) => self.reject(Some(endpoint), rejection, &head, body).await,
+        }
+    }
+
+    /// Rejects a request after reading its body: the client would lose a response that is sent before.
+    pub async fn reject(
+        &self,
+        endpoint: Option<Endpoint>,
+        mut rejection: Rejection,
+        head: &Parts,
+        mut body: Body,
+    ) -> Response<Body> {
+        if rejection.body_unread && !body::discard(&mut body, &head.headers, &self.limits).await {
+            rejection.close = true;
+        }
+        if let Some(peer) = peer(head).filter(|_| rejection.close && !body.is_end_stream()) {
+            peer.activity.linger();
+        }
+        self.metrics.rejected(endpoint, rejection.reason);
+        log::rejected(&rejection, head);
+        rejection.into_response()
+    }
+
+    async fn review(
+        self: &Arc<Self>,
+        endpoint: Endpoint,
+        head: &Parts,
+        body: &mut Body,
+        started: Instant,
+    ) -> Result<(AdmissionResponse, MemoryPermit), Rejection> {
+        if !is_json(&head.headers) {
+            return Err(Rejection::wrong_content_type());
+        }
+        let limits = &self.limits;
+        let size = body::announced(body, limits)?;
+        let peer = peer(head).ok_or_else(Rejection::panicked)?;
+        let deadline = Deadline::of(head.uri.query(), started, limits.review);
+        let reviewing = async {
+            let mut permit = self.memory.permit(peer.clone());
+            let mut queue_timeout = deadline.queue_timeout(limits.queue);
+            let mut reader =
+                BodyReader { peer, permit: &mut permit, queue_timeout: &mut queue_timeout, limits };
+            let bytes = reader.read(body, size).await?;
+            peer.activity.begin_review();
+            self.metrics.received(bytes.len());
+            let evaluated = self.schedule(endpoint, bytes, permit, queue_timeout).await?;
+            peer.activity.reviewed();
+            Ok(evaluated)
+        };
+        deadline.run(reviewing).await
+    }
+
+    /// Evaluates a small body here and a larger one on a thread of its own, since the other requests of this thread
+    /// would wait for it.
+    async fn schedule(
+        self: &Arc<Self>,
+        endpoint: Endpoint,
+        body: Bytes,
+        mut permit: MemoryPermit,
+        queue_timeout: Duration,
+    ) -> Result<(AdmissionResponse, MemoryPermit), Rejection> {
+        if body.len() <= self.limits.inline_bytes {
+            return self.evaluate(endpoint, body, permit);
+        }
+        if body::has_long_token(&body) {
+            return Err(Rejection::long_string());
+        }
+        let processor = self.processors.acquire(body.len(), queue_timeout).await?;
+        let needed = body.len().saturating_mul(self.limits.review_factor).min(self.limits.review_bytes);
+        permit.acquire_available(needed);
+        if !body::is_available(needed) {
+            return Err(Rejection::allocation_failed());
+        }
+        let handler = Arc::clone(self);
+        // After the deadline nobody waits for the thread, but it holds its memory and its processor until it is done.
+        let evaluate = move || {
+            let _processor = processor;
+            handler.evaluate(endpoint, body, permit)
+        };
+        match tokio::task::spawn_blocking(evaluate).await {
+            Ok(evaluated) => evaluated,
+            // The panic layer of the router responds to a panic, wherever it happened.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Rejection::shutting_down()),
+            },
+        }
+    }
+
+    /// Evaluates `body`; from then on, the permit is for the response.
+    fn evaluate(
+        &self,
+        endpoint: Endpoint,
+        body: Bytes,
+        mut permit: MemoryPermit,
+    ) -> Result<(AdmissionResponse, MemoryPermit), Rejection> {
+        let answer = (self.evaluate)(endpoint, &body, &self.policy)?;
+        drop(body);
+        permit.resize(answer.body.len());
+        Ok((answer, permit))
+    }
+}
+
+/// The peer of a request, which every request over a connection has.
+fn peer(head: &Parts) -> Option<&Peer> {
+    head.extensions.get()
+}
+
+/// Whether the content type is JSON; parameters such as `charset` may follow.
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}

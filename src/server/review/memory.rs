@@ -1,0 +1,241 @@
+//! The memory budget: bodies as they arrive, what their reviews take, and responses until they are sent.
+//!
+//! A request that needs more than is free waits. Memory goes to any waiter that it suffices for, so a small review
+//! never waits for a large one. While a request waits, the holder whose peer has made no progress for longest is
+//! dropped. When every holder waits for the others, the newest one is rejected, so that its client tries another
+//! replica.
+
+mod permit;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::oneshot;
+
+use crate::server::conn::Activity;
+use crate::server::limits::Limits;
+use crate::server::metrics::{Metrics, Waits};
+
+/// What one client holds: one connection, or all connections whose certificate has one name.
+#[derive(Debug, Default)]
+pub struct ClientUsage {
+    bytes: AtomicUsize,
+    /// Whether it has an allowed client certificate. Then it is the apiserver, which has priority.
+    pub authenticated: bool,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub activity: Activity,
+    pub usage: Arc<ClientUsage>,
+}
+
+#[derive(Debug)]
+pub struct MemoryBudget {
+    limit: usize,
+    /// Kept for requests of up to `small` bytes.
+    reserve: usize,
+    small: usize,
+    /// What one client may hold while others wait.
+    share: usize,
+    stall: Duration,
+    in_flight_bytes: Gauge,
+    waits: Waits,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    used: usize,
+    next: u64,
+    holders: HashMap<u64, Holder>,
+    waiters: Vec<Waiter>,
+    /// The clients with a name, at most one for each connection.
+    clients: HashMap<String, Weak<ClientUsage>>,
+}
+
+#[derive(Debug)]
+struct Holder {
+    bytes: usize,
+    peer: Peer,
+    waits: bool,
+    /// Its request was ended, and is about to release its bytes.
+    dropped: bool,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    id: u64,
+    bytes: usize,
+    /// Receives `true` with the bytes, `false` when it is rejected.
+    granted: oneshot::Sender<bool>,
+}
+
+/// The memory of one request; dropping it releases the memory.
+#[derive(Debug)]
+pub struct MemoryPermit {
+    budget: Arc<MemoryBudget>,
+    id: u64,
+}
+
+impl MemoryBudget {
+    /// The budget of `limits`; `metrics` show how much of it is used.
+    pub fn new(limits: &Limits, metrics: &Metrics) -> Arc<Self> {
+        let limit = limits.max_in_flight_bytes;
+        // The longest body has to fit beside the reserve, or it would never be read.
+        let reserve = limit.saturating_sub(limits.max_body_bytes) / 8;
+        let share = limits.max_body_bytes.max((limit - reserve) / 2);
+        let (small, stall) = (limits.small_bytes, limits.stall);
+        let (in_flight_bytes, waits) = (metrics.in_flight_bytes.clone(), metrics.permits("memory"));
+        Arc::new(Self {
+            limit,
+            reserve,
+            small,
+            share,
+            stall,
+            in_flight_bytes,
+            waits,
+            state: Mutex::default(),
+        })
+    }
+
+    /// The usage of the client whose certificate has `name`; without a name, each connection is a client of its own.
+    pub fn usage(&self, name: Option<&str>) -> Arc<ClientUsage> {
+        let Some(name) = name else { return Arc::default() };
+        let mut state = self.state();
+        if let Some(usage) = state.clients.get(name).and_then(Weak::upgrade) {
+            return usage;
+        }
+        state.clients.retain(|_, usage| usage.strong_count() > 0);
+        let usage = Arc::new(ClientUsage { bytes: AtomicUsize::new(0), authenticated: true });
+        state.clients.insert(name.to_owned(), Arc::downgrade(&usage));
+        usage
+    }
+
+    /// An empty permit for one request of `peer`.
+    pub fn permit(self: &Arc<Self>, peer: Peer) -> MemoryPermit {
+        let mut state = self.state();
+        state.next += 1;
+        let id = state.next;
+        state.holders.insert(id, Holder { bytes: 0, peer, waits: false, dropped: false });
+        MemoryPermit { budget: Arc::clone(self), id }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether holder `id` may have `bytes` more now.
+    fn fits(&self, state: &State, id: u64, bytes: usize) -> bool {
+        let Some(holder) = state.holders.get(&id) else { return false };
+        let reserve = if holder.bytes + bytes <= self.small { 0 } else { self.reserve };
+        let usage = &holder.peer.usage;
+        let within_share = usage.bytes.load(Relaxed) + bytes <= self.share;
+        state.used + bytes + reserve <= self.limit
+            && (within_share || !state.another_waits(usage, self.share))
+    }
+
+    fn grant(&self, state: &mut State, id: u64, bytes: usize) {
+        let Some(holder) = state.holders.get_mut(&id) else { return };
+        holder.bytes += bytes;
+        holder.peer.usage.bytes.fetch_add(bytes, Relaxed);
+        state.used += bytes;
+        self.show(state);
+    }
+
+    fn show(&self, state: &State) {
+        self.in_flight_bytes.set(i64::try_from(state.used).unwrap_or(i64::MAX));
+    }
+
+    /// Releases `bytes` of holder `id`, and grants what is free to the waiters.
+    fn release(&self, state: &mut State, id: u64, bytes: usize) {
+        let Some(holder) = state.holders.get_mut(&id) else { return };
+        holder.bytes -= bytes;
+        holder.peer.usage.bytes.fetch_sub(bytes, Relaxed);
+        state.used -= bytes;
+        while let Some(next) = self.next(state) {
+            let Waiter { id, bytes, granted } = state.stop_waiting(next);
+            if granted.send(true).is_ok() {
+                self.grant(state, id, bytes);
+            }
+        }
+        state.resolve_deadlock();
+        self.show(state);
+    }
+
+    /// The first waiter that the free memory suffices for: the apiserver, then the one that will hold least.
+    fn next(&self, state: &State) -> Option<usize> {
+        let fitting = (0..state.waiters.len())
+            .filter(|at| self.fits(state, state.waiters[*at].id, state.waiters[*at].bytes));
+        fitting.min_by_key(|at| {
+            let waiter = &state.waiters[*at];
+            let holder = state.holders.get(&waiter.id);
+            let authenticated = holder.is_some_and(|holder| holder.peer.usage.authenticated);
+            (!authenticated, holder.map_or(0, |holder| holder.bytes) + waiter.bytes, waiter.id)
+        })
+    }
+
+    /// Drops as many holders without progress as the waiters need, the longest stalled one first.
+    fn drop_stalled(&self) {
+        let mut state = self.state();
+        while self.is_short(&state) {
+            let stalled = state.holders.values_mut().filter(|it| it.bytes > 0 && !it.waits && !it.dropped);
+            let stalled = stalled.filter_map(|holder| Some((holder.peer.activity.waits_for_peer()?, holder)));
+            let Some((since, holder)) = stalled.min_by_key(|(since, _)| *since) else { return };
+            if since.elapsed() < self.stall {
+                return;
+            }
+            holder.dropped = true;
+            holder.peer.activity.stall();
+        }
+    }
+
+    /// Whether what is about to be released will suffice for no waiter.
+    fn is_short(&self, state: &State) -> bool {
+        let released: usize = state.holders.values().filter(|it| it.dropped).map(|it| it.bytes).sum();
+        let least = state.waiters.iter().map(|waiter| waiter.bytes).min();
+        least.is_some_and(|least| state.used - released + least + self.reserve > self.limit)
+    }
+}
+
+impl State {
+    /// Whether another client waits that would stay within its share.
+    fn another_waits(&self, usage: &Arc<ClientUsage>, share: usize) -> bool {
+        self.waiters.iter().any(|waiter| {
+            let other = self.holders.get(&waiter.id).map(|holder| &holder.peer.usage);
+            let is_fair = |other: &&Arc<ClientUsage>| other.bytes.load(Relaxed) + waiter.bytes <= share;
+            other.filter(is_fair).is_some_and(|other| !Arc::ptr_eq(other, usage))
+        })
+    }
+
+    fn stop_waiting(&mut self, at: usize) -> Waiter {
+        let waiter = self.waiters.swap_remove(at);
+        if let Some(holder) = self.holders.get_mut(&waiter.id) {
+            holder.waits = false;
+        }
+        waiter
+    }
+
+    /// When every holder waits, rejects the newest: what it holds lets the others finish.
+    fn resolve_deadlock(&mut self) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        let mut holding = self.holders.values().filter(|holder| holder.bytes > 0);
+        if holding.any(|holder| !holder.waits) {
+            return;
+        }
+        let holds = |id| self.holders.get(id).is_some_and(|holder: &Holder| holder.bytes > 0);
+        let holding = (0..self.waiters.len()).filter(|at| holds(&self.waiters[*at].id));
+        if let Some(newest) = holding.max_by_key(|at| self.waiters[*at].id) {
+            let _ = self.stop_waiting(newest).granted.send(false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! The router of the webhook: two endpoints, and rejections for everything else.
+
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use axum::routing::{MethodRouter, post};
+use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
+use tracing::error;
+
+use super::handler::Handler;
+use super::rejection::Rejection;
+use crate::admission::Endpoint;
+use crate::server::metrics::Metrics;
+use crate::text;
+
+/// The longest panic message that is logged, in bytes: it may repeat text of the request.
+const MAX_PANIC_BYTES: usize = 512;
+
+pub fn webhook(handler: Arc<Handler>) -> Router {
+    Router::new()
+        .route("/mutate", endpoint(&handler, Endpoint::Mutate))
+        .route("/validate", endpoint(&handler, Endpoint::Validate))
+        .method_not_allowed_fallback(reject_with(Rejection::wrong_method))
+        .fallback(reject_with(Rejection::unknown_path))
+        .with_state(handler)
+}
+
+pub fn rejecting(handler: Arc<Handler>, rejection: fn() -> Rejection) -> Router {
+    Router::new().fallback(reject_with(rejection)).with_state(handler)
+}
+
+fn endpoint(handler: &Arc<Handler>, endpoint: Endpoint) -> MethodRouter<Arc<Handler>> {
+    let handle =
+        move |State(handler): State<Arc<Handler>>, request: Request| handler.handle(endpoint, request);
+    let on_panic = OnPanic { metrics: Arc::clone(&handler.metrics), endpoint };
+    post(handle).layer(CatchPanicLayer::custom(on_panic))
+}
+
+type BoxedResponse = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
+fn reject_with(
+    rejection: fn() -> Rejection,
+) -> impl Fn(State<Arc<Handler>>, Request) -> BoxedResponse + Clone {
+    move |State(handler), request| {
+        let (head, body) = request.into_parts();
+        Box::pin(async move { handler.reject(None, rejection(), &head, body).await })
+    }
+}
+
+#[derive(Clone)]
+struct OnPanic {
+    metrics: Arc<Metrics>,
+    endpoint: Endpoint,
+}
+
+impl ResponseForPanic for OnPanic {
+    type ResponseBody = Body;
+
+    fn response_for_panic(&mut self, panic: Box<dyn Any + Send>) -> Response<Body> {
+        let message = panic.downcast_ref::<&str>().copied();
+        let message =
+            message.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default();
+        let message = text::shortened(message, MAX_PANIC_BYTES);
+        error!(endpoint = self.endpoint.as_str(), panic = message, "a review panicked; this is a bug");
+        let rejection = Rejection::panicked();
+        self.metrics.rejected(Some(self.endpoint), rejection.reason);
+        rejection.into_response()
+    }
+}
