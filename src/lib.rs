@@ -60,7 +60,11 @@ mod check;
 #[cfg(feature = "serve")]
 pub mod cli;
 #[cfg(feature = "serve")]
+mod cluster;
+#[cfg(feature = "serve")]
 pub mod ippool;
+#[cfg(feature = "serve")]
+mod pki;
 #[cfg(feature = "serve")]
 mod policy_file;
 #[cfg(feature = "serve")]

@@ -1,4 +1,4 @@
-//! What a server shows whoever calls it.
+//! The certificate chain that a server presents.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,33 +10,32 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::certs::certificate::Certificate;
+use crate::pki::Certificate;
 
 /// For connecting and the handshake together.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The chain that the server at `address` (host:port) shows to a caller of `name`. Whether it is to be
-/// trusted is asked afterwards.
+/// The chain that the server at `address` (host:port) presents for `name`, unverified.
 ///
 /// # Errors
 ///
-/// Why none was seen, as the end of a sentence.
+/// Why there is none, as the end of a sentence.
 pub async fn chain_at(address: &str, name: &str) -> Result<Vec<Certificate>, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let recorder = Arc::new(Recorder { provider: Arc::clone(&provider), shown: Mutex::default() });
-    let shake =
-        tokio::time::timeout(PATIENCE, handshake(address, name, provider, Arc::clone(&recorder))).await;
-    let shown = recorder.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    // A server that asks for a client certificate shows its own before it refuses.
-    if shown.is_empty() {
-        return Err(match shake {
-            Ok(Ok(())) => "it showed no certificate".to_owned(),
+    let recorder = Arc::new(Recorder { provider: Arc::clone(&provider), presented: Mutex::default() });
+    let result =
+        tokio::time::timeout(TIMEOUT, handshake(address, name, provider, Arc::clone(&recorder))).await;
+    let presented = recorder.presented.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    // The chain counts even if the handshake failed: a server may require a client certificate.
+    if presented.is_empty() {
+        return Err(match result {
+            Ok(Ok(())) => "it presents no certificate".to_owned(),
             Ok(Err(why)) => why,
-            Err(_) => format!("it did not answer within {} s", PATIENCE.as_secs()),
+            Err(_) => format!("it did not respond within {} s", TIMEOUT.as_secs()),
         });
     }
-    let chain: Option<Vec<_>> = shown.into_iter().map(Certificate::from_der).collect();
-    chain.ok_or_else(|| "it showed a certificate that cannot be read".to_owned())
+    let chain: Option<Vec<_>> = presented.into_iter().map(Certificate::from_der).collect();
+    chain.ok_or_else(|| "it presents a certificate that cannot be read".to_owned())
 }
 
 async fn handshake(
@@ -45,7 +44,7 @@ async fn handshake(
     provider: Arc<CryptoProvider>,
     recorder: Arc<Recorder>,
 ) -> Result<(), String> {
-    let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name:?} is no DNS name"))?;
+    let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name:?} is not a DNS name"))?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
@@ -57,11 +56,11 @@ async fn handshake(
     Ok(())
 }
 
-/// Keeps the chain it is shown, and has the server prove that it holds the key.
+/// Records the chain without verifying it; the server still has to prove that it has the key.
 #[derive(Debug)]
 struct Recorder {
     provider: Arc<CryptoProvider>,
-    shown: Mutex<Vec<CertificateDer<'static>>>,
+    presented: Mutex<Vec<CertificateDer<'static>>>,
 }
 
 impl ServerCertVerifier for Recorder {
@@ -74,7 +73,7 @@ impl ServerCertVerifier for Recorder {
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let chain = [leaf].into_iter().chain(intermediates).map(|it| it.clone().into_owned());
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = chain.collect();
+        *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = chain.collect();
         Ok(ServerCertVerified::assertion())
     }
 

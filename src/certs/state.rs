@@ -1,30 +1,30 @@
-//! What `certs` reads and writes, whoever holds it: a cluster, or the rehearsal of one.
+//! The objects that `certs` reads and writes, in a real cluster or in memory.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::certificate::{Bundle, Seconds};
-use super::keyring::{Change, Data};
+use super::keyring::{Data, SecretPatch};
+use crate::pki::{Bundle, UnixTime};
 
 /// The kinds of configuration that have a `caBundle` for each webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum WebhookKind {
     /// `MutatingWebhookConfiguration`
     Mutating,
     /// `ValidatingWebhookConfiguration`
     Validating,
 }
 
-/// One of them by name.
+/// A webhook configuration by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
+pub struct ConfigurationRef {
     /// Which kind.
-    pub kind: Kind,
-    /// Its name; they are not in a namespace.
+    pub kind: WebhookKind,
+    /// Its name; these kinds are cluster-scoped.
     pub name: String,
 }
 
-impl Kind {
+impl WebhookKind {
     /// The kind as manifests spell it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,13 +42,13 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Reference {
+impl fmt::Display for ConfigurationRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind.as_str(), self.name)
     }
 }
 
-/// Which objects belong to the webhook.
+/// The objects that belong to the webhook.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The namespace of Secret and Service.
@@ -57,12 +57,12 @@ pub struct Target {
     pub secret: String,
     /// The Service that the apiserver calls.
     pub service: String,
-    /// Where the authority is published.
-    pub configurations: Vec<Reference>,
+    /// The configurations that the CA is published to.
+    pub configurations: Vec<ConfigurationRef>,
 }
 
 impl Target {
-    /// The names the certificate is for. The apiserver calls the first; the second is for people.
+    /// The DNS names of the certificate. The apiserver calls the first; the second is for people.
     pub fn names(&self) -> [String; 2] {
         let name = format!("{}.{}.svc", self.service, self.namespace);
         [name.clone(), format!("{name}.cluster.local")]
@@ -79,28 +79,28 @@ impl Target {
     }
 }
 
-impl Reference {
+impl ConfigurationRef {
     /// The command that shows it.
     pub fn show(&self) -> String {
         format!("kubectl get {} {} -o yaml", self.kind.resource(), self.name)
     }
 }
 
-/// What there is, as of one moment for each object.
+/// The objects as they were read, each at its own moment.
 #[derive(Clone, Debug, Default)]
-pub struct Observed {
-    /// The Secret, where it is there.
+pub struct ClusterState {
+    /// The Secret, where it exists.
     pub secret: Option<Secret>,
     /// The configurations that could be read.
     pub configurations: Vec<Configuration>,
-    /// What could not be read, or is not fit to be written to.
+    /// Objects that could not be read, or that must not be written to.
     pub problems: Vec<Problem>,
-    /// Whether something could not be read, so that nothing can be said of it.
+    /// Whether an object could not be read, so that its state is unknown.
     pub unread: bool,
 }
 
-impl Observed {
-    /// The entries of the Secret; none where it is not there.
+impl ClusterState {
+    /// The entries of the Secret; none where it does not exist.
     pub fn data(&self) -> &Data {
         static NONE: Data = Data::new();
         self.secret.as_ref().map_or(&NONE, |it| &it.data)
@@ -114,18 +114,18 @@ pub struct Secret {
     pub version: String,
     /// Its entries.
     pub data: Data,
-    /// Whether it can never be changed.
+    /// Whether the API rejects every change of it.
     pub immutable: bool,
 }
 
-/// A configuration, as far as it calls the Service.
+/// A configuration with those of its webhooks that call the Service.
 #[derive(Clone, Debug)]
 pub struct Configuration {
     /// Which one.
-    pub reference: Reference,
+    pub reference: ConfigurationRef,
     /// Its `resourceVersion`.
     pub version: String,
-    /// The annotation by which somebody else fills in its `caBundle`.
+    /// The annotation by which another program fills in its `caBundle`.
     pub injected_by: Option<String>,
     /// Its webhooks that call the Service.
     pub webhooks: Vec<Webhook>,
@@ -134,18 +134,18 @@ pub struct Configuration {
 /// One webhook of a configuration.
 #[derive(Clone, Debug)]
 pub struct Webhook {
-    /// Its name, by which the list is merged.
+    /// Its name, which is the merge key of the list.
     pub name: String,
-    /// Whom it trusts.
+    /// The CAs it trusts.
     pub bundle: Bundle,
 }
 
-/// Something that is not as it should be: where, what, and how to see it.
+/// Something that is wrong with an object, and the command that shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     /// The object.
     pub object: String,
-    /// What is wrong with it, and what would be right.
+    /// What is wrong with it, and the remedy.
     pub what: String,
     /// The command that shows it.
     pub command: String,
@@ -157,29 +157,29 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What became of a write.
+/// The outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// It is stored.
+pub enum WriteOutcome {
+    /// The object is stored.
     Done,
-    /// Somebody else wrote first; nothing is stored.
+    /// The object has changed since it was read; nothing is stored.
     Conflict,
 }
 
-/// Where it is read from and written to. Every write holds only if the object is still as it was seen.
+/// A cluster. Every write is conditional on the `resourceVersion` that was read.
 pub trait Cluster {
-    /// Reads all of it.
-    async fn read(&mut self) -> anyhow::Result<Observed>;
-    /// Changes entries of the Secret, or makes it with them where none was seen.
-    async fn write(&mut self, seen: Option<&Secret>, change: Change) -> anyhow::Result<Written>;
-    /// Writes the `caBundle` (PEM) of the webhooks named.
+    /// Reads all objects.
+    async fn read(&mut self) -> anyhow::Result<ClusterState>;
+    /// Patches the Secret, or creates it where none was seen.
+    async fn write(&mut self, seen: Option<&Secret>, change: SecretPatch) -> anyhow::Result<WriteOutcome>;
+    /// Writes the `caBundle` of these webhooks, given as (name, PEM).
     async fn publish(
         &mut self,
         seen: &Configuration,
         bundles: &[(String, String)],
-    ) -> anyhow::Result<Written>;
-    /// Waits.
+    ) -> anyhow::Result<WriteOutcome>;
+    /// Waits for this long.
     async fn wait(&mut self, time: Duration);
     /// The current time.
-    fn now(&self) -> Seconds;
+    fn now(&self) -> UnixTime;
 }

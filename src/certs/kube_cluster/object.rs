@@ -1,15 +1,15 @@
-//! What is read of an object of the API: no more than is needed, whatever else a newer version has in it.
-
-use std::collections::BTreeMap;
+//! The parts of the API's objects that are read here.
 
 use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
+use k8s_openapi::api::core;
 use kube::api::DynamicObject;
 use serde::Deserialize;
 
-use crate::certs::certificate::Bundle;
-use crate::certs::cluster::{Configuration, Reference, Secret, Target, Webhook};
+use crate::certs::state::{Configuration, ConfigurationRef, Secret, Target, Webhook};
+use crate::pki::Bundle;
 
-/// Annotations by which others fill in `caBundle`.
+/// Annotations by which another program fills in `caBundle`.
 const INJECTORS: [&str; 4] = [
     "cert-manager.io/inject-ca-from",
     "cert-manager.io/inject-ca-from-secret",
@@ -17,62 +17,36 @@ const INJECTORS: [&str; 4] = [
     "service.beta.openshift.io/inject-cabundle",
 ];
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct SecretParts {
-    data: Option<BTreeMap<String, ByteString>>,
-    immutable: Option<bool>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
+/// One shape for both kinds of configuration, which `k8s-openapi` types apart.
+#[derive(Deserialize)]
 struct ConfigurationParts {
     webhooks: Option<Vec<WebhookParts>>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct WebhookParts {
     name: String,
-    client_config: ClientConfig,
+    client_config: WebhookClientConfig,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ClientConfig {
-    ca_bundle: Option<ByteString>,
-    service: Option<ServiceReference>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ServiceReference {
-    name: String,
-    namespace: String,
-}
-
-/// A Secret as it is in the API.
-///
-/// # Errors
-///
-/// When it is of another shape than the API gives it.
-pub fn secret(object: DynamicObject) -> Result<Secret, serde_json::Error> {
-    let SecretParts { data, immutable } = serde_json::from_value(object.data)?;
-    Ok(Secret {
+/// The parts of a Secret.
+pub fn secret(object: core::v1::Secret) -> Secret {
+    Secret {
         version: object.metadata.resource_version.unwrap_or_default(),
-        data: data.unwrap_or_default().into_iter().map(|(key, ByteString(value))| (key, value)).collect(),
-        immutable: immutable.unwrap_or_default(),
-    })
+        data: object.data.into_iter().flatten().map(|(key, ByteString(value))| (key, value)).collect(),
+        immutable: object.immutable.unwrap_or_default(),
+    }
 }
 
-/// A configuration as it is in the API, with those of its webhooks that call the Service of `target`.
+/// The parts of a configuration, with those of its webhooks that call the Service of `target`.
 ///
 /// # Errors
 ///
-/// When it is of another shape than the API gives it.
+/// When the API returned an object of another shape.
 pub fn configuration(
     object: DynamicObject,
-    reference: &Reference,
+    reference: &ConfigurationRef,
     target: &Target,
 ) -> Result<Configuration, serde_json::Error> {
     let ConfigurationParts { webhooks } = serde_json::from_value(object.data)?;
