@@ -64,6 +64,8 @@ mod cluster;
 #[cfg(feature = "serve")]
 pub mod ippool;
 #[cfg(feature = "serve")]
+mod output;
+#[cfg(feature = "serve")]
 mod pki;
 #[cfg(feature = "serve")]
 mod policy_file;

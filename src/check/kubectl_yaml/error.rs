@@ -1,0 +1,19 @@
+//! Why a document cannot be read.
+
+use super::Span;
+
+/// Why a document cannot be read, and where.
+#[derive(Debug, PartialEq, Eq)]
+pub struct YamlError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl YamlError {
+    /// An error of the value at `span`.
+    pub fn at(span: &Span, why: impl Into<String>) -> Self {
+        Self { line: span.line, why: why.into() }
+    }
+}
