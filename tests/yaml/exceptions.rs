@@ -14,7 +14,7 @@ pub struct Exception {
 pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         why: "a key occurs once; kubectl takes it twice and keeps either",
-        covers: |case| case.check_says(&["already stands on line"]),
+        covers: |case| case.check_says(&["is already on line"]),
     },
     Exception {
         why: "NaN and infinity are no keys, which kubectl turns into text",
