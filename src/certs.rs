@@ -17,21 +17,15 @@ mod tests;
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 pub use self::args::CertsArgs;
 use self::args::{CertsCommand, EnsureArgs, ShowArgs};
-use self::ensure::Config;
 use self::in_memory::InMemoryCluster;
 use self::kube_cluster::KubeCluster;
-use self::plan::Options;
 use self::state::Cluster as _;
 
 /// Runs the subcommand of `args`.
-///
-/// # Errors
-///
-/// When it fails; each error names the object, and the command that shows it.
+/// Each error names the object, and the command that shows it.
 pub fn run(args: &CertsArgs) -> anyhow::Result<ExitCode> {
     // One thread is enough: calls to the API are sequential.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -44,31 +38,24 @@ pub fn run(args: &CertsArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn ensure(args: &EnsureArgs) -> anyhow::Result<()> {
-    let target = args.target.target();
-    let mut cluster = KubeCluster { client: args.cluster.client().await?, target: target.clone() };
-    let config = Config {
-        target: &target,
-        options: Options { renew: args.renew, drop_others: args.drop_others },
-        adopt: args.adopt,
-        propagation_delay: Duration::from_secs(args.propagation_delay),
-        dry_run: args.dry_run,
-    };
+    let EnsureArgs { cluster, target, options } = args;
+    let mut cluster = KubeCluster { client: cluster.client().await?, target: target.clone() };
     let progress = &mut |line: String| {
         // A closed stdout, as with `| head -1`, must not abort a rotation.
         let _ = writeln!(anstream::stdout(), "{line}");
     };
-    if args.dry_run {
+    if options.dry_run {
         let mut copy = InMemoryCluster::new(cluster.read().await?, cluster.now());
-        return ensure::ensure(&mut copy, &config, progress).await;
+        return ensure::ensure(&mut copy, target, *options, progress).await;
     }
-    ensure::ensure(&mut cluster, &config, progress).await
+    ensure::ensure(&mut cluster, target, *options, progress).await
 }
 
 async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
-    let target = args.target.target();
-    let mut cluster = KubeCluster { client: args.cluster.client().await?, target: target.clone() };
+    let ShowArgs { cluster, target, connect, .. } = args;
+    let mut cluster = KubeCluster { client: cluster.client().await?, target: target.clone() };
     let state = cluster.read().await?;
-    let report = show::check(&state, &target, &args.connect, cluster.now()).await;
+    let report = show::check(&state, target, connect, cluster.now()).await;
     let mut out = anstream::stdout();
     match args.format {
         args::Format::Text => write!(out, "{report}")?,

@@ -34,7 +34,6 @@ use crate::review::examine;
 /// The number of files from which a progress bar is shown.
 const MANY_FILES: usize = 50;
 
-/// The result of a run.
 #[derive(Debug, Default)]
 struct Outcome {
     files: usize,
@@ -54,9 +53,6 @@ struct JsonReport<'o> {
 }
 
 /// Checks the files and reports.
-///
-/// # Errors
-/// When the policy cannot be read or the report cannot be written.
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     if args.diff && args.format != Format::Text {
         anyhow::bail!("--diff needs --format text");
@@ -144,7 +140,6 @@ impl Outcome {
         JsonReport { files: self.files, objects: self.objects, findings }
     }
 
-    /// The last line: what was checked, and the result.
     fn summary(&self) -> String {
         let objects = format!("{} in {}", plural(self.objects, "IPPool"), plural(self.files, "file"));
         let skipped = match self.skipped {

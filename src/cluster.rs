@@ -25,10 +25,6 @@ pub struct ClusterArgs {
 
 impl ClusterArgs {
     /// A client of the cluster; nothing is sent yet.
-    ///
-    /// # Errors
-    ///
-    /// When no cluster is configured, or its configuration is invalid.
     pub async fn client(&self) -> anyhow::Result<Client> {
         let mut config = self.config().await?;
         config.connect_timeout = Some(TIMEOUT);

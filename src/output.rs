@@ -16,7 +16,6 @@ use crate::text::printable;
 /// A finding in one object, and where the object is.
 #[derive(Debug)]
 pub struct Diagnostic {
-    /// What was found.
     pub finding: Finding<'static>,
     /// The namespace of the object; empty where it has none.
     pub namespace: String,
@@ -26,25 +25,19 @@ pub struct Diagnostic {
     pub location: Location,
 }
 
-/// A location in a file.
 #[derive(Debug)]
 pub struct Location {
-    /// The path of the file.
     pub file: Arc<str>,
     /// The number of the document in the file, from 1.
     pub document: usize,
-    /// The line.
     pub excerpt: Excerpt,
 }
 
 /// A message about the run itself: an error that kept a file from being checked, or a note.
 #[derive(Debug)]
 pub struct Notification {
-    /// The file or directory.
     pub file: String,
-    /// The line, from 1, where there is one.
     pub line: Option<usize>,
-    /// What is wrong, and the remedy.
     pub text: String,
     /// Whether it is an error: something was not checked.
     pub is_error: bool,
@@ -68,12 +61,10 @@ impl Diagnostic {
 }
 
 impl Notification {
-    /// An error.
     pub fn error(file: impl Into<String>, line: Option<usize>, text: String) -> Self {
         Self { file: file.into(), line, text, is_error: true }
     }
 
-    /// A note.
     pub fn note(file: impl Into<String>, line: Option<usize>, text: String) -> Self {
         Self { is_error: false, ..Self::error(file, line, text) }
     }
@@ -98,7 +89,6 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-/// The notifications that are errors.
 pub fn errors(notifications: &[Notification]) -> impl Iterator<Item = &Notification> {
     notifications.iter().filter(|it| it.is_error)
 }

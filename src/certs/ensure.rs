@@ -17,50 +17,32 @@ const MAX_ACTIONS: usize = 40;
 /// After a conflict the other writer is done with the object, so a short pause is enough.
 const CONFLICT_RETRY: Duration = Duration::from_millis(200);
 
-/// The configuration of a run.
-#[derive(Clone, Debug)]
-pub struct Config<'a> {
-    /// The objects.
-    pub target: &'a Target,
-    /// What to do beyond what is due.
-    pub options: Options,
-    /// Whether a Secret of another program may be taken over.
-    pub adopt: bool,
-    /// The time from publishing a CA to issuing from it.
-    pub propagation_delay: Duration,
-    /// Whether the writes go to a copy of the cluster.
-    pub dry_run: bool,
-}
-
 /// Receives one line per action. Infallible, so that no output error can abort a rotation.
 pub type Progress<'a> = dyn FnMut(String) + 'a;
 
 /// Executes actions until the certificate is valid, trusted and not due for renewal.
-///
-/// # Errors
-///
 /// When an action is impossible. Every write is complete by itself, and the next run continues from there.
 pub async fn ensure<C: Cluster>(
     cluster: &mut C,
-    config: &Config<'_>,
+    target: &Target,
+    options: Options,
     progress: &mut Progress<'_>,
 ) -> anyhow::Result<()> {
     let mut run_state: Option<RunState> = None;
     for _ in 0..MAX_ACTIONS {
         let state = cluster.read().await?;
-        reject_unsuitable(&state, config)?;
+        reject_unsuitable(&state, target, options)?;
         let keyring = Keyring::read(state.data());
-        let run_state = run_state.get_or_insert_with(|| initial_state(&keyring, config.options));
-        let Config { target, options, .. } = *config;
+        let run_state = run_state.get_or_insert_with(|| initial_state(&keyring, options));
         let planner = Planner { state: &state, keyring: &keyring, target, options, now: cluster.now() };
-        let Some(action) = planner.next(run_state) else { return conclude(&planner, config, progress) };
-        let mut executor = Executor { planner: &planner, config, progress };
+        let Some(action) = planner.next(run_state) else { return conclude(&planner, progress) };
+        let mut executor = Executor { planner: &planner, progress };
         if executor.execute(cluster, action, run_state).await? == WriteOutcome::Conflict {
             progress("conflict: another client has changed the object; trying again".to_owned());
             cluster.wait(CONFLICT_RETRY).await;
         }
     }
-    let Target { namespace, secret, .. } = config.target;
+    let Target { namespace, secret, .. } = target;
     bail!(
         "another client keeps changing Secret {namespace}/{secret} or the webhook configurations; find out which one, \
          and run this again:\n    kubectl -n {namespace} get secret {secret} -o yaml --show-managed-fields"
@@ -77,10 +59,10 @@ fn initial_state(keyring: &Keyring, options: Options) -> RunState {
 }
 
 /// Fails with every reason not to write, at once.
-fn reject_unsuitable(state: &ClusterState, config: &Config<'_>) -> anyhow::Result<()> {
+fn reject_unsuitable(state: &ClusterState, target: &Target, options: Options) -> anyhow::Result<()> {
     let mut problems = state.problems.clone();
     problems.extend(state.configurations.iter().filter_map(injected));
-    problems.extend(unsuitable_secret(state, config));
+    problems.extend(unsuitable_secret(state, target, options));
     if problems.is_empty() {
         return Ok(());
     }
@@ -90,34 +72,29 @@ fn reject_unsuitable(state: &ClusterState, config: &Config<'_>) -> anyhow::Resul
 
 fn injected(configuration: &Configuration) -> Option<Problem> {
     let annotation = configuration.injected_by.as_ref()?;
-    Some(Problem {
-        object: configuration.reference.to_string(),
-        what: format!(
-            "the annotation {annotation} has another program fill in its caBundle, which would undo every write; \
-             remove the annotation, or leave the certificate to that program"
-        ),
-        command: configuration.reference.show(),
-    })
+    Some(configuration.reference.problem(format!(
+        "the annotation {annotation} has another program fill in its caBundle, which would undo every write; remove \
+         the annotation, or leave the certificate to that program"
+    )))
 }
 
-fn unsuitable_secret(state: &ClusterState, config: &Config<'_>) -> Option<Problem> {
+fn unsuitable_secret(state: &ClusterState, target: &Target, options: Options) -> Option<Problem> {
     let secret = state.secret.as_ref()?;
     let what = if secret.immutable {
         "it is immutable, so no certificate in it can ever be renewed; delete it and run this again"
-    } else if keyring::is_foreign(&secret.data) && !config.adopt {
+    } else if keyring::is_foreign(&secret.data) && !options.adopt {
         "it has entries, but neither ca.key nor next-ca.key, so another program wrote it; if nothing else renews it \
          (cert-manager, a platform, you), run this with --adopt to take it over without an interruption"
     } else {
         return None;
     };
-    let (object, command) = (config.target.secret(), config.target.show_secret());
-    Some(Problem { object, what: what.to_owned(), command })
+    Some(target.problem(what))
 }
 
 /// Reports the final state when no action is left.
-fn conclude(planner: &Planner<'_>, config: &Config<'_>, progress: &mut Progress<'_>) -> anyhow::Result<()> {
+fn conclude(planner: &Planner<'_>, progress: &mut Progress<'_>) -> anyhow::Result<()> {
     for (foreign, webhooks, command) in planner.all_foreign() {
-        let (by, ours) = (webhooks.join(" and "), config.target.secret());
+        let (by, ours) = (webhooks.join(" and "), planner.target.secret());
         progress(format!("note: {foreign} is also trusted, by {by}, but is not from {ours}"));
         progress(format!("    {command}"));
         progress(
@@ -132,7 +109,7 @@ fn conclude(planner: &Planner<'_>, config: &Config<'_>, progress: &mut Progress<
         life("the certificate", leaf);
         life("its CA", &signing.certificate);
     }
-    if config.dry_run {
+    if planner.options.dry_run {
         progress("nothing was written".to_owned());
     }
     match planner.drops_others() {

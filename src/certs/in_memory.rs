@@ -9,19 +9,16 @@ use crate::pki::{Bundle, UnixTime};
 /// A copy of the state of a cluster, on which later writes act. Its clock advances only in `wait`.
 #[derive(Debug)]
 pub struct InMemoryCluster {
-    /// The current objects.
     pub state: ClusterState,
     now: UnixTime,
     writes: u64,
 }
 
 impl InMemoryCluster {
-    /// A copy of `state` as of `now`.
     pub fn new(state: ClusterState, now: UnixTime) -> Self {
         Self { state, now, writes: 0 }
     }
 
-    /// A `resourceVersion` that is not in use yet.
     fn next_version(&mut self) -> String {
         self.writes += 1;
         format!("in-memory-{}", self.writes)

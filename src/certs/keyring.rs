@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 
 use crate::pki::{self, Authority, Bundle, Certificate, Issued, PairError, UnixTime, pem_of};
 
-/// The entries of a Secret.
 pub type Data = BTreeMap<String, Vec<u8>>;
 /// The entries to write; `None` removes one.
 pub type SecretPatch = BTreeMap<&'static str, Option<String>>;
@@ -31,7 +30,6 @@ pub fn is_foreign(data: &Data) -> bool {
 /// The entries of a Secret that can be read and belong together.
 #[derive(Debug)]
 pub struct Keyring {
-    /// The signing authority.
     pub signing: Option<Authority>,
     /// The staged authority, which signs next.
     pub next: Option<Authority>,
@@ -42,7 +40,6 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// Reads the entries of a Secret.
     pub fn read(data: &Data) -> Self {
         let entry = |key: &str| data.get(key).map_or(&[][..], Vec::as_slice);
         let authority = |certificates: &[Certificate], key: &str| Authority::of_key(certificates, entry(key));

@@ -18,14 +18,10 @@ use super::state::{
 };
 use crate::pki::{self, UnixTime};
 
-/// The field manager of every write.
 const FIELD_MANAGER: &str = "ippool-webhook-certs";
 
-/// The objects of one webhook in one cluster.
 pub struct KubeCluster {
-    /// The client of the API.
     pub client: Client,
-    /// The names of the objects.
     pub target: Target,
 }
 
@@ -113,13 +109,9 @@ impl KubeCluster {
 
     fn calls_another_service(&self, reference: &ConfigurationRef) -> Problem {
         let Target { namespace, service, .. } = &self.target;
-        Problem {
-            object: reference.to_string(),
-            what: format!(
-                "none of its webhooks calls the Service {namespace}/{service}; name the right ones with --service and --publish-to"
-            ),
-            command: reference.show(),
-        }
+        reference.problem(format!(
+            "none of its webhooks calls the Service {namespace}/{service}; name the right ones with --service and --publish-to"
+        ))
     }
 }
 
@@ -127,7 +119,7 @@ impl Cluster for KubeCluster {
     async fn read(&mut self) -> anyhow::Result<ClusterState> {
         let mut state = ClusterState::default();
         self.read_secret(&mut state).await?;
-        for reference in &self.target.configurations {
+        for reference in &self.target.publish_to {
             self.read_configuration(reference, &mut state).await?;
         }
         Ok(state)

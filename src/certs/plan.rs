@@ -16,6 +16,8 @@
 //!
 //! An interrupted run, or one that meets another, continues from the state that it reads next.
 
+use clap::{Args, ValueEnum};
+
 use super::keyring::Keyring;
 use super::state::{ClusterState, Target, Webhook};
 use crate::pki::{
@@ -27,17 +29,33 @@ pub const POD_SYNC_SECONDS: i64 = 600;
 /// A staged authority that expires sooner is replaced instead of used.
 const MIN_AUTHORITY_SECONDS: i64 = 180 * DAY_SECONDS;
 
-/// What a run does beyond what is due.
-#[derive(Clone, Copy, Debug, Default)]
+/// How `certs ensure` runs.
+#[derive(Args, Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Replace this, regardless of its age.
+    /// Print what would be done, and write nothing
+    #[arg(long, env = "IPPOOL_WEBHOOK_DRY_RUN")]
+    pub dry_run: bool,
+
+    /// Replace the certificate, or the CA and the certificate, regardless of their age
+    #[arg(long, value_name = "WHAT", env = "IPPOOL_WEBHOOK_RENEW")]
     pub renew: Option<Renew>,
-    /// Trust only the signing authority.
+
+    /// Remove every CA but the signing one from the caBundles; after a leaked key, once all pods serve the new
+    /// certificate
+    #[arg(long, env = "IPPOOL_WEBHOOK_DROP_OTHERS")]
     pub drop_others: bool,
+
+    /// Take over a Secret that another program filled
+    #[arg(long, env = "IPPOOL_WEBHOOK_ADOPT")]
+    pub adopt: bool,
+
+    /// Time from publishing a new CA to issuing from it, in which every apiserver has to see it
+    #[arg(long, value_name = "SECONDS", env = "IPPOOL_WEBHOOK_PROPAGATION_DELAY", default_value_t = 60)]
+    pub propagation_delay: u64,
 }
 
 /// What can be replaced before it is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Renew {
     /// The serving certificate, under the same CA.
     Leaf,
@@ -71,24 +89,19 @@ pub enum Action {
 
 /// Plans the next action from one state.
 pub struct Planner<'a> {
-    /// The objects of the cluster.
     pub state: &'a ClusterState,
-    /// The content of its Secret.
     pub keyring: &'a Keyring,
-    /// The names of the objects.
     pub target: &'a Target,
-    /// What to do beyond what is due.
     pub options: Options,
-    /// The current time.
     pub now: UnixTime,
 }
 
 impl Planner<'_> {
     /// The next action; `None` when nothing is left to do.
-    pub fn next(&self, memory: &RunState) -> Option<Action> {
+    pub fn next(&self, run_state: &RunState) -> Option<Action> {
         let next = self.keyring.next.as_ref().filter(|it| self.is_usable(it));
         if next.is_none()
-            && let Some(why) = self.authority_due(memory)
+            && let Some(why) = self.authority_due(run_state)
         {
             return Some(Action::StageCa { why });
         }
@@ -96,25 +109,25 @@ impl Planner<'_> {
             return Some(action);
         }
         if let Some(next) = next {
-            let propagated = memory.propagated.as_ref() == Some(&next.certificate);
+            let propagated = run_state.propagated.as_ref() == Some(&next.certificate);
             let why = "this CA is published everywhere".to_owned();
             let wait = self.others_in_use(next) && !propagated;
             return Some(if wait { Action::Propagate } else { Action::Issue { from_next: true, why } });
         }
-        if let Some(why) = self.leaf_due(memory) {
+        if let Some(why) = self.leaf_due(run_state) {
             return Some(Action::Issue { from_next: false, why });
         }
         self.prune()
     }
 
     /// Why a new authority is due.
-    fn authority_due(&self, memory: &RunState) -> Option<String> {
+    fn authority_due(&self, run_state: &RunState) -> Option<String> {
         let Some(signing) = self.keyring.signing.as_ref().map(|it| &it.certificate) else {
             let is_new = self.keyring.older.is_empty();
             let why = if is_new { "there is none yet" } else { "ca.key is missing or not the key of ca.crt" };
             return Some(why.to_owned());
         };
-        if self.options.renew == Some(Renew::Ca) && memory.replaced.as_ref() == Some(signing) {
+        if self.options.renew == Some(Renew::Ca) && run_state.replaced.as_ref() == Some(signing) {
             return Some("it was requested".to_owned());
         }
         let due = self.now >= signing.renewal();
@@ -127,12 +140,12 @@ impl Planner<'_> {
     }
 
     /// Why a new certificate of the signing authority is due.
-    fn leaf_due(&self, memory: &RunState) -> Option<String> {
+    fn leaf_due(&self, run_state: &RunState) -> Option<String> {
         let leaf = match self.leaf() {
             Err(why) => return Some(why),
             Ok(leaf) => leaf,
         };
-        if self.options.renew == Some(Renew::Leaf) && memory.replaced.as_ref() == Some(leaf) {
+        if self.options.renew == Some(Renew::Leaf) && run_state.replaced.as_ref() == Some(leaf) {
             return Some("it was requested".to_owned());
         }
         let due = self.now >= leaf.renewal();

@@ -65,26 +65,21 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn problem(&self, what: String) -> Problem {
-        Problem { object: self.target.secret(), what, command: self.target.show_secret() }
-    }
-
     fn stored(&self) -> Vec<Problem> {
         if self.state.secret.is_none() {
             // That it could not be read is already among the problems.
             let unread = self.state.problems.iter().any(|it| it.object == self.target.secret());
-            let absent = self.problem("it does not exist; `certs ensure` creates it".to_owned());
+            let absent = self.target.problem("it does not exist; `certs ensure` creates it");
             return if unread { Vec::new() } else { vec![absent] };
         }
         let mut problems = Vec::new();
         if let Err(why) = &self.keyring.serving {
-            problems.push(self.problem(format!("{why}; `certs ensure` issues a certificate")));
+            problems.push(self.target.problem(format!("{why}; `certs ensure` issues a certificate")));
         }
         if self.ours {
             if self.keyring.signing.is_none() && self.keyring.leaf().is_some() {
-                problems.push(self.problem(
-                    "ca.key is missing or not the key of ca.crt; `certs ensure` replaces the CA".to_owned(),
-                ));
+                let what = "ca.key is missing or not the key of ca.crt; `certs ensure` replaces the CA";
+                problems.push(self.target.problem(what));
             }
             let keyed = self.keyring.signing.iter().map(|it| &it.certificate);
             problems.extend(self.keyring.leaf().into_iter().chain(keyed).filter_map(|it| self.overdue(it)));
@@ -94,14 +89,10 @@ impl Checker<'_> {
 
     fn overdue(&self, certificate: &Certificate) -> Option<Problem> {
         let due = certificate.renewal();
-        (self.now > due + OVERDUE_SECONDS).then(|| Problem {
-            object: self.target.secret(),
-            what: format!(
-                "{certificate} should have been replaced on {}; does the CronJob run?",
-                format_date(due)
-            ),
-            command: format!("kubectl -n {} get cronjobs,jobs", self.target.namespace),
-        })
+        let what =
+            format!("{certificate} should have been replaced on {}; does the CronJob run?", format_date(due));
+        let command = format!("kubectl -n {} get cronjobs,jobs", self.target.namespace);
+        (self.now > due + OVERDUE_SECONDS).then(|| Problem { command, ..self.target.problem(what) })
     }
 
     fn published(&self, configuration: &Configuration, webhook: &Webhook) -> Vec<Problem> {
@@ -121,19 +112,13 @@ impl Checker<'_> {
         if self.ours {
             let trusted = self.keyring.trusted(self.now);
             let foreign = bundle.certificates.iter().filter(|it| !trusted.contains(it));
-            whats.extend(
-                foreign.map(|it| format!("it also trusts {it}, which is not from {}", self.target.secret())),
-            );
+            let secret = self.target.secret();
+            whats.extend(foreign.map(|it| format!("it also trusts {it}, which is not from {secret}")));
             let injector = configuration.injected_by.iter();
-            whats.extend(
-                injector.map(|it| format!("the annotation {it} has another program fill in its caBundle")),
-            );
+            let what = |it| format!("the annotation {it} has another program fill in its caBundle");
+            whats.extend(injector.map(what));
         }
-        let problem = |what| Problem {
-            object: configuration.reference.to_string(),
-            what: format!("{}: {what}", webhook.name),
-            command: configuration.reference.show(),
-        };
+        let problem = |what| configuration.reference.problem(format!("{}: {what}", webhook.name));
         whats.into_iter().map(problem).collect()
     }
 

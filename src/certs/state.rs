@@ -1,24 +1,23 @@
 //! The objects that `certs` reads and writes, in a real cluster or in memory.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
+
+use clap::Args;
 
 use super::keyring::{Data, SecretPatch};
 use crate::pki::{Bundle, UnixTime};
 
-/// The kinds of configuration that have a `caBundle` for each webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebhookKind {
-    /// `MutatingWebhookConfiguration`
     Mutating,
-    /// `ValidatingWebhookConfiguration`
     Validating,
 }
 
 /// A webhook configuration by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigurationRef {
-    /// Which kind.
     pub kind: WebhookKind,
     /// Its name; these kinds are cluster-scoped.
     pub name: String,
@@ -42,6 +41,23 @@ impl WebhookKind {
     }
 }
 
+impl FromStr for ConfigurationRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, name) = text.split_once('/').unwrap_or((text, ""));
+        let kind = match kind {
+            "mutating" => WebhookKind::Mutating,
+            "validating" => WebhookKind::Validating,
+            _ => return Err("write mutating/NAME or validating/NAME".to_owned()),
+        };
+        if name.is_empty() {
+            return Err("a name is missing after the slash".to_owned());
+        }
+        Ok(Self { kind, name: name.to_owned() })
+    }
+}
+
 impl fmt::Display for ConfigurationRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind.as_str(), self.name)
@@ -49,16 +65,29 @@ impl fmt::Display for ConfigurationRef {
 }
 
 /// The objects that belong to the webhook.
-#[derive(Clone, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Target {
-    /// The namespace of Secret and Service.
+    /// Namespace of the Secret and the Service
+    #[arg(long, value_name = "NAME", env = "IPPOOL_WEBHOOK_NAMESPACE", default_value = "ippool-webhook")]
     pub namespace: String,
-    /// The Secret with the serving certificate.
+
+    /// Secret that holds the certificate
+    #[arg(long, value_name = "NAME", env = "IPPOOL_WEBHOOK_SECRET", default_value = "ippool-webhook-tls")]
     pub secret: String,
-    /// The Service that the apiserver calls.
+
+    /// Service that the apiserver calls; the certificate is for NAME.NAMESPACE.svc
+    #[arg(long, value_name = "NAME", env = "IPPOOL_WEBHOOK_SERVICE", default_value = "ippool-webhook")]
     pub service: String,
-    /// The configurations that the CA is published to.
-    pub configurations: Vec<ConfigurationRef>,
+
+    /// Webhook configurations that trust the CA: mutating/NAME or validating/NAME; may be repeated
+    #[arg(
+        long,
+        value_name = "KIND/NAME",
+        env = "IPPOOL_WEBHOOK_PUBLISH_TO",
+        value_delimiter = ',',
+        default_value = "mutating/ippool-webhook,validating/ippool-webhook"
+    )]
+    pub publish_to: Vec<ConfigurationRef>,
 }
 
 impl Target {
@@ -68,30 +97,31 @@ impl Target {
         [name.clone(), format!("{name}.cluster.local")]
     }
 
-    /// The Secret, for a sentence.
     pub fn secret(&self) -> String {
         format!("Secret {}/{}", self.namespace, self.secret)
     }
 
-    /// The command that shows the Secret without its values.
-    pub fn show_secret(&self) -> String {
-        format!("kubectl -n {} describe secret {}", self.namespace, self.secret)
+    /// A problem with the Secret; the command shows it without its values.
+    pub fn problem(&self, what: impl Into<String>) -> Problem {
+        let command = format!("kubectl -n {} describe secret {}", self.namespace, self.secret);
+        Problem { object: self.secret(), what: what.into(), command }
     }
 }
 
 impl ConfigurationRef {
-    /// The command that shows it.
     pub fn show(&self) -> String {
         format!("kubectl get {} {} -o yaml", self.kind.resource(), self.name)
+    }
+    /// A problem with it.
+    pub fn problem(&self, what: impl Into<String>) -> Problem {
+        Problem { object: self.to_string(), what: what.into(), command: self.show() }
     }
 }
 
 /// The objects as they were read, each at its own moment.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterState {
-    /// The Secret, where it exists.
     pub secret: Option<Secret>,
-    /// The configurations that could be read.
     pub configurations: Vec<Configuration>,
     /// Objects that could not be read, or that must not be written to.
     pub problems: Vec<Problem>,
@@ -107,12 +137,9 @@ impl ClusterState {
     }
 }
 
-/// A Secret.
 #[derive(Clone, Debug, Default)]
 pub struct Secret {
-    /// Its `resourceVersion`.
     pub version: String,
-    /// Its entries.
     pub data: Data,
     /// Whether the API rejects every change of it.
     pub immutable: bool,
@@ -121,9 +148,7 @@ pub struct Secret {
 /// A configuration with those of its webhooks that call the Service.
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    /// Which one.
     pub reference: ConfigurationRef,
-    /// Its `resourceVersion`.
     pub version: String,
     /// The annotation by which another program fills in its `caBundle`.
     pub injected_by: Option<String>,
@@ -131,23 +156,19 @@ pub struct Configuration {
     pub webhooks: Vec<Webhook>,
 }
 
-/// One webhook of a configuration.
 #[derive(Clone, Debug)]
 pub struct Webhook {
     /// Its name, which is the merge key of the list.
     pub name: String,
-    /// The CAs it trusts.
     pub bundle: Bundle,
 }
 
 /// Something that is wrong with an object, and the command that shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
-    /// The object.
     pub object: String,
     /// What is wrong with it, and the remedy.
     pub what: String,
-    /// The command that shows it.
     pub command: String,
 }
 
@@ -157,10 +178,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
-    /// The object is stored.
     Done,
     /// The object has changed since it was read; nothing is stored.
     Conflict,
@@ -168,7 +187,6 @@ pub enum WriteOutcome {
 
 /// A cluster. Every write is conditional on the `resourceVersion` that was read.
 pub trait Cluster {
-    /// Reads all objects.
     async fn read(&mut self) -> anyhow::Result<ClusterState>;
     /// Patches the Secret, or creates it where none was seen.
     async fn write(&mut self, seen: Option<&Secret>, change: SecretPatch) -> anyhow::Result<WriteOutcome>;
@@ -178,8 +196,6 @@ pub trait Cluster {
         seen: &Configuration,
         bundles: &[(String, String)],
     ) -> anyhow::Result<WriteOutcome>;
-    /// Waits for this long.
     async fn wait(&mut self, time: Duration);
-    /// The current time.
     fn now(&self) -> UnixTime;
 }

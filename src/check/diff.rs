@@ -19,7 +19,6 @@ const CONTEXT_LINES: usize = 3;
 
 /// One pool before and after.
 struct Normalization<'m> {
-    /// Its index among the pools of the file.
     index: usize,
     manifest: &'m PoolManifest,
     rewrite: Rewrite,

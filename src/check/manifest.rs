@@ -6,25 +6,20 @@ use super::kubectl_yaml::{self, Node, Value, YamlError};
 use crate::output::Notification;
 use crate::pool::{GROUP, KIND, VERSION};
 
-/// The objects of a file.
 #[derive(Debug, Default)]
 pub struct Manifests {
     /// The pools, in the order of the file.
     pub pools: Vec<PoolManifest>,
-    /// The number of objects of other kinds.
     pub skipped: usize,
     /// What could not be read, and notes.
     pub notifications: Vec<Notification>,
 }
 
-/// One IPPool of a file.
 #[derive(Debug)]
 pub struct PoolManifest {
     /// The number of its document, from 1; empty documents do not count.
     pub document: usize,
-    /// The object.
     pub node: Rc<Node>,
-    /// The object as JSON.
     pub json: String,
 }
 

@@ -12,18 +12,13 @@ use crate::output::Notification;
 /// The largest file that is read, in bytes. A pool with every address of a /16 takes 25 MB.
 pub const MAX_FILE_BYTES: usize = 64 << 20;
 
-/// The extensions of manifests.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// The name of standard input in reports.
 const STDIN: &str = "<stdin>";
 
-/// A file to read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
-    /// Standard input, `-` on the command line.
     Stdin,
-    /// A file.
     File(PathBuf),
 }
 
@@ -77,7 +72,6 @@ fn is_manifest(path: &Path) -> bool {
 }
 
 impl Input {
-    /// Its name in reports.
     pub fn name(&self) -> String {
         match self {
             Self::Stdin => STDIN.to_owned(),
@@ -85,10 +79,6 @@ impl Input {
         }
     }
 
-    /// Its text.
-    ///
-    /// # Errors
-    /// When it cannot be read, is too large or is not UTF-8.
     pub fn text(&self) -> Result<String, Notification> {
         let failed = |why| Notification::error(self.name(), None, why);
         let bytes = self.bytes().map_err(|error| failed(format!("cannot be read: {error}")))?;

@@ -12,7 +12,6 @@ pub struct SourceMap<'n> {
 }
 
 impl<'n> SourceMap<'n> {
-    /// The source map of an IPPool.
     pub fn of(object: &'n Node) -> Self {
         let whole = object.entry("kind").map_or(&object.span, |kind| &kind.value.span);
         let mut map = Self { by_path: HashMap::new(), whole };

@@ -27,7 +27,6 @@ struct Object<'d> {
     name: &'d str,
 }
 
-/// Writes one object.
 pub fn write(report: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, report)?;
     writeln!(out)

@@ -18,7 +18,6 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// All but the unreserved characters of RFC 3986 and the separator of paths.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// Writes one log with one run.
 pub fn write(
     diagnostics: &[Diagnostic],
     notifications: &[Notification],

@@ -12,10 +12,8 @@ use super::{Diagnostic, Notification, level};
 use crate::report::Severity;
 use crate::text::printable;
 
-/// The style of the frame around an excerpt.
 const FRAME: Style = Style::new().bright_blue().bold();
 
-/// Writes the diagnostics, each with its excerpt.
 pub fn write(diagnostics: &[Diagnostic], out: &mut impl Write) -> io::Result<()> {
     let mut explained = HashSet::new();
     for diagnostic in diagnostics {
@@ -68,7 +66,6 @@ fn style(severity: Severity) -> Style {
     }
 }
 
-/// Writes a unified diff.
 pub fn write_diff(diff: &str, out: &mut impl Write) -> io::Result<()> {
     for line in diff.split_inclusive('\n') {
         match line.as_bytes() {
@@ -82,7 +79,6 @@ pub fn write_diff(diff: &str, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// Writes errors and notes.
 pub fn write_notifications(notifications: &[Notification], out: &mut impl Write) -> io::Result<()> {
     for notification in notifications {
         if notification.is_error {

@@ -29,16 +29,11 @@ pub struct Authority {
 pub struct Issued {
     /// The certificate without a chain: it is signed by a root.
     pub certificate: String,
-    /// PKCS#8.
     pub key: String,
 }
 
 impl Authority {
     /// Creates an authority with a new ECDSA P-256 key.
-    ///
-    /// # Errors
-    ///
-    /// When no key can be generated.
     pub fn new(now: UnixTime) -> anyhow::Result<Self> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::default();
@@ -63,16 +58,11 @@ impl Authority {
         Some(Self { certificate, key })
     }
 
-    /// The private key in PEM.
     pub fn key_pem(&self) -> String {
         self.key.serialize_pem()
     }
 
     /// Issues a certificate for these DNS names and IP addresses; it does not outlive this authority.
-    ///
-    /// # Errors
-    ///
-    /// When a name is invalid, or no key can be generated.
     pub fn issue(&self, names: &[String], now: UnixTime) -> anyhow::Result<Issued> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::new(names)?;

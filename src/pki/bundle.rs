@@ -7,12 +7,10 @@ use super::Certificate;
 
 const BEGIN: &str = "-----BEGIN ";
 
-/// Certificates in PEM.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bundle {
     /// The certificates that can be read, in order.
     pub certificates: Vec<Certificate>,
-    /// Blocks that cannot be read.
     damaged: usize,
     /// Blocks of another kind, such as a key.
     others: usize,

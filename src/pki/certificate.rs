@@ -35,7 +35,6 @@ impl Certificate {
         Some(Self { der, subject, not_before, not_after })
     }
 
-    /// Its encoding.
     pub fn der(&self) -> &CertificateDer<'static> {
         &self.der
     }
@@ -45,17 +44,14 @@ impl Certificate {
         &self.subject
     }
 
-    /// The first instant at which it is valid.
     pub fn not_before(&self) -> UnixTime {
         self.not_before
     }
 
-    /// The instant at which it expires.
     pub fn not_after(&self) -> UnixTime {
         self.not_after
     }
 
-    /// Whether it is valid at `now`.
     pub fn is_valid(&self, now: UnixTime) -> bool {
         self.not_before <= now && now < self.not_after
     }
@@ -76,7 +72,6 @@ impl Certificate {
         bytes.map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
     }
 
-    /// The certificate in PEM.
     pub fn pem(&self) -> String {
         let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
         pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.as_ref()), config)

@@ -7,10 +7,8 @@ use time::format_description::well_known::Rfc3339;
 /// Seconds since 1970 in UTC.
 pub type UnixTime = i64;
 
-/// A day in seconds.
 pub const DAY_SECONDS: i64 = 24 * 3600;
 
-/// The current time.
 pub fn now() -> UnixTime {
     OffsetDateTime::now_utc().unix_timestamp()
 }

@@ -22,10 +22,6 @@ pub enum PairError {
 }
 
 /// Reads a chain, the certificate of the server first, and its key, both PEM.
-///
-/// # Errors
-///
-/// When one cannot be read, or the key is not that of the first certificate.
 pub fn certify(chain: &[u8], key: &[u8]) -> Result<(Vec<Certificate>, CertifiedKey), PairError> {
     let chain = Bundle::read(chain).into_chain().ok_or(PairError::Certificate)?;
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| PairError::Key)?;

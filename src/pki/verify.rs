@@ -12,10 +12,7 @@ use super::{Certificate, UnixTime};
 
 /// Verifies `chain` (the server's certificate first) for `name` at `now`, as a client does that trusts `roots`. Expired
 /// roots are not trusted, as in Go.
-///
-/// # Errors
-///
-/// Why the client rejects it, as the end of a sentence.
+/// The error is the end of a sentence.
 pub fn verify(roots: &[Certificate], chain: &[Certificate], name: &str, now: UnixTime) -> Result<(), String> {
     let (leaf, intermediates) = chain.split_first().ok_or("there is no certificate")?;
     let server = ServerName::try_from(name).map_err(|_| format!("{name:?} is not a DNS name"))?;

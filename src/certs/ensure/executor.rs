@@ -1,8 +1,10 @@
 //! Executes one action against a cluster.
 
+use std::time::Duration;
+
 use anyhow::Context;
 
-use super::{Config, Progress};
+use super::Progress;
 use crate::certs::keyring::{self, Keyring, SecretPatch};
 use crate::certs::plan::{Action, Planner, RunState};
 use crate::certs::state::{Cluster, WriteOutcome};
@@ -10,20 +12,12 @@ use crate::pki::{Authority, Certificate};
 
 /// The plan that an action belongs to, and where progress is reported.
 pub struct Executor<'a, 'b> {
-    /// The state that the action was planned from.
     pub planner: &'a Planner<'a>,
-    /// The configuration of this run.
-    pub config: &'a Config<'a>,
     /// Receives a line once the action is done.
     pub progress: &'a mut Progress<'b>,
 }
 
 impl Executor<'_, '_> {
-    /// Executes `action` and reports it.
-    ///
-    /// # Errors
-    ///
-    /// When it is impossible; then nothing of it is done.
     pub async fn execute<C: Cluster>(
         &mut self,
         cluster: &mut C,
@@ -50,7 +44,7 @@ impl Executor<'_, '_> {
     async fn stage_ca<C: Cluster>(&mut self, cluster: &mut C, why: &str) -> anyhow::Result<WriteOutcome> {
         let next = Authority::new(self.planner.now)?;
         let written = self.write(cluster, keyring::stage(&next)).await?;
-        let what = format!("a new CA, {}, in {}: {why}", next.certificate, self.config.target.secret());
+        let what = format!("a new CA, {}, in {}: {why}", next.certificate, self.planner.target.secret());
         Ok(self.report(written, ("stored", "store"), &what))
     }
 
@@ -69,10 +63,10 @@ impl Executor<'_, '_> {
     }
 
     async fn propagate<C: Cluster>(&mut self, cluster: &mut C) {
-        let delay = self.config.propagation_delay;
-        let what = format!("{} s until every apiserver has seen it", delay.as_secs());
+        let seconds = self.planner.options.propagation_delay;
+        let what = format!("{seconds} s until every apiserver has seen it");
         self.report(WriteOutcome::Done, ("waiting", "wait"), &what);
-        cluster.wait(delay).await;
+        cluster.wait(Duration::from_secs(seconds)).await;
     }
 
     async fn issue<C: Cluster>(
@@ -87,9 +81,9 @@ impl Executor<'_, '_> {
         let previous = signing.iter().map(|it| &it.certificate).chain(older);
         let stays = |it: &&Certificate| self.planner.now < it.not_after() && **it != authority.certificate;
         let older: Vec<_> = previous.filter(stays).cloned().collect();
-        let issued = authority.issue(&self.config.target.names(), self.planner.now)?;
+        let issued = authority.issue(&self.planner.target.names(), self.planner.now)?;
         let written = self.write(cluster, keyring::serve(issued, authority, &older)).await?;
-        let secret = self.config.target.secret();
+        let secret = self.planner.target.secret();
         let what = format!("a certificate of {} in {secret}: {why}", authority.certificate);
         Ok(self.report(written, ("stored", "store"), &what))
     }
@@ -101,7 +95,7 @@ impl Executor<'_, '_> {
     ) -> anyhow::Result<WriteOutcome> {
         let signing = self.planner.keyring.signing.as_ref().context("bug: no CA of the Secret signs")?;
         let written = self.write(cluster, keyring::prune(&signing.certificate, older)).await?;
-        let what = format!("old CAs from {}", self.config.target.secret());
+        let what = format!("old CAs from {}", self.planner.target.secret());
         Ok(self.report(written, ("removed", "remove"), &what))
     }
 
@@ -112,7 +106,7 @@ impl Executor<'_, '_> {
     /// Reports what was done, or would be; nothing after a conflict.
     fn report(&mut self, written: WriteOutcome, (done, would): (&str, &str), what: &str) -> WriteOutcome {
         if written == WriteOutcome::Done {
-            let verb = if self.config.dry_run { format!("would {would}") } else { done.to_owned() };
+            let verb = if self.planner.options.dry_run { format!("would {would}") } else { done.to_owned() };
             (self.progress)(format!("{verb} {what}"));
         }
         written

@@ -30,7 +30,6 @@ struct WebhookParts {
     client_config: WebhookClientConfig,
 }
 
-/// The parts of a Secret.
 pub fn secret(object: core::v1::Secret) -> Secret {
     Secret {
         version: object.metadata.resource_version.unwrap_or_default(),
@@ -40,10 +39,6 @@ pub fn secret(object: core::v1::Secret) -> Secret {
 }
 
 /// The parts of a configuration, with those of its webhooks that call the Service of `target`.
-///
-/// # Errors
-///
-/// When the API returned an object of another shape.
 pub fn configuration(
     object: DynamicObject,
     reference: &ConfigurationRef,

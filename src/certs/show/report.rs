@@ -8,38 +8,26 @@ use crate::certs::keyring::Keyring;
 use crate::certs::state::Problem;
 use crate::pki::{Authority, Certificate, format_date, format_rfc3339};
 
-/// The name of the signing authority in the report.
 const THE_CA: &str = "the CA";
 
 /// The certificates of one webhook, and the problems with them.
 pub struct CertsReport {
-    /// The Secret, for a sentence.
     pub secret: String,
-    /// Its content.
     pub keyring: Keyring,
-    /// The CAs that each webhook trusts.
     pub published: Vec<Published>,
-    /// The certificate of each server.
     pub served: Vec<Served>,
-    /// What does not match.
     pub problems: Vec<Problem>,
 }
 
-/// The CAs that one webhook trusts.
 pub struct Published {
-    /// Its configuration.
     pub object: String,
-    /// Its name.
     pub webhook: String,
-    /// The certificates of its `caBundle`.
     pub trusts: Vec<Certificate>,
     /// Whether the apiserver accepts the stored certificate.
     pub accepts_stored: bool,
 }
 
-/// The certificate of one server.
 pub struct Served {
-    /// The address of the server.
     pub address: String,
     /// The served chain, the leaf first; or why it is unknown.
     pub chain: Result<Vec<Certificate>, String>,
@@ -48,7 +36,6 @@ pub struct Served {
 }
 
 impl CertsReport {
-    /// Whether everything matches.
     pub fn fits(&self) -> bool {
         self.problems.is_empty()
     }
@@ -67,7 +54,6 @@ impl CertsReport {
         }
     }
 
-    /// The report as JSON.
     pub fn json(&self) -> Value {
         let authority = |it: &Authority| facts(&it.certificate);
         json!({

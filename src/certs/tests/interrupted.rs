@@ -10,7 +10,7 @@ use crate::pki::{Authority, Bundle, DAY_SECONDS};
 const MAX_WRITES: usize = 12;
 
 fn options(renew: Option<Renew>) -> Options {
-    Options { renew, drop_others: false }
+    Options { renew, ..Options::default() }
 }
 
 fn installed() -> SharedSimulation {
@@ -96,7 +96,7 @@ fn an_interrupted_run_from_any_start_is_finished_by_the_next() {
                     interrupted.as_ref().err().is_none_or(|it| it == "interrupted"),
                     "{start}: {interrupted:?}"
                 );
-                let finished = simulation.run_with(Options::default(), true);
+                let finished = simulation.run(Options { adopt: true, ..Options::default() });
                 assert!(finished.is_ok(), "{start}, {renew:?}, {writes} writes: {finished:?}");
                 simulation.state().assert_consistent();
                 let written = simulation.state().writes;
@@ -119,7 +119,7 @@ fn shuffled(mut seed: u64) -> impl FnMut() -> usize {
 fn two_concurrent_runs_agree_on_one_ca() {
     for seed in 0..150 {
         let simulation = Simulation::installation();
-        for ran in simulation.race(&[(Options::default(), false); 2], shuffled(seed)) {
+        for ran in simulation.race(&[Options::default(); 2], shuffled(seed)) {
             assert!(ran.is_ok(), "seed {seed}: {ran:?}");
         }
         simulation.state().assert_consistent();
@@ -132,7 +132,7 @@ fn three_concurrent_renewals_of_the_ca_create_one() {
     for seed in 0..60 {
         let simulation = installed();
         simulation.change().now += DAY_SECONDS;
-        for ran in simulation.race(&[(options(Some(Renew::Ca)), false); 3], shuffled(seed)) {
+        for ran in simulation.race(&[options(Some(Renew::Ca)); 3], shuffled(seed)) {
             assert!(ran.is_ok(), "seed {seed}: {ran:?}");
         }
         simulation.state().assert_consistent();
@@ -145,7 +145,7 @@ fn concurrent_renewals_of_ca_and_certificate_both_succeed() {
     for seed in 0..60 {
         let simulation = installed();
         simulation.change().now += DAY_SECONDS;
-        let runs = [(options(Some(Renew::Ca)), false), (options(Some(Renew::Leaf)), false)];
+        let runs = [options(Some(Renew::Ca)), options(Some(Renew::Leaf))];
         for ran in simulation.race(&runs, shuffled(seed)) {
             assert!(ran.is_ok(), "seed {seed}: {ran:?}");
         }
@@ -159,9 +159,9 @@ fn a_bundle_reset_during_propagation_is_published_again() {
     let simulation = installed();
     simulation.change().now += DAY_SECONDS;
     let (meddling, mut resets) = (simulation.clone(), 0);
-    let lines = simulation.race(&[(options(Some(Renew::Ca)), false)], || {
+    let lines = simulation.race(&[options(Some(Renew::Ca))], || {
         let mut simulation = meddling.change();
-        let waited = simulation.unpublished_for(super::simulation::PROPAGATION_SECONDS / 2);
+        let waited = simulation.unpublished_for(i64::from(super::simulation::PROPAGATION_SECONDS) / 2);
         if resets < 2 && waited && simulation.remove_next().is_some() {
             resets += 1;
         }

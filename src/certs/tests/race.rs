@@ -1,17 +1,16 @@
 //! Runs of `ensure` in a [`Simulation`]: one, interrupted ones, and concurrent ones.
 
 use std::cell::{Ref, RefCell, RefMut};
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::simulation::{PROPAGATION_SECONDS, Simulation, target};
-use crate::certs::ensure::{Config, ensure};
+use crate::certs::ensure::ensure;
 use crate::certs::keyring::SecretPatch;
 use crate::certs::plan::Options;
-use crate::certs::state::{Cluster, ClusterState, Configuration, Secret, Target, WriteOutcome};
+use crate::certs::state::{Cluster, ClusterState, Configuration, Secret, WriteOutcome};
 use crate::pki::UnixTime;
 
 /// Seconds between two turns.
@@ -36,17 +35,13 @@ impl SharedSimulation {
 
     /// Runs `ensure`; returns its progress lines, or the error.
     pub fn run(&self, options: Options) -> Result<Vec<String>, String> {
-        self.run_with(options, false)
-    }
-
-    pub fn run_with(&self, options: Options, adopt: bool) -> Result<Vec<String>, String> {
-        self.race(&[(options, adopt)], || 0).remove(0)
+        self.race(&[options], || 0).remove(0)
     }
 
     /// Runs it, interrupted after this many writes.
     pub fn interrupt(&self, options: Options, writes: usize) -> Result<Vec<String>, String> {
         self.change().writes_left = Some(writes);
-        let ran = self.run_with(options, true);
+        let ran = self.run(Options { adopt: true, ..options });
         self.change().writes_left = None;
         ran
     }
@@ -54,87 +49,60 @@ impl SharedSimulation {
     /// Runs several concurrently; `turn` selects the next one to proceed.
     pub fn race(
         &self,
-        runs: &[(Options, bool)],
+        runs: &[Options],
         mut turn: impl FnMut() -> usize,
     ) -> Vec<Result<Vec<String>, String>> {
-        let target = target();
-        let mut racing: Vec<_> = runs
-            .iter()
-            .map(|(options, adopt)| Some(Box::pin(run(self, *options, *adopt, &target))))
-            .collect();
-        let mut ended: Vec<_> = runs.iter().map(|_| None).collect();
-        while ended.iter().any(Option::is_none) {
-            let next = turn() % runs.len();
-            let next =
-                if ended[next].is_none() { next } else { ended.iter().position(Option::is_none).unwrap() };
-            if let Some(run) = &mut racing[next]
-                && let Poll::Ready(result) = run.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-            {
-                ended[next] = Some(result);
-                racing[next] = None;
+        let mut running: Vec<_> = runs.iter().map(|it| (Box::pin(run(self.clone(), *it)), None)).collect();
+        while running.iter().any(|(_, ended)| ended.is_none()) {
+            let at = turn() % runs.len();
+            let at = if running[at].1.is_none() {
+                at
+            } else {
+                running.iter().position(|it| it.1.is_none()).unwrap()
+            };
+            let (run, ended) = &mut running[at];
+            if let Poll::Ready(result) = run.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                *ended = Some(result);
             }
             self.change().now += TURN_SECONDS;
         }
-        ended.into_iter().map(Option::unwrap).collect()
+        running.into_iter().map(|(_, ended)| ended.unwrap()).collect()
     }
-}
 
-async fn run(
-    simulation: &SharedSimulation,
-    options: Options,
-    adopt: bool,
-    target: &Target,
-) -> Result<Vec<String>, String> {
-    let propagation_delay = Duration::from_secs(u64::try_from(PROPAGATION_SECONDS).unwrap());
-    let config = Config { target, options, adopt, propagation_delay, dry_run: false };
-    let mut lines = Vec::new();
-    let ran = ensure(&mut Client(simulation.clone()), &config, &mut |line| lines.push(line)).await;
-    ran.map(|()| lines).map_err(|error| format!("{error:#}"))
-}
-
-/// A client; others may act between any two of its calls.
-struct Client(SharedSimulation);
-
-impl Client {
+    /// Lets the others act, then counts a write.
     async fn turn(&self, write: bool) -> anyhow::Result<()> {
-        let mut waited = false;
-        std::future::poll_fn(|_| {
-            if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        if write && let Some(writes_left) = &mut self.0.change().writes_left {
+        tokio::task::yield_now().await;
+        if write && let Some(writes_left) = &mut self.change().writes_left {
             *writes_left = writes_left.checked_sub(1).ok_or_else(|| anyhow::anyhow!("interrupted"))?;
         }
         Ok(())
     }
 
-    /// Polls a future that never waits.
-    fn now_or_never<T>(future: impl Future<Output = T>) -> T {
-        let future: Pin<&mut _> = pin!(future);
-        match future.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(it) => it,
-            Poll::Pending => panic!("a cluster in memory does not wait"),
-        }
-    }
-
-    fn recorded(&self, written: anyhow::Result<WriteOutcome>) -> anyhow::Result<WriteOutcome> {
+    fn record(&self, written: anyhow::Result<WriteOutcome>) -> anyhow::Result<WriteOutcome> {
         if let Ok(WriteOutcome::Done) = written {
-            self.0.change().record();
+            self.change().record();
         }
         written
     }
 }
 
-impl Cluster for Client {
+async fn run(mut simulation: SharedSimulation, options: Options) -> Result<Vec<String>, String> {
+    let options = Options { propagation_delay: PROPAGATION_SECONDS.into(), ..options };
+    let mut lines = Vec::new();
+    let ran = ensure(&mut simulation, &target(), options, &mut |line| lines.push(line)).await;
+    ran.map(|()| lines).map_err(|error| format!("{error:#}"))
+}
+
+impl Cluster for SharedSimulation {
     async fn read(&mut self) -> anyhow::Result<ClusterState> {
         self.turn(false).await?;
-        Ok(self.0.state().cluster.state.clone())
+        Ok(self.state().cluster.state.clone())
     }
 
     async fn write(&mut self, seen: Option<&Secret>, change: SecretPatch) -> anyhow::Result<WriteOutcome> {
         self.turn(true).await?;
-        let written = Self::now_or_never(self.0.change().cluster.write(seen, change));
-        self.recorded(written)
+        let written = ready(self.change().cluster.write(seen, change));
+        self.record(written)
     }
 
     async fn publish(
@@ -143,18 +111,26 @@ impl Cluster for Client {
         bundles: &[(String, String)],
     ) -> anyhow::Result<WriteOutcome> {
         self.turn(true).await?;
-        let written = Self::now_or_never(self.0.change().cluster.publish(seen, bundles));
-        self.recorded(written)
+        let written = ready(self.change().cluster.publish(seen, bundles));
+        self.record(written)
     }
 
     async fn wait(&mut self, time: Duration) {
-        let until = self.0.state().now + i64::try_from(time.as_secs()).unwrap();
-        while self.0.state().now < until {
+        let until = self.state().now + i64::try_from(time.as_secs()).unwrap();
+        while self.state().now < until {
             self.turn(false).await.unwrap();
         }
     }
 
     fn now(&self) -> UnixTime {
-        self.0.state().now
+        self.state().now
     }
+}
+
+/// The output of a future that never waits.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    let Poll::Ready(output) = pin!(future).poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("a cluster in memory does not wait")
+    };
+    output
 }

@@ -25,7 +25,7 @@ fn a_secret_of_another_issuer_is_kept_until_adopted() {
     );
     assert!(why.contains("--adopt"), "{why}");
     assert!(why.contains("kubectl -n ippool-webhook describe secret ippool-webhook-tls"), "{why}");
-    simulation.run_with(Options::default(), true).unwrap();
+    simulation.run(Options { adopt: true, ..Options::default() }).unwrap();
     simulation.state().assert_consistent();
 }
 

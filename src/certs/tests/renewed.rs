@@ -64,7 +64,7 @@ fn a_new_ca_is_published_and_propagated_before_it_signs() {
     let simulation = Simulation::installation();
     simulation.run(Options::default()).unwrap();
     simulation.change().now += DAY_SECONDS;
-    let lines = simulation.run(Options { renew: Some(Renew::Ca), drop_others: false }).unwrap();
+    let lines = simulation.run(Options { renew: Some(Renew::Ca), ..Options::default() }).unwrap();
     let verbs: Vec<_> = lines.iter().map(|it| it.split_whitespace().next().unwrap()).collect();
     assert_eq!(verbs, ["stored", "published", "published", "waiting", "stored", "the", "its"], "{lines:#?}");
     assert_eq!(lines[3], "waiting 60 s until every apiserver has seen it");
@@ -78,8 +78,8 @@ fn other_cas_are_dropped_on_request_once_no_pod_needs_them() {
     let simulation = Simulation::installation();
     simulation.run(Options::default()).unwrap();
     simulation.change().now += DAY_SECONDS;
-    simulation.run(Options { renew: Some(Renew::Ca), drop_others: false }).unwrap();
-    let drop_others = Options { renew: None, drop_others: true };
+    simulation.run(Options { renew: Some(Renew::Ca), ..Options::default() }).unwrap();
+    let drop_others = Options { drop_others: true, ..Options::default() };
     let refused = simulation.run(drop_others).unwrap_err();
     assert!(refused.starts_with("the other CAs stay for now: the certificate is so new"), "{refused}");
     assert_eq!(simulation.state().bundles()[0].len(), 2);

@@ -14,7 +14,7 @@ use crate::pki::verify;
 use crate::pki::{Bundle, Certificate, UnixTime};
 
 /// After this time, every apiserver has seen what is published.
-pub const PROPAGATION_SECONDS: i64 = 60;
+pub const PROPAGATION_SECONDS: u32 = 60;
 /// 2026-11-22T08:00:00Z.
 const START: UnixTime = 1_795_334_400;
 
@@ -24,7 +24,7 @@ pub fn target() -> Target {
         namespace: "ippool-webhook".to_owned(),
         secret: "ippool-webhook-tls".to_owned(),
         service: "ippool-webhook".to_owned(),
-        configurations: vec![reference(WebhookKind::Mutating), reference(WebhookKind::Validating)],
+        publish_to: vec![reference(WebhookKind::Mutating), reference(WebhookKind::Validating)],
     }
 }
 
@@ -57,7 +57,7 @@ pub struct Simulation {
 impl Simulation {
     /// A new installation: an empty Secret, empty bundles.
     pub fn installation() -> SharedSimulation {
-        let [mutating, validating] = target().configurations.try_into().unwrap();
+        let [mutating, validating] = target().publish_to.try_into().unwrap();
         let configurations = vec![
             configuration(&mutating, &["normalize"]),
             configuration(&validating, &["validate", "observe"]),
@@ -134,7 +134,7 @@ impl Simulation {
             assert!(self.worked(), "the stored certificate is not accepted by a published bundle");
         }
         if worked {
-            self.assert_invariant(PROPAGATION_SECONDS);
+            self.assert_invariant(PROPAGATION_SECONDS.into());
         } else if self.worked() {
             // No call succeeded before, so an apiserver that lags behind loses nothing.
             self.published.drain(..self.published.len() - 1);

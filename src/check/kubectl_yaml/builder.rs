@@ -43,17 +43,14 @@ struct Slot {
 }
 
 impl CollectionBuilder {
-    /// An empty list that begins at `span`.
     pub fn list(span: Span, anchor: usize) -> Self {
         Self { span, anchor, content: Content::List(Vec::new()) }
     }
 
-    /// An empty map that begins at `span`.
     pub fn map(span: Span, anchor: usize) -> Self {
         Self { span, anchor, content: Content::Map(Map::default()) }
     }
 
-    /// Where it begins.
     pub fn span(&self) -> &Span {
         &self.span
     }

@@ -5,9 +5,7 @@ use super::Span;
 /// Why a document cannot be read, and where.
 #[derive(Debug, PartialEq, Eq)]
 pub struct YamlError {
-    /// The line, from 1.
     pub line: usize,
-    /// What is wrong.
     pub why: String,
 }
 

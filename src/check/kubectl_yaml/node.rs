@@ -5,12 +5,9 @@ use std::rc::Rc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// One value.
 #[derive(Debug)]
 pub struct Node {
-    /// What it is.
     pub value: Value,
-    /// Where it is.
     pub span: Span,
     /// The levels of lists and maps, including itself.
     pub depth: usize,
@@ -21,15 +18,11 @@ pub struct Node {
 /// JSON's types.
 #[derive(Debug)]
 pub enum Value {
-    /// `null`.
     Null,
-    /// `true` and `false`.
     Bool(bool),
     /// A number JSON can express.
     Number(serde_json::Number),
-    /// A string.
     Text(String),
-    /// An array.
     List(Vec<Rc<Node>>),
     /// An object, in the order of the file.
     Map(Vec<Entry>),
@@ -61,7 +54,6 @@ pub struct Span {
 const PUNCTUATION_BYTES: usize = 8;
 
 impl Node {
-    /// A value at `span`.
     pub fn new(value: Value, span: Span) -> Self {
         let (depth, bytes) = match &value {
             Value::Text(text) => (0, text.len()),
@@ -72,7 +64,6 @@ impl Node {
         Self { value, span, depth, expanded_bytes: bytes.saturating_add(PUNCTUATION_BYTES) }
     }
 
-    /// The entry at `key` of a map.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|entry| entry.key == key),
@@ -80,7 +71,6 @@ impl Node {
         }
     }
 
-    /// The string at `key` of a map.
     pub fn text_at(&self, key: &str) -> Option<&str> {
         match &self.entry(key)?.value.value {
             Value::Text(text) => Some(text),

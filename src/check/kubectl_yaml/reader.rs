@@ -43,8 +43,6 @@ impl Default for Budget {
 }
 
 /// Passes the documents of `chunk` that are not empty to `found`.
-///
-/// # Errors
 /// At the first syntax error, or the first value that kubectl would reject; the documents before it have been passed on.
 pub fn read(
     chunk: &Chunk<'_>,

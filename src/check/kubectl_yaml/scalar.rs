@@ -21,7 +21,6 @@ pub enum Scalar {
     Text,
 }
 
-/// Resolves a plain scalar.
 pub fn resolve(text: &str) -> Scalar {
     if let Some(known) = word(text) {
         return known;
