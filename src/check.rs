@@ -11,6 +11,7 @@ mod source;
 mod source_map;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -22,7 +23,6 @@ use self::args::{FailOn, Format};
 #[cfg(feature = "cluster")]
 pub use self::kubectl_yaml::documents;
 use self::manifest::{Manifests, PoolManifest};
-use self::source::Input;
 use self::source_map::SourceMap;
 use crate::output::{Diagnostic, Excerpt, Location, Notification, errors, github, json, sarif, text};
 use crate::policy::Policy;
@@ -59,10 +59,10 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let policy = args.policy.as_deref().map(policy_file::load).transpose()?.unwrap_or_default();
     let mut outcome = Outcome::default();
-    let inputs = source::inputs(&args.paths, &mut outcome.notifications);
-    let progress = progress(inputs.len());
-    for input in &inputs {
-        outcome.check(input, &policy, args.diff);
+    let files = source::files(&args.paths, &mut outcome.notifications);
+    let progress = progress(files.len());
+    for file in &files {
+        outcome.check(file, &policy, args.diff);
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -72,12 +72,12 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl Outcome {
-    fn check(&mut self, input: &Input, policy: &Policy, diff: bool) {
-        let text = match input.text() {
+    fn check(&mut self, path: &Path, policy: &Policy, diff: bool) {
+        let text = match source::read(path) {
             Ok(text) => text,
             Err(error) => return self.notifications.push(error),
         };
-        let file: Arc<str> = input.name().into();
+        let file: Arc<str> = source::name(path).into();
         let mut manifests = Manifests::read(&file, &text);
         self.files += 1;
         self.objects += manifests.pools.len();

@@ -23,6 +23,8 @@
 //!
 //! `check` enters at the hall by a side door ([`examine`]) and leaves with the same findings. `certs` stands
 //! apart: it looks after the serving certificate, and is the only part that writes to a cluster.
+//! Outside of the core, `output` writes findings for `check`; `pki` reads, verifies and issues certificates for `server`
+//! and `certs`; and `cluster` is the client of the API for `certs`.
 //!
 //! # Laws of the house
 //!

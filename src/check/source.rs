@@ -14,51 +14,44 @@ pub const MAX_FILE_BYTES: usize = 64 << 20;
 
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
-const STDIN: &str = "<stdin>";
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Input {
-    Stdin,
-    File(PathBuf),
-}
+/// The path of standard input, and its name in reports.
+const STDIN: (&str, &str) = ("-", "<stdin>");
 
 /// The files at `paths`, each once; directories are searched in the order of the names in them.
 ///
 /// In a directory only regular files with the extension of a manifest are read; entries that begin with a dot and symbolic
 /// links are skipped. Files named on the command line are always read.
-pub fn inputs(paths: &[PathBuf], notifications: &mut Vec<Notification>) -> Vec<Input> {
-    let mut inputs = Vec::new();
+pub fn files(paths: &[PathBuf], notifications: &mut Vec<Notification>) -> Vec<PathBuf> {
+    let mut files = Vec::new();
     for path in paths {
-        if path.as_os_str() == "-" {
-            inputs.push(Input::Stdin);
-        } else if path.is_dir() {
-            let before = inputs.len();
-            walk(path, &mut inputs, notifications);
-            if inputs.len() == before {
-                let why = "has no .yaml, .yml or .json file".to_owned();
-                notifications.push(Notification::note(shown(path), None, why));
-            }
-        } else {
-            inputs.push(Input::File(path.clone()));
+        if !path.is_dir() || is_stdin(path) {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        search(path, &mut files, notifications);
+        if files.len() == before {
+            let why = "has no .yaml, .yml or .json file".to_owned();
+            notifications.push(Notification::note(name(path), None, why));
         }
     }
     let mut seen = HashSet::new();
-    inputs.retain(|input| seen.insert(input.clone()));
-    inputs
+    files.retain(|file| seen.insert(file.clone()));
+    files
 }
 
-fn walk(root: &Path, inputs: &mut Vec<Input>, notifications: &mut Vec<Notification>) {
+fn search(root: &Path, files: &mut Vec<PathBuf>, notifications: &mut Vec<Notification>) {
     let is_hidden =
         |entry: &DirEntry| entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".");
     let entries = WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|it| !is_hidden(it));
     for entry in entries {
         match entry {
             Ok(entry) if entry.file_type().is_file() && is_manifest(entry.path()) => {
-                inputs.push(Input::File(entry.into_path()));
+                files.push(entry.into_path());
             }
             Ok(_) => {}
             Err(error) => {
-                let path = shown(error.path().unwrap_or(root));
+                let path = name(error.path().unwrap_or(root));
                 let why = format!("cannot be listed: {}", io::Error::from(error));
                 notifications.push(Notification::error(path, None, why));
             }
@@ -71,44 +64,41 @@ fn is_manifest(path: &Path) -> bool {
     extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-impl Input {
-    pub fn name(&self) -> String {
-        match self {
-            Self::Stdin => STDIN.to_owned(),
-            Self::File(path) => shown(path),
-        }
+/// Reads a file, or standard input.
+pub fn read(path: &Path) -> Result<String, Notification> {
+    let failed = |why| Notification::error(name(path), None, why);
+    let bytes = bytes(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
+    if bytes.len() > MAX_FILE_BYTES {
+        let limit = MAX_FILE_BYTES >> 20;
+        return Err(failed(format!("is larger than {limit} MiB; check it in parts")));
     }
-
-    pub fn text(&self) -> Result<String, Notification> {
-        let failed = |why| Notification::error(self.name(), None, why);
-        let bytes = self.bytes().map_err(|error| failed(format!("cannot be read: {error}")))?;
-        if bytes.len() > MAX_FILE_BYTES {
-            let limit = MAX_FILE_BYTES >> 20;
-            return Err(failed(format!("is larger than {limit} MiB; check it in parts")));
-        }
-        String::from_utf8(bytes).map_err(|error| {
-            let valid = error.utf8_error().valid_up_to();
-            let before = error.as_bytes().iter().take(valid);
-            let line = before.filter(|byte| **byte == b'\n').count() + 1;
-            let why = format!("is not UTF-8 text (byte {valid} of the file); convert it or leave it out");
-            Notification::error(self.name(), Some(line), why)
-        })
-    }
-
-    /// Reads at most one byte more than the limit.
-    fn bytes(&self) -> io::Result<Vec<u8>> {
-        let limit = MAX_FILE_BYTES as u64 + 1;
-        let mut bytes = Vec::new();
-        match self {
-            Self::Stdin => io::stdin().lock().take(limit).read_to_end(&mut bytes)?,
-            Self::File(path) => File::open(path)?.take(limit).read_to_end(&mut bytes)?,
-        };
-        Ok(bytes)
-    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().iter().take(valid);
+        let line = before.filter(|byte| **byte == b'\n').count() + 1;
+        let why = format!("is not UTF-8 text (byte {valid} of the file); convert it or leave it out");
+        Notification::error(name(path), Some(line), why)
+    })
 }
 
-/// A path without the `./` that the search of the current directory adds.
-fn shown(path: &Path) -> String {
+/// Reads at most one byte more than the limit.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file: Box<dyn Read> =
+        if is_stdin(path) { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == STDIN.0
+}
+
+/// The name of a file in reports: its path without the `./` that the search of the current directory adds.
+pub fn name(path: &Path) -> String {
+    if is_stdin(path) {
+        return STDIN.1.to_owned();
+    }
     let relative = path.strip_prefix(".").ok().filter(|rest| !rest.as_os_str().is_empty());
     relative.unwrap_or(path).to_string_lossy().into_owned()
 }

@@ -6,7 +6,7 @@ use crate::certs::plan::Options;
 use crate::certs::state::{ClusterState, Problem};
 use crate::pki::Authority;
 
-fn refused(change: impl FnOnce(&mut ClusterState)) -> (SharedSimulation, String) {
+fn rejected(change: impl FnOnce(&mut ClusterState)) -> (SharedSimulation, String) {
     let simulation = Simulation::installation();
     simulation.change().modify(change);
     let why = simulation.run(Options::default()).unwrap_err();
@@ -16,7 +16,7 @@ fn refused(change: impl FnOnce(&mut ClusterState)) -> (SharedSimulation, String)
 
 #[test]
 fn a_secret_of_another_issuer_is_kept_until_adopted() {
-    let (simulation, why) = refused(|it| {
+    let (simulation, why) = rejected(|it| {
         it.secret.as_mut().unwrap().data.insert("tls.crt".to_owned(), Vec::new());
     });
     assert!(
@@ -31,13 +31,13 @@ fn a_secret_of_another_issuer_is_kept_until_adopted() {
 
 #[test]
 fn an_immutable_secret_is_reported() {
-    let (_, why) = refused(|it| it.secret.as_mut().unwrap().immutable = true);
+    let (_, why) = rejected(|it| it.secret.as_mut().unwrap().immutable = true);
     assert!(why.contains("it is immutable, so no certificate in it can ever be renewed"), "{why}");
 }
 
 #[test]
 fn all_problems_are_reported_at_once() {
-    let (_, why) = refused(|it| {
+    let (_, why) = rejected(|it| {
         it.configurations[0].injected_by = Some("cert-manager.io/inject-ca-from".to_owned());
         it.secret.as_mut().unwrap().immutable = true;
         it.problems.push(Problem {

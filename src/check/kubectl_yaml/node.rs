@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, Serializer};
 
 #[derive(Debug)]
 pub struct Node {
@@ -103,13 +103,7 @@ impl Serialize for Node {
             Value::Number(number) => number.serialize(serializer),
             Value::Text(text) => serializer.serialize_str(text),
             Value::List(nodes) => serializer.collect_seq(nodes.iter().map(|node| &**node)),
-            Value::Map(entries) => {
-                let mut map = serializer.serialize_map(Some(entries.len()))?;
-                for entry in entries {
-                    map.serialize_entry(&entry.key, &*entry.value)?;
-                }
-                map.end()
-            }
+            Value::Map(entries) => serializer.collect_map(entries.iter().map(|it| (&it.key, &*it.value))),
         }
     }
 }

@@ -117,14 +117,8 @@ fn all_digits(text: &str) -> bool {
 pub fn float_key(value: f64) -> String {
     let value = value as f32;
     if !value.is_finite() {
-        return if value.is_nan() {
-            ".nan"
-        } else if value > 0.0 {
-            ".inf"
-        } else {
-            "-.inf"
-        }
-        .to_owned();
+        let infinity = if value > 0.0 { ".inf" } else { "-.inf" };
+        return if value.is_nan() { ".nan" } else { infinity }.to_owned();
     }
     let scientific = format!("{value:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));

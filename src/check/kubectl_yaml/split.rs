@@ -67,13 +67,13 @@ fn yaml_documents(text: &str) -> Vec<Chunk<'_>> {
     let mut splitter = Splitter::new(text.len() - body.len());
     let mut chunks = Vec::new();
     let mut at = text.len() - body.len();
-    let mut holds_content = false;
+    let mut has_content = false;
     for line in body.split_inclusive('\n') {
-        if is_separator(line) && holds_content {
+        if is_separator(line) && has_content {
             chunks.push(splitter.up_to(at, text));
-            holds_content = false;
+            has_content = false;
         }
-        holds_content |= is_separator(line) || !is_comment_or_blank(line);
+        has_content |= is_separator(line) || !is_comment_or_blank(line);
         at += line.len();
     }
     chunks.push(splitter.up_to(text.len(), text));
