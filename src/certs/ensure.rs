@@ -103,7 +103,7 @@ fn conclude(planner: &Planner<'_>, progress: &mut Progress<'_>) -> anyhow::Resul
     }
     if let (Ok(leaf), Some(signing)) = (planner.leaf(), &planner.keyring.signing) {
         let mut life = |what, it: &Certificate| {
-            let (until, from) = (format_date(it.not_after()), format_date(it.renewal()));
+            let (until, from) = (format_date(it.not_after), format_date(it.renewal()));
             progress(format!("{what} is valid until {until} and is renewed from {from} on"));
         };
         life("the certificate", leaf);

@@ -59,7 +59,7 @@ impl Keyring {
     /// The authorities to trust at `now`, the signing one first.
     pub fn trusted(&self, now: UnixTime) -> Vec<Certificate> {
         let keyed = self.signing.iter().chain(&self.next).map(|it| &it.certificate);
-        keyed.chain(&self.older).filter(|it| now < it.not_after()).cloned().collect()
+        keyed.chain(&self.older).filter(|it| now < it.not_after).cloned().collect()
     }
 
     /// The serving certificate without its chain.

@@ -130,7 +130,10 @@ impl Cluster for KubeCluster {
         let entry = |(key, value): (&str, Option<String>)| (key.to_owned(), json!(value.map(bytes)));
         let data: Value = change.into_iter().map(entry).collect();
         let patch = json!({ "metadata": { "resourceVersion": seen.version }, "data": data });
-        let written = self.secrets().patch(&self.target.secret, &patch_params(), &Patch::Merge(patch)).await;
+        let written = self
+            .secrets()
+            .patch(&self.target.secret, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(patch))
+            .await;
         outcome(written, || (format!("patch {}", self.target.secret()), self.can_i_secret("patch")))
     }
 
@@ -144,7 +147,10 @@ impl Cluster for KubeCluster {
         let webhooks: Vec<_> = bundles.iter().map(webhook).collect();
         let patch = json!({ "metadata": { "resourceVersion": seen.version }, "webhooks": webhooks });
         let ConfigurationRef { kind, name } = &seen.reference;
-        let written = self.configurations(*kind).patch(name, &patch_params(), &Patch::Strategic(patch)).await;
+        let written = self
+            .configurations(*kind)
+            .patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Strategic(patch))
+            .await;
         outcome(written, || (format!("patch {}", seen.reference), can_i(&seen.reference, "patch")))
     }
 
@@ -159,10 +165,6 @@ impl Cluster for KubeCluster {
 
 fn bytes(text: String) -> ByteString {
     ByteString(text.into_bytes())
-}
-
-fn patch_params() -> PatchParams {
-    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
 fn missing(reference: &ConfigurationRef) -> Problem {

@@ -136,7 +136,7 @@ impl Planner<'_> {
 
     /// Whether a staged authority is valid long enough to sign.
     fn is_usable(&self, next: &Authority) -> bool {
-        self.now + MIN_AUTHORITY_SECONDS < next.certificate.not_after()
+        self.now + MIN_AUTHORITY_SECONDS < next.certificate.not_after
     }
 
     /// Why a new certificate of the signing authority is due.
@@ -180,7 +180,7 @@ impl Planner<'_> {
         if !self.options.drop_others || self.keyring.next.is_some() {
             return Err(None);
         }
-        let from = leaf.not_before() + BACKDATED_SECONDS + POD_SYNC_SECONDS;
+        let from = leaf.not_before + BACKDATED_SECONDS + POD_SYNC_SECONDS;
         if self.now < from { Err(Some(from)) } else { Ok(()) }
     }
 
@@ -228,7 +228,7 @@ impl Planner<'_> {
     /// The unexpired CAs that `webhook` trusts and this program did not create.
     fn foreign<'b>(&'b self, webhook: &'b Webhook) -> impl Iterator<Item = &'b Certificate> {
         let ours = self.keyring.trusted(self.now);
-        let unexpired = webhook.bundle.certificates.iter().filter(|it| self.now < it.not_after());
+        let unexpired = webhook.bundle.certificates.iter().filter(|it| self.now < it.not_after);
         unexpired.filter(move |it| !ours.contains(it))
     }
 
@@ -251,7 +251,7 @@ impl Planner<'_> {
     fn prune(&self) -> Option<Action> {
         let mut older = self.keyring.older.clone();
         let keep = self.drops_others().is_err();
-        older.retain(|it| keep && self.now < it.not_after());
+        older.retain(|it| keep && self.now < it.not_after);
         (older.len() != self.keyring.older.len()).then_some(Action::Prune { older })
     }
 }

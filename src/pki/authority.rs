@@ -70,8 +70,8 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         params.distinguished_name.push(DnType::CommonName, "ippool-webhook");
-        set_validity(&mut params, now, (now + LEAF_SECONDS).min(self.certificate.not_after()));
-        let issuer = Issuer::from_ca_cert_der(self.certificate.der(), &self.key)?;
+        set_validity(&mut params, now, (now + LEAF_SECONDS).min(self.certificate.not_after));
+        let issuer = Issuer::from_ca_cert_der(&self.certificate.der, &self.key)?;
         let certificate = params.signed_by(&key, &issuer)?.pem();
         Ok(Issued { certificate, key: key.serialize_pem() })
     }

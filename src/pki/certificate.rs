@@ -13,10 +13,11 @@ const SHOWN_FINGERPRINT_BYTES: usize = 8;
 /// A certificate; two are equal when their bytes are.
 #[derive(Clone, Debug)]
 pub struct Certificate {
-    der: CertificateDer<'static>,
-    subject: String,
-    not_before: UnixTime,
-    not_after: UnixTime,
+    pub der: CertificateDer<'static>,
+    /// Such as `CN=ippool-webhook CA`.
+    pub subject: String,
+    pub not_before: UnixTime,
+    pub not_after: UnixTime,
 }
 
 impl PartialEq for Certificate {
@@ -30,26 +31,9 @@ impl Certificate {
     pub fn from_der(der: CertificateDer<'static>) -> Option<Self> {
         let (_, parsed) = X509Certificate::from_der(&der).ok()?;
         let subject = parsed.subject().to_string();
-        let (not_before, not_after) =
-            (parsed.validity().not_before.timestamp(), parsed.validity().not_after.timestamp());
+        let validity = parsed.validity();
+        let (not_before, not_after) = (validity.not_before.timestamp(), validity.not_after.timestamp());
         Some(Self { der, subject, not_before, not_after })
-    }
-
-    pub fn der(&self) -> &CertificateDer<'static> {
-        &self.der
-    }
-
-    /// Its subject, such as `CN=ippool-webhook CA`.
-    pub fn subject(&self) -> &str {
-        &self.subject
-    }
-
-    pub fn not_before(&self) -> UnixTime {
-        self.not_before
-    }
-
-    pub fn not_after(&self) -> UnixTime {
-        self.not_after
     }
 
     pub fn is_valid(&self, now: UnixTime) -> bool {

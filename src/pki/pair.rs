@@ -40,7 +40,7 @@ pub(super) fn is_pair(certificate: &Certificate, key: &PrivateKeyDer<'static>) -
 }
 
 fn certified(chain: &[Certificate], key: &PrivateKeyDer<'static>) -> Result<CertifiedKey, rustls::Error> {
-    let chain = chain.iter().map(|it| it.der().clone()).collect();
+    let chain = chain.iter().map(|it| it.der.clone()).collect();
     CertifiedKey::from_der(chain, key.clone_key(), &rustls::crypto::ring::default_provider())
 }
 

@@ -17,7 +17,7 @@ pub fn verify(roots: &[Certificate], chain: &[Certificate], name: &str, now: Uni
     let (leaf, intermediates) = chain.split_first().ok_or("there is no certificate")?;
     let server = ServerName::try_from(name).map_err(|_| format!("{name:?} is not a DNS name"))?;
     let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(roots.iter().filter(|it| it.is_valid(now)).map(|it| it.der().clone()));
+    store.add_parsable_certificates(roots.iter().filter(|it| it.is_valid(now)).map(|it| it.der.clone()));
     if store.is_empty() {
         return Err("no valid CA is trusted".to_owned());
     }
@@ -25,16 +25,10 @@ pub fn verify(roots: &[Certificate], chain: &[Certificate], name: &str, now: Uni
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
         .build()
         .map_err(|error| error.to_string())?;
-    let intermediates: Vec<_> = intermediates.iter().map(|it| it.der().clone()).collect();
-    let since_1970 = Duration::from_secs(u64::try_from(now).unwrap_or(0));
+    let intermediates: Vec<_> = intermediates.iter().map(|it| it.der.clone()).collect();
+    let now = pki_types::UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or(0)));
     verifier
-        .verify_server_cert(
-            leaf.der(),
-            &intermediates,
-            &server,
-            &[],
-            pki_types::UnixTime::since_unix_epoch(since_1970),
-        )
+        .verify_server_cert(&leaf.der, &intermediates, &server, &[], now)
         .map(|_| ())
         .map_err(|error| reason(&error))
 }

@@ -129,7 +129,7 @@ impl Pair {
             }
         })?;
         let leaf = chain.first().ok_or_else(|| not_pem("--tls-cert", cert, "certificate"))?;
-        let (not_before, not_after) = (leaf.not_before(), leaf.not_after());
+        let (not_before, not_after) = (leaf.not_before, leaf.not_after);
         Ok(Loaded { key: Arc::new(certified), not_before, not_after, until: pki::format_rfc3339(not_after) })
     }
 }

@@ -79,7 +79,7 @@ impl Executor<'_, '_> {
         let authority = if from_next { next } else { signing };
         let authority = authority.as_ref().context("bug: the CA to issue from is not in the Secret")?;
         let previous = signing.iter().map(|it| &it.certificate).chain(older);
-        let stays = |it: &&Certificate| self.planner.now < it.not_after() && **it != authority.certificate;
+        let stays = |it: &&Certificate| self.planner.now < it.not_after && **it != authority.certificate;
         let older: Vec<_> = previous.filter(stays).cloned().collect();
         let issued = authority.issue(&self.planner.target.names(), self.planner.now)?;
         let written = self.write(cluster, keyring::serve(issued, authority, &older)).await?;

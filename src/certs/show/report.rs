@@ -86,10 +86,10 @@ impl CertsReport {
 
 fn facts(certificate: &Certificate) -> Value {
     json!({
-        "subject": certificate.subject(),
+        "subject": certificate.subject,
         "sha256": certificate.fingerprint(),
-        "notBefore": format_rfc3339(certificate.not_before()),
-        "notAfter": format_rfc3339(certificate.not_after()),
+        "notBefore": format_rfc3339(certificate.not_before),
+        "notAfter": format_rfc3339(certificate.not_after),
         "renewFrom": format_rfc3339(certificate.renewal()),
     })
 }

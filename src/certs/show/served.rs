@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use tokio::net::TcpStream;
@@ -19,7 +21,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The error is the end of a sentence.
 pub async fn chain_at(address: &str, name: &str) -> Result<Vec<Certificate>, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let recorder = Arc::new(Recorder { provider: Arc::clone(&provider), presented: Mutex::default() });
+    let algorithms = provider.signature_verification_algorithms;
+    let recorder = Arc::new(Recorder { algorithms, presented: Mutex::default() });
     let result =
         tokio::time::timeout(TIMEOUT, handshake(address, name, provider, Arc::clone(&recorder))).await;
     let presented = recorder.presented.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -56,7 +59,7 @@ async fn handshake(
 /// Records the chain without verifying it; the server still has to prove that it has the key.
 #[derive(Debug)]
 struct Recorder {
-    provider: Arc<CryptoProvider>,
+    algorithms: WebPkiSupportedAlgorithms,
     presented: Mutex<Vec<CertificateDer<'static>>>,
 }
 
@@ -77,32 +80,22 @@ impl ServerCertVerifier for Recorder {
     fn verify_tls12_signature(
         &self,
         message: &[u8],
-        certificate: &CertificateDer<'_>,
+        leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
+        verify_tls12_signature(message, leaf, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
         &self,
         message: &[u8],
-        certificate: &CertificateDer<'_>,
+        leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
+        verify_tls13_signature(message, leaf, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }

@@ -35,7 +35,7 @@ fn five_years_of_daily_runs_keep_every_certificate_valid() {
         let state = simulation.state();
         state.assert_consistent();
         let keyring = state.keyring();
-        least = least.min((keyring.leaf().unwrap().not_after() - state.now) / DAY_SECONDS);
+        least = least.min((keyring.leaf().unwrap().not_after - state.now) / DAY_SECONDS);
         most = most.max(state.bundles().iter().map(Vec::len).max().unwrap());
         assert!(lines.len() <= 7, "day {day}: {lines:?}");
     }
