@@ -35,7 +35,7 @@ use crate::review::examine;
 const MANY_FILES: usize = 50;
 
 #[derive(Debug, Default)]
-struct Outcome {
+struct CheckReport {
     files: usize,
     objects: usize,
     skipped: usize,
@@ -46,10 +46,10 @@ struct Outcome {
 
 /// The result as `--format json` prints it.
 #[derive(Serialize)]
-struct JsonReport<'o> {
+struct JsonReport<'r> {
     files: usize,
     objects: usize,
-    findings: Vec<json::Finding<'o>>,
+    findings: Vec<json::Finding<'r>>,
 }
 
 /// Checks the files and reports.
@@ -58,20 +58,20 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         anyhow::bail!("--diff needs --format text");
     }
     let policy = args.policy.as_deref().map(policy_file::load).transpose()?.unwrap_or_default();
-    let mut outcome = Outcome::default();
-    let files = source::files(&args.paths, &mut outcome.notifications);
+    let mut report = CheckReport::default();
+    let files = source::files(&args.paths, &mut report.notifications);
     let progress = progress(files.len());
     for file in &files {
-        outcome.check(file, &policy, args.diff);
+        report.check(file, &policy, args.diff);
         progress.inc(1);
     }
     progress.finish_and_clear();
     // A closed stdout, as with `check | head`, does not change the exit code.
-    outcome.report(args.format).or_else(unless_broken_pipe)?;
-    Ok(outcome.exit_code(args.fail_on))
+    report.print(args.format).or_else(unless_broken_pipe)?;
+    Ok(report.exit_code(args.fail_on))
 }
 
-impl Outcome {
+impl CheckReport {
     fn check(&mut self, path: &Path, policy: &Policy, diff: bool) {
         let text = match source::read(path) {
             Ok(text) => text,
@@ -116,7 +116,7 @@ impl Outcome {
         }));
     }
 
-    fn report(&self, format: Format) -> io::Result<()> {
+    fn print(&self, format: Format) -> io::Result<()> {
         let Self { diagnostics, notifications, diffs, .. } = self;
         let mut out = io::BufWriter::new(anstream::stdout().lock());
         match format {

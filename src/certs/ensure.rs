@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use self::executor::Executor;
+use self::executor::{Executor, Progress};
 use super::keyring::{self, Keyring};
 use super::plan::{Options, Planner, Renew, RunState};
 use super::state::{Cluster, ClusterState, Configuration, Problem, Target, WriteOutcome};
@@ -16,9 +16,6 @@ use crate::pki::{Certificate, format_date, format_rfc3339};
 const MAX_ACTIONS: usize = 40;
 /// After a conflict the other writer is done with the object, so a short pause is enough.
 const CONFLICT_RETRY: Duration = Duration::from_millis(200);
-
-/// Receives one line per action. Infallible, so that no output error can abort a rotation.
-pub type Progress<'a> = dyn FnMut(String) + 'a;
 
 /// Executes actions until the certificate is valid, trusted and not due for renewal.
 /// When an action is impossible. Every write is complete by itself, and the next run continues from there.
@@ -36,8 +33,8 @@ pub async fn ensure<C: Cluster>(
         let run_state = run_state.get_or_insert_with(|| initial_state(&keyring, options));
         let planner = Planner { state: &state, keyring: &keyring, target, options, now: cluster.now() };
         let Some(action) = planner.next(run_state) else { return conclude(&planner, progress) };
-        let mut executor = Executor { planner: &planner, progress };
-        if executor.execute(cluster, action, run_state).await? == WriteOutcome::Conflict {
+        let mut executor = Executor { cluster, planner: &planner, progress };
+        if executor.execute(action, run_state).await? == WriteOutcome::Conflict {
             progress("conflict: another client has changed the object; trying again".to_owned());
             cluster.wait(CONFLICT_RETRY).await;
         }

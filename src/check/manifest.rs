@@ -41,8 +41,8 @@ impl Manifests {
     }
 
     /// Classifies one object; descends into lists. `inherited` is the kind of an item that has none itself.
-    fn classify(&mut self, file: &str, document: usize, node: &Rc<Node>, inherited: Option<&Kind>) {
-        let kind = Kind::of(node).or_else(|| inherited.cloned()).unwrap_or_default();
+    fn classify(&mut self, file: &str, document: usize, node: &Rc<Node>, inherited: Option<&TypeMeta>) {
+        let kind = TypeMeta::of(node).or_else(|| inherited.cloned()).unwrap_or_default();
         if let (Some(items), Some(item_kind)) = (items(node), kind.of_items()) {
             for item in items {
                 self.classify(file, document, item, Some(&item_kind));
@@ -70,12 +70,12 @@ impl Manifests {
 
 /// `apiVersion` and `kind`, either possibly empty.
 #[derive(Clone, Debug, Default)]
-struct Kind {
+struct TypeMeta {
     api_version: String,
     kind: String,
 }
 
-impl Kind {
+impl TypeMeta {
     /// The kind of an object; `None` where it has neither field.
     fn of(node: &Node) -> Option<Self> {
         let text = |key| node.text_at(key).unwrap_or_default().to_owned();

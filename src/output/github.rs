@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Diagnostic, Notification, errors, level};
+use super::diagnostic::{Diagnostic, Notification, errors, level};
 
 /// Writes one command for each diagnostic and each error.
 pub fn write(

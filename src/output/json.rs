@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Diagnostic;
+use super::diagnostic::Diagnostic;
 use crate::report::Severity;
 
 /// A diagnostic as an entry of `findings`.

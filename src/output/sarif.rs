@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::{Diagnostic, Notification, errors, json, level};
+use super::diagnostic::{Diagnostic, Notification, errors, level};
+use super::json;
 use crate::report::Rule;
 use crate::rules;
 

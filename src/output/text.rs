@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use owo_colors::{OwoColorize, Style};
 
-use super::{Diagnostic, Notification, level};
+use super::diagnostic::{Diagnostic, Notification, level};
 use crate::report::Severity;
 use crate::text::printable;
 
@@ -18,6 +18,7 @@ pub fn write(diagnostics: &[Diagnostic], out: &mut impl Write) -> io::Result<()>
     let mut explained = HashSet::new();
     for diagnostic in diagnostics {
         write_diagnostic(diagnostic, out)?;
+        // The page of a rule is referred to only once.
         if explained.insert(diagnostic.finding.rule.id) {
             write_help(diagnostic, out)?;
         }
@@ -44,7 +45,6 @@ fn write_diagnostic(diagnostic: &Diagnostic, out: &mut impl Write) -> io::Result
     writeln!(out, "{margin} {} {}", "=".style(FRAME), diagnostic.sentence())
 }
 
-/// Refers to the page of the rule; once for each rule.
 fn write_help(diagnostic: &Diagnostic, out: &mut impl Write) -> io::Result<()> {
     let (margin, id) = (margin(diagnostic), diagnostic.finding.rule.id);
     let (equals, help) = ("=".style(FRAME), "help".bold());

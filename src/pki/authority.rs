@@ -6,9 +6,9 @@ use rcgen::{
 };
 use rustls::pki_types::PrivateKeyDer;
 
-use super::instant::date_time;
+use super::certificate::Certificate;
+use super::instant::{DAY_SECONDS, UnixTime, date_time, format_rfc3339};
 use super::pair::is_pair;
-use super::{Certificate, DAY_SECONDS, UnixTime, format_rfc3339};
 
 /// Lifetime of an authority; it signs for two thirds of it.
 const AUTHORITY_SECONDS: i64 = 730 * DAY_SECONDS;

@@ -3,7 +3,7 @@
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{Error, PemObject};
 
-use super::Certificate;
+use super::certificate::Certificate;
 
 const BEGIN: &str = "-----BEGIN ";
 

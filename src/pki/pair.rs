@@ -4,7 +4,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::sign::CertifiedKey;
 
-use super::{Bundle, Certificate};
+use super::bundle::Bundle;
+use super::certificate::Certificate;
 
 /// Why a chain is rejected that begins with a CA.
 const LEAF_FIRST: &str =

@@ -18,17 +18,17 @@ const READ_ATTEMPTS: usize = 3;
 /// Why a certificate cannot be served with.
 #[derive(Debug, Error)]
 pub enum CertificateError {
-    /// A file is not there or may not be read.
+    /// A file does not exist or cannot be read.
     #[error("cannot read {flag} {}: {source}; is the Secret mounted there, and readable by this user?", path.display())]
     Unreadable {
         /// The flag that names it.
         flag: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// A file holds something else.
+    /// A file does not contain what it should.
     #[error("{flag} {} holds no {wanted} in PEM (it begins with -----BEGIN ...-----)", path.display())]
     NotPem {
         /// The flag that names it.
@@ -38,14 +38,14 @@ pub enum CertificateError {
         /// What should be in it.
         wanted: &'static str,
     },
-    /// Both files are what they should be, and do not belong together or cannot be used.
+    /// The certificate and the key are valid, but do not match or are of an unsupported kind.
     #[error("the certificate of {} cannot be used with the key of {}: {reason}", cert.display(), key.display())]
     Unusable {
         /// The certificate file.
         cert: PathBuf,
         /// The key file.
         key: PathBuf,
-        /// What is wrong with them.
+        /// What is wrong.
         reason: String,
     },
 }
@@ -69,14 +69,14 @@ pub struct Loaded {
     pub until: String,
 }
 
-/// What the expiry of a certificate means now.
+/// How close a certificate is to its expiry.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Standing {
-    /// There is time.
+    /// More than a week is left.
     Good,
-    /// A week is left, or less.
+    /// At most a week is left.
     ExpiresSoon,
-    /// None is left.
+    /// It has expired.
     Expired,
 }
 
@@ -89,7 +89,7 @@ pub struct Pair {
     pub key: Vec<u8>,
 }
 
-/// A key is not for logs.
+/// Without the key, which must not be logged.
 impl fmt::Debug for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pair").finish_non_exhaustive()
@@ -97,12 +97,12 @@ impl fmt::Debug for Pair {
 }
 
 impl Pair {
-    /// Reads both files as of one moment: the certificate is read again after the key, and everything once
-    /// more when it changed in between. It may block for as long as the file system does.
+    /// Reads both files consistently: the certificate is read again after the key, and both are read again when it has
+    /// changed in between. May block for as long as the file system does.
     ///
     /// # Errors
     ///
-    /// When a file is not there or may not be read.
+    /// When a file does not exist or cannot be read.
     pub fn read(cert: &Path, key: &Path) -> Result<Self, CertificateError> {
         let mut pair = Self { cert: read("--tls-cert", cert)?, key: read("--tls-key", key)? };
         for _ in 1..READ_ATTEMPTS {
@@ -115,11 +115,11 @@ impl Pair {
         Ok(pair)
     }
 
-    /// What can be served with, of the files `cert` and `key`.
+    /// The certified key; `cert` and `key` are the paths for errors.
     ///
     /// # Errors
     ///
-    /// When one is not PEM, or the two do not belong together.
+    /// When one is not PEM, or the two do not match.
     pub fn load(&self, cert: &Path, key: &Path) -> Result<Loaded, CertificateError> {
         let (chain, certified) = pki::certify(&self.cert, &self.key).map_err(|error| match error {
             PairError::Certificate => not_pem("--tls-cert", cert, "certificate"),
@@ -151,7 +151,7 @@ impl Loaded {
         Ok(())
     }
 
-    /// What its expiry means now.
+    /// How close it is to its expiry.
     pub fn standing(&self) -> Standing {
         match self.not_after {
             expiry if expiry <= pki::now() => Standing::Expired,

@@ -4,53 +4,53 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::Progress;
 use crate::certs::keyring::{self, Keyring, SecretPatch};
 use crate::certs::plan::{Action, Planner, RunState};
 use crate::certs::state::{Cluster, WriteOutcome};
 use crate::pki::{Authority, Certificate};
 
-/// The plan that an action belongs to, and where progress is reported.
-pub struct Executor<'a, 'b> {
+/// Receives one line per action. Infallible, so that no output error can abort a rotation.
+pub type Progress<'a> = dyn FnMut(String) + 'a;
+
+/// Executes the actions of one planner.
+pub struct Executor<'a, 'b, C> {
+    pub cluster: &'a mut C,
     pub planner: &'a Planner<'a>,
-    /// Receives a line once the action is done.
     pub progress: &'a mut Progress<'b>,
 }
 
-impl Executor<'_, '_> {
-    pub async fn execute<C: Cluster>(
+impl<C: Cluster> Executor<'_, '_, C> {
+    /// Executes `action` completely or, on an error or a conflict, not at all.
+    pub async fn execute(
         &mut self,
-        cluster: &mut C,
         action: Action,
         run_state: &mut RunState,
     ) -> anyhow::Result<WriteOutcome> {
         match action {
-            Action::StageCa { why } => self.stage_ca(cluster, &why).await,
+            Action::StageCa { why } => self.stage_ca(&why).await,
             Action::Publish { index, bundles, why } => {
                 // A changed bundle has to propagate again.
                 run_state.propagated = None;
-                self.publish(cluster, index, &bundles, &why).await
+                self.publish(index, &bundles, &why).await
             }
             Action::Propagate => {
-                self.propagate(cluster).await;
                 run_state.propagated = self.planner.keyring.next.as_ref().map(|it| it.certificate.clone());
-                Ok(WriteOutcome::Done)
+                Ok(self.propagate().await)
             }
-            Action::Issue { from_next, why } => self.issue(cluster, from_next, &why).await,
-            Action::Prune { older } => self.prune(cluster, &older).await,
+            Action::Issue { from_next, why } => self.issue(from_next, &why).await,
+            Action::Prune { older } => self.prune(&older).await,
         }
     }
 
-    async fn stage_ca<C: Cluster>(&mut self, cluster: &mut C, why: &str) -> anyhow::Result<WriteOutcome> {
+    async fn stage_ca(&mut self, why: &str) -> anyhow::Result<WriteOutcome> {
         let next = Authority::new(self.planner.now)?;
-        let written = self.write(cluster, keyring::stage(&next)).await?;
+        let written = self.write(keyring::stage(&next)).await?;
         let what = format!("a new CA, {}, in {}: {why}", next.certificate, self.planner.target.secret());
         Ok(self.report(written, ("stored", "store"), &what))
     }
 
-    async fn publish<C: Cluster>(
+    async fn publish(
         &mut self,
-        cluster: &mut C,
         index: usize,
         bundles: &[(String, String)],
         why: &str,
@@ -58,49 +58,40 @@ impl Executor<'_, '_> {
         let configuration = self.planner.state.configurations.get(index);
         let configuration =
             configuration.context("bug: the configuration to publish to is not in the state")?;
-        let written = cluster.publish(configuration, bundles).await?;
+        let written = self.cluster.publish(configuration, bundles).await?;
         Ok(self.report(written, ("published", "publish"), &format!("to {}: {why}", configuration.reference)))
     }
 
-    async fn propagate<C: Cluster>(&mut self, cluster: &mut C) {
+    async fn propagate(&mut self) -> WriteOutcome {
         let seconds = self.planner.options.propagation_delay;
         let what = format!("{seconds} s until every apiserver has seen it");
         self.report(WriteOutcome::Done, ("waiting", "wait"), &what);
-        cluster.wait(Duration::from_secs(seconds)).await;
+        self.cluster.wait(Duration::from_secs(seconds)).await;
+        WriteOutcome::Done
     }
 
-    async fn issue<C: Cluster>(
-        &mut self,
-        cluster: &mut C,
-        from_next: bool,
-        why: &str,
-    ) -> anyhow::Result<WriteOutcome> {
-        let Keyring { signing, next, older, .. } = self.planner.keyring;
+    async fn issue(&mut self, from_next: bool, why: &str) -> anyhow::Result<WriteOutcome> {
+        let Planner { keyring: Keyring { signing, next, older, .. }, target, now, .. } = *self.planner;
         let authority = if from_next { next } else { signing };
         let authority = authority.as_ref().context("bug: the CA to issue from is not in the Secret")?;
         let previous = signing.iter().map(|it| &it.certificate).chain(older);
-        let stays = |it: &&Certificate| self.planner.now < it.not_after && **it != authority.certificate;
+        let stays = |it: &&Certificate| now < it.not_after && **it != authority.certificate;
         let older: Vec<_> = previous.filter(stays).cloned().collect();
-        let issued = authority.issue(&self.planner.target.names(), self.planner.now)?;
-        let written = self.write(cluster, keyring::serve(issued, authority, &older)).await?;
-        let secret = self.planner.target.secret();
-        let what = format!("a certificate of {} in {secret}: {why}", authority.certificate);
+        let issued = authority.issue(&target.names(), now)?;
+        let written = self.write(keyring::serve(issued, authority, &older)).await?;
+        let what = format!("a certificate of {} in {}: {why}", authority.certificate, target.secret());
         Ok(self.report(written, ("stored", "store"), &what))
     }
 
-    async fn prune<C: Cluster>(
-        &mut self,
-        cluster: &mut C,
-        older: &[Certificate],
-    ) -> anyhow::Result<WriteOutcome> {
+    async fn prune(&mut self, older: &[Certificate]) -> anyhow::Result<WriteOutcome> {
         let signing = self.planner.keyring.signing.as_ref().context("bug: no CA of the Secret signs")?;
-        let written = self.write(cluster, keyring::prune(&signing.certificate, older)).await?;
+        let written = self.write(keyring::prune(&signing.certificate, older)).await?;
         let what = format!("old CAs from {}", self.planner.target.secret());
         Ok(self.report(written, ("removed", "remove"), &what))
     }
 
-    async fn write<C: Cluster>(&self, cluster: &mut C, change: SecretPatch) -> anyhow::Result<WriteOutcome> {
-        cluster.write(self.planner.state.secret.as_ref(), change).await
+    async fn write(&mut self, change: SecretPatch) -> anyhow::Result<WriteOutcome> {
+        self.cluster.write(self.planner.state.secret.as_ref(), change).await
     }
 
     /// Reports what was done, or would be; nothing after a conflict.

@@ -1,7 +1,6 @@
 //! Interrupted and concurrent runs converge; the invariant is checked after every write ([`super::simulation`]).
 
 use super::race::SharedSimulation;
-use super::simulation::Simulation;
 use crate::certs::plan::{Options, Renew};
 use crate::certs::state::ClusterState;
 use crate::pki::{Authority, Bundle, DAY_SECONDS};
@@ -14,7 +13,7 @@ fn options(renew: Option<Renew>) -> Options {
 }
 
 fn installed() -> SharedSimulation {
-    let simulation = Simulation::installation();
+    let simulation = SharedSimulation::installation();
     simulation.run(Options::default()).unwrap();
     simulation
 }
@@ -42,7 +41,7 @@ fn neglected(days: i64) -> SharedSimulation {
 }
 
 fn by_another_issuer() -> SharedSimulation {
-    let simulation = Simulation::installation();
+    let simulation = SharedSimulation::installation();
     let now = simulation.state().now;
     let theirs = Authority::new(now).unwrap();
     let issued = theirs.issue(&super::simulation::target().names(), now).unwrap();
@@ -61,7 +60,7 @@ fn by_another_issuer() -> SharedSimulation {
 fn starts() -> Vec<(&'static str, SharedSimulation)> {
     let garbage = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
     vec![
-        ("an empty Secret", Simulation::installation()),
+        ("an empty Secret", SharedSimulation::installation()),
         ("no Secret", damaged(|it| it.secret = None)),
         ("nothing is due", installed()),
         ("no tls.key", without("tls.key")),
@@ -118,7 +117,7 @@ fn shuffled(mut seed: u64) -> impl FnMut() -> usize {
 #[test]
 fn two_concurrent_runs_agree_on_one_ca() {
     for seed in 0..150 {
-        let simulation = Simulation::installation();
+        let simulation = SharedSimulation::installation();
         for ran in simulation.race(&[Options::default(); 2], shuffled(seed)) {
             assert!(ran.is_ok(), "seed {seed}: {ran:?}");
         }

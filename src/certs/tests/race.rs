@@ -21,8 +21,9 @@ const TURN_SECONDS: i64 = 5;
 pub struct SharedSimulation(Rc<RefCell<Simulation>>);
 
 impl SharedSimulation {
-    pub fn new(simulation: Simulation) -> Self {
-        Self(Rc::new(RefCell::new(simulation)))
+    /// A new installation: an empty Secret, empty bundles.
+    pub fn installation() -> Self {
+        Self(Rc::new(RefCell::new(Simulation::installation())))
     }
 
     pub fn state(&self) -> Ref<'_, Simulation> {

@@ -1,13 +1,12 @@
 //! Every reason not to write is reported at once, and nothing is written.
 
 use super::race::SharedSimulation;
-use super::simulation::Simulation;
 use crate::certs::plan::Options;
 use crate::certs::state::{ClusterState, Problem};
 use crate::pki::Authority;
 
 fn rejected(change: impl FnOnce(&mut ClusterState)) -> (SharedSimulation, String) {
-    let simulation = Simulation::installation();
+    let simulation = SharedSimulation::installation();
     simulation.change().modify(change);
     let why = simulation.run(Options::default()).unwrap_err();
     assert_eq!(simulation.state().writes, 0);
@@ -62,7 +61,7 @@ fn all_problems_are_reported_at_once() {
 
 #[test]
 fn a_foreign_ca_in_a_bundle_is_kept_and_reported() {
-    let simulation = Simulation::installation();
+    let simulation = SharedSimulation::installation();
     let foreign = Authority::new(simulation.state().now - 10).unwrap().certificate;
     simulation
         .change()

@@ -1,12 +1,12 @@
 //! What is renewed, and when it is due.
 
-use super::simulation::Simulation;
+use super::race::SharedSimulation;
 use crate::certs::plan::{Options, Renew};
 use crate::pki::DAY_SECONDS;
 
 #[test]
 fn the_first_run_publishes_the_ca_before_it_stores_the_certificate() {
-    let simulation = Simulation::installation();
+    let simulation = SharedSimulation::installation();
     let lines = simulation.run(Options::default()).unwrap();
     let verbs: Vec<_> =
         lines.iter().map(|it| it.split_once(" CN=").map_or(&**it, |(before, _)| before)).collect();
@@ -26,7 +26,7 @@ fn the_first_run_publishes_the_ca_before_it_stores_the_certificate() {
 
 #[test]
 fn five_years_of_daily_runs_keep_every_certificate_valid() {
-    let simulation = Simulation::installation();
+    let simulation = SharedSimulation::installation();
     simulation.run(Options::default()).unwrap();
     let (mut least, mut most) = (i64::MAX, 0);
     for day in 0..5 * 365 {
@@ -47,7 +47,7 @@ fn five_years_of_daily_runs_keep_every_certificate_valid() {
 
 #[test]
 fn a_certificate_past_two_thirds_of_its_life_is_renewed_by_the_same_ca() {
-    let simulation = Simulation::installation();
+    let simulation = SharedSimulation::installation();
     simulation.run(Options::default()).unwrap();
     let before = simulation.state().keyring();
     for (days, renewed) in [(59, false), (1, true)] {
@@ -61,7 +61,7 @@ fn a_certificate_past_two_thirds_of_its_life_is_renewed_by_the_same_ca() {
 
 #[test]
 fn a_new_ca_is_published_and_propagated_before_it_signs() {
-    let simulation = Simulation::installation();
+    let simulation = SharedSimulation::installation();
     simulation.run(Options::default()).unwrap();
     simulation.change().now += DAY_SECONDS;
     let lines = simulation.run(Options { renew: Some(Renew::Ca), ..Options::default() }).unwrap();
@@ -75,7 +75,7 @@ fn a_new_ca_is_published_and_propagated_before_it_signs() {
 
 #[test]
 fn other_cas_are_dropped_on_request_once_no_pod_needs_them() {
-    let simulation = Simulation::installation();
+    let simulation = SharedSimulation::installation();
     simulation.run(Options::default()).unwrap();
     simulation.change().now += DAY_SECONDS;
     simulation.run(Options { renew: Some(Renew::Ca), ..Options::default() }).unwrap();

@@ -3,7 +3,6 @@
 //! Every write checks the invariant: each bundle that an apiserver may still use accepts each certificate that a pod may
 //! still serve.
 
-use super::race::SharedSimulation;
 use crate::certs::in_memory::InMemoryCluster;
 use crate::certs::keyring::Keyring;
 use crate::certs::plan::POD_SYNC_SECONDS;
@@ -56,7 +55,7 @@ pub struct Simulation {
 
 impl Simulation {
     /// A new installation: an empty Secret, empty bundles.
-    pub fn installation() -> SharedSimulation {
+    pub fn installation() -> Self {
         let [mutating, validating] = target().publish_to.try_into().unwrap();
         let configurations = vec![
             configuration(&mutating, &["normalize"]),
@@ -64,7 +63,7 @@ impl Simulation {
         ];
         let secret = Some(Secret { version: "1".to_owned(), ..Secret::default() });
         let state = ClusterState { secret, configurations, ..ClusterState::default() };
-        let simulation = Self {
+        Self {
             cluster: InMemoryCluster::new(state, START),
             now: START,
             published: Vec::new(),
@@ -72,8 +71,7 @@ impl Simulation {
             authorities: Vec::new(),
             writes: 0,
             writes_left: None,
-        };
-        SharedSimulation::new(simulation)
+        }
     }
 
     pub fn keyring(&self) -> Keyring {

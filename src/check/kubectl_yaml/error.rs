@@ -1,6 +1,6 @@
 //! Why a document cannot be read.
 
-use super::Span;
+use super::node::Span;
 
 /// Why a document cannot be read, and where.
 #[derive(Debug, PartialEq, Eq)]
