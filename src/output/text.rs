@@ -1,7 +1,7 @@
 //! Text for people, laid out as rustc and ruff do.
 //!
-//! The excerpt is drawn here. The crate `annotate-snippets` would need the whole line to find the column, and a line of JSON
-//! may be megabytes long.
+//! The excerpt is drawn here. The crate `annotate-snippets` counts the column from the start of its source, so it would need
+//! the whole line, and a line of JSON may be megabytes long; with the column given apart it draws a stray line.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -16,25 +16,19 @@ const FRAME: Style = Style::new().bright_blue().bold();
 
 pub fn write(diagnostics: &[Diagnostic], out: &mut impl Write) -> io::Result<()> {
     let mut explained = HashSet::new();
-    for diagnostic in diagnostics {
-        write_diagnostic(diagnostic, out)?;
+    diagnostics.iter().try_for_each(|diagnostic| {
         // The page of a rule is referred to only once.
-        if explained.insert(diagnostic.finding.rule.id) {
-            write_help(diagnostic, out)?;
-        }
-        writeln!(out)?;
-    }
-    Ok(())
+        write_diagnostic(diagnostic, explained.insert(diagnostic.finding.rule.id), out)
+    })
 }
 
-fn write_diagnostic(diagnostic: &Diagnostic, out: &mut impl Write) -> io::Result<()> {
+fn write_diagnostic(diagnostic: &Diagnostic, explain: bool, out: &mut impl Write) -> io::Result<()> {
     let (finding, excerpt) = (&diagnostic.finding, &diagnostic.location.excerpt);
-    let style = style(finding.severity);
-    let (margin, indent) = (margin(diagnostic), " ".repeat(excerpt.indent));
-    let carets = "^".repeat(excerpt.width);
-    let headline = format!("{}[{}]", level(finding.severity), finding.rule.id);
-    let (bar, file) = ("|".style(FRAME), printable(&diagnostic.location.file));
-    let (line, column) = (excerpt.line, excerpt.column);
+    let (style, id) = (style(finding.severity), finding.rule.id);
+    let (line, column, indent) = (excerpt.line.to_string(), excerpt.column, " ".repeat(excerpt.indent));
+    let (margin, carets) = (" ".repeat(line.len()), "^".repeat(excerpt.width));
+    let headline = format!("{}[{id}]", level(finding.severity));
+    let (bar, equals, file) = ("|".style(FRAME), "=".style(FRAME), printable(&diagnostic.location.file));
 
     writeln!(out, "{}{}", headline.style(style), format_args!(": {}", finding.rule.name).bold())?;
     writeln!(out, "{margin}{} {file}:{line}:{column} ({})", "-->".style(FRAME), diagnostic.object())?;
@@ -42,21 +36,12 @@ fn write_diagnostic(diagnostic: &Diagnostic, out: &mut impl Write) -> io::Result
     writeln!(out, "{} {bar} {}", line.style(FRAME), excerpt.text.trim_end())?;
     writeln!(out, "{margin} {bar} {indent}{}", carets.style(style))?;
     writeln!(out, "{margin} {bar}")?;
-    writeln!(out, "{margin} {} {}", "=".style(FRAME), diagnostic.sentence())
-}
-
-fn write_help(diagnostic: &Diagnostic, out: &mut impl Write) -> io::Result<()> {
-    let (margin, id) = (margin(diagnostic), diagnostic.finding.rule.id);
-    let (equals, help) = ("=".style(FRAME), "help".bold());
-    writeln!(
-        out,
-        "{margin} {equals} {help}: `ippool-webhook rules {id}` says why it matters and how to repair it"
-    )
-}
-
-/// As wide as the number of the line.
-fn margin(diagnostic: &Diagnostic) -> String {
-    " ".repeat(diagnostic.location.excerpt.line.to_string().len())
+    writeln!(out, "{margin} {equals} {}", diagnostic.sentence())?;
+    if explain {
+        let help = format!("`ippool-webhook rules {id}` says why it matters and how to repair it");
+        writeln!(out, "{margin} {equals} {}: {help}", "help".bold())?;
+    }
+    writeln!(out)
 }
 
 fn style(severity: Severity) -> Style {
