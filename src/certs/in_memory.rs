@@ -31,13 +31,13 @@ impl Cluster for InMemoryCluster {
     }
 
     async fn write(&mut self, seen: Option<&Secret>, change: SecretPatch) -> anyhow::Result<WriteOutcome> {
-        let stored = self.state.secret.as_ref().map(|it| &it.version);
-        if stored != seen.map(|it| &it.version) {
+        let stored = self.state.secret.as_ref().map(|it| &it.resource_version);
+        if stored != seen.map(|it| &it.resource_version) {
             return Ok(WriteOutcome::Conflict);
         }
-        let version = self.next_version();
+        let resource_version = self.next_version();
         let secret = self.state.secret.get_or_insert_default();
-        secret.version = version;
+        secret.resource_version = resource_version;
         for (key, value) in change {
             match value {
                 Some(value) => secret.data.insert(key.to_owned(), value.into_bytes()),
@@ -52,12 +52,12 @@ impl Cluster for InMemoryCluster {
         seen: &Configuration,
         bundles: &[(String, String)],
     ) -> anyhow::Result<WriteOutcome> {
-        let version = self.next_version();
+        let resource_version = self.next_version();
         let stored = self.state.configurations.iter_mut().find(|it| it.reference == seen.reference);
-        let Some(stored) = stored.filter(|it| it.version == seen.version) else {
+        let Some(stored) = stored.filter(|it| it.resource_version == seen.resource_version) else {
             return Ok(WriteOutcome::Conflict);
         };
-        stored.version = version;
+        stored.resource_version = resource_version;
         for webhook in &mut stored.webhooks {
             if let Some((_, bundle)) = bundles.iter().find(|(name, _)| *name == webhook.name) {
                 webhook.bundle = Bundle::read(bundle.as_bytes());

@@ -129,7 +129,7 @@ impl Cluster for KubeCluster {
         let Some(seen) = seen else { return self.create_secret(change).await };
         let entry = |(key, value): (&str, Option<String>)| (key.to_owned(), json!(value.map(bytes)));
         let data: Value = change.into_iter().map(entry).collect();
-        let patch = json!({ "metadata": { "resourceVersion": seen.version }, "data": data });
+        let patch = json!({ "metadata": { "resourceVersion": seen.resource_version }, "data": data });
         let written = self
             .secrets()
             .patch(&self.target.secret, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(patch))
@@ -145,7 +145,7 @@ impl Cluster for KubeCluster {
         let webhook = |(name, bundle): &(String, String)| json!({ "name": name, "clientConfig": { "caBundle": bytes(bundle.clone()) } });
         // A strategic merge patch merges webhooks by name, and so keeps every other field of them.
         let webhooks: Vec<_> = bundles.iter().map(webhook).collect();
-        let patch = json!({ "metadata": { "resourceVersion": seen.version }, "webhooks": webhooks });
+        let patch = json!({ "metadata": { "resourceVersion": seen.resource_version }, "webhooks": webhooks });
         let ConfigurationRef { kind, name } = &seen.reference;
         let written = self
             .configurations(*kind)

@@ -112,6 +112,7 @@ impl ConfigurationRef {
     pub fn show(&self) -> String {
         format!("kubectl get {} {} -o yaml", self.kind.resource(), self.name)
     }
+
     /// A problem with it.
     pub fn problem(&self, what: impl Into<String>) -> Problem {
         Problem { object: self.to_string(), what: what.into(), command: self.show() }
@@ -139,7 +140,7 @@ impl ClusterState {
 
 #[derive(Clone, Debug, Default)]
 pub struct Secret {
-    pub version: String,
+    pub resource_version: String,
     pub data: Data,
     /// Whether the API rejects every change of it.
     pub immutable: bool,
@@ -149,7 +150,7 @@ pub struct Secret {
 #[derive(Clone, Debug)]
 pub struct Configuration {
     pub reference: ConfigurationRef,
-    pub version: String,
+    pub resource_version: String,
     /// The annotation by which another program fills in its `caBundle`.
     pub injected_by: Option<String>,
     /// Its webhooks that call the Service.

@@ -32,7 +32,7 @@ struct WebhookParts {
 
 pub fn secret(object: core::v1::Secret) -> Secret {
     Secret {
-        version: object.metadata.resource_version.unwrap_or_default(),
+        resource_version: object.metadata.resource_version.unwrap_or_default(),
         data: object.data.into_iter().flatten().map(|(key, ByteString(value))| (key, value)).collect(),
         immutable: object.immutable.unwrap_or_default(),
     }
@@ -50,7 +50,7 @@ pub fn configuration(
     let ours = webhooks.into_iter().flatten().filter(|it| it.calls(target));
     Ok(Configuration {
         reference: reference.clone(),
-        version: object.metadata.resource_version.unwrap_or_default(),
+        resource_version: object.metadata.resource_version.unwrap_or_default(),
         injected_by: injector.map(|it| (*it).to_owned()),
         webhooks: ours.map(WebhookParts::read).collect(),
     })

@@ -31,7 +31,7 @@ fn configuration(reference: &ConfigurationRef, webhooks: &[&str]) -> Configurati
     let webhook = |name: &&str| Webhook { name: (*name).to_owned(), bundle: Bundle::default() };
     Configuration {
         reference: reference.clone(),
-        version: "1".to_owned(),
+        resource_version: "1".to_owned(),
         injected_by: None,
         webhooks: webhooks.iter().map(webhook).collect(),
     }
@@ -61,7 +61,7 @@ impl Simulation {
             configuration(&mutating, &["normalize"]),
             configuration(&validating, &["validate", "observe"]),
         ];
-        let secret = Some(Secret { version: "1".to_owned(), ..Secret::default() });
+        let secret = Some(Secret { resource_version: "1".to_owned(), ..Secret::default() });
         let state = ClusterState { secret, configurations, ..ClusterState::default() };
         Self {
             cluster: InMemoryCluster::new(state, START),
@@ -86,11 +86,15 @@ impl Simulation {
     /// Changes the objects as another client would, without checking the invariant.
     pub fn modify(&mut self, change: impl FnOnce(&mut ClusterState)) {
         change(&mut self.cluster.state);
-        let version = format!("modified-{}", self.writes);
+        let resource_version = format!("modified-{}", self.writes);
         if let Some(secret) = &mut self.cluster.state.secret {
-            secret.version.clone_from(&version);
+            secret.resource_version.clone_from(&resource_version);
         }
-        self.cluster.state.configurations.iter_mut().for_each(|it| it.version.clone_from(&version));
+        self.cluster
+            .state
+            .configurations
+            .iter_mut()
+            .for_each(|it| it.resource_version.clone_from(&resource_version));
         self.published = vec![(self.now, self.bundles())];
         // Pods keep the last good pair when the Secret has none.
         if let Ok(chain) = self.keyring().serving {
@@ -109,7 +113,7 @@ impl Simulation {
         let webhooks = self.cluster.state.configurations.iter_mut();
         let configuration = webhooks.rev().find(|it| it.webhooks[0].bundle.certificates.contains(&next))?;
         configuration.webhooks[0].bundle.certificates.retain(|it| *it != next);
-        configuration.version.push('x');
+        configuration.resource_version.push('x');
         self.published.push((self.now, self.bundles()));
         Some(())
     }
