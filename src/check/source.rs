@@ -52,7 +52,8 @@ fn search(root: &Path, files: &mut Vec<PathBuf>, notifications: &mut Vec<Notific
             Ok(_) => {}
             Err(error) => {
                 let path = name(error.path().unwrap_or(root));
-                let why = format!("cannot be listed: {}", io::Error::from(error));
+                let why = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+                let why = format!("cannot be listed: {why}");
                 notifications.push(Notification::error(path, None, why));
             }
         }
