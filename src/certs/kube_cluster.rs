@@ -44,11 +44,7 @@ impl KubeCluster {
     async fn read_secret(&self, state: &mut ClusterState) -> anyhow::Result<()> {
         match self.secrets().get_opt(&self.target.secret).await {
             Ok(secret) => state.secret = secret.map(object::secret),
-            Err(error) => {
-                let problem = unreadable(self.target.secret(), self.can_i_secret("get"), error)?;
-                state.unread = true;
-                state.problems.push(problem);
-            }
+            Err(error) => unreadable(state, self.target.secret(), self.can_i_secret("get"), error)?,
         }
         Ok(())
     }
@@ -68,11 +64,7 @@ impl KubeCluster {
                 }
             }
             Ok(None) => state.problems.push(missing(reference)),
-            Err(error) => {
-                let problem = unreadable(reference.to_string(), can_i(reference, "get"), error)?;
-                state.unread = true;
-                state.problems.push(problem);
-            }
+            Err(error) => unreadable(state, reference.to_string(), can_i(reference, "get"), error)?,
         }
         Ok(())
     }
@@ -180,10 +172,18 @@ fn can_i(reference: &ConfigurationRef, verb: &str) -> String {
 }
 
 /// An error that the apiserver returned concerns this object; any other concerns all of them.
-fn unreadable(object: String, command: String, error: kube::Error) -> anyhow::Result<Problem> {
+fn unreadable(
+    state: &mut ClusterState,
+    object: String,
+    command: String,
+    error: kube::Error,
+) -> anyhow::Result<()> {
     match error {
         kube::Error::Api(status) => {
-            Ok(Problem { object, what: format!("the apiserver says: {}", status.message), command })
+            let what = format!("the apiserver says: {}", status.message);
+            state.problems.push(Problem { object, what, command });
+            state.unread = true;
+            Ok(())
         }
         other => Err(anyhow!(other).context(format!("cannot read {object}; is the apiserver reachable?"))),
     }
