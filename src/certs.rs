@@ -1,84 +1,68 @@
-//! `certs`: the serving certificate looks after itself, where neither cert-manager nor a platform does.
+//! `certs`: issues, renews and publishes the serving certificate where neither cert-manager nor a platform does.
 //!
-//! `ensure` decides each step from what is there ([`plan`]), takes it, and looks again, so that it may be cut
-//! off at any moment and run by several at once. The order of its writes keeps one law: **at every moment the
-//! certificate that is served is trusted by every `caBundle` that is published.**
+//! `ensure` reads the state of the cluster, plans one action ([`plan`]), executes it, and starts again. It may therefore be
+//! interrupted at any point and run concurrently. The order of its writes keeps one invariant: **the certificate that is
+//! served is always trusted by every `caBundle` that is published.**
 
 mod args;
-mod authority;
-mod certificate;
-mod cluster;
 mod ensure;
+mod in_memory;
 mod keyring;
-mod live;
+mod kube_cluster;
 mod plan;
-mod rehearsal;
 mod show;
+mod state;
 #[cfg(test)]
 mod tests;
-mod trust;
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 pub use self::args::CertsArgs;
-use self::args::{CertsVerb, EnsureArgs, ShowArgs};
-use self::cluster::Cluster as _;
-use self::ensure::Run;
-use self::live::Live;
-use self::plan::Wish;
-use self::rehearsal::Rehearsal;
+use self::args::{CertsCommand, EnsureArgs, ShowArgs};
+use self::in_memory::InMemoryCluster;
+use self::kube_cluster::KubeCluster;
+use self::state::Cluster as _;
 
-/// Does what `args` ask for.
-///
-/// # Errors
-///
-/// When it could not be done; each error names the object, and the command that shows it.
+/// Runs the subcommand of `args`.
+/// Each error names the object, and the command that shows it.
 pub fn run(args: &CertsArgs) -> anyhow::Result<ExitCode> {
-    // One call at a time needs one thread.
+    // One thread is enough: calls to the API are sequential.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        match &args.verb {
-            CertsVerb::Ensure(args) => ensure(args).await.map(|()| ExitCode::SUCCESS),
-            CertsVerb::Show(args) => show(args).await,
+        match &args.command {
+            CertsCommand::Ensure(args) => ensure(args).await.map(|()| ExitCode::SUCCESS),
+            CertsCommand::Show(args) => show(args).await,
         }
     })
 }
 
 async fn ensure(args: &EnsureArgs) -> anyhow::Result<()> {
-    let target = args.cluster.target();
-    let mut live = connect(&args.cluster).await?;
-    let wish = Wish { renew: args.renew, drop_others: args.drop_others };
-    let settle = Duration::from_secs(args.settle);
-    let run = Run { target: &target, wish, adopt: args.adopt, settle, dry_run: args.dry_run };
-    let tell = &mut |line: String| {
-        // Nobody reads it any more, as with `| head -1`; the work goes on.
+    let EnsureArgs { cluster, target, options } = args;
+    let mut cluster = KubeCluster { client: cluster.client().await?, target: target.clone() };
+    let progress = &mut |line: String| {
+        // A closed stdout, as with `| head -1`, must not abort a rotation.
         let _ = writeln!(anstream::stdout(), "{line}");
     };
-    if args.dry_run {
-        let mut rehearsal = Rehearsal::of(live.read().await?, live.now());
-        return ensure::ensure(&mut rehearsal, &run, tell).await;
+    if options.dry_run {
+        let mut copy = InMemoryCluster::new(cluster.read().await?, cluster.now());
+        return ensure::ensure(&mut copy, target, *options, progress).await;
     }
-    ensure::ensure(&mut live, &run, tell).await
+    ensure::ensure(&mut cluster, target, *options, progress).await
 }
 
 async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
-    let target = args.cluster.target();
-    let mut live = connect(&args.cluster).await?;
-    let observed = live.read().await?;
-    let report = show::examine(&observed, &target, &args.connect, live.now()).await;
+    let ShowArgs { cluster, target, connect, .. } = args;
+    let mut cluster = KubeCluster { client: cluster.client().await?, target: target.clone() };
+    let state = cluster.read().await?;
+    let report = show::check(&state, target, connect, cluster.now()).await;
     let mut out = anstream::stdout();
     match args.format {
         args::Format::Text => write!(out, "{report}")?,
         args::Format::Json => writeln!(out, "{:#}", report.json())?,
     }
-    Ok(ExitCode::from(match (observed.unread, report.fits()) {
+    Ok(ExitCode::from(match (state.unread, report.fits()) {
         (true, _) => 2,
         (false, fits) => u8::from(!fits),
     }))
-}
-
-async fn connect(args: &args::ClusterArgs) -> anyhow::Result<Live> {
-    Live::connect(args.kubeconfig.as_deref(), args.context.as_deref(), args.target()).await
 }

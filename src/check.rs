@@ -1,158 +1,89 @@
 //! `check`: the rules on manifests, without a cluster.
 //!
-//! Files become documents ([`split`], [`yaml`]), documents become pools ([`manifest`]), pools are examined
-//! by the same rules as requests, and every finding is led back to its line ([`place`]).
+//! Files become objects ([`kubectl_yaml`]), objects become pools ([`manifest`]), pools are evaluated by the same rules as
+//! requests, and every finding is mapped back to its line ([`source_map`]).
 
+mod args;
 mod diff;
-mod frame;
-mod github;
-mod json;
+mod kubectl_yaml;
 mod manifest;
-mod node;
-mod place;
-mod sarif;
-mod scalar;
 mod source;
-mod split;
-mod text;
-mod yaml;
+mod source_map;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
+pub use self::args::CheckArgs;
+use self::args::{FailOn, Format};
 #[cfg(feature = "cluster")]
-pub use self::manifest::documents;
+pub use self::kubectl_yaml::documents;
 use self::manifest::{Manifests, PoolManifest};
-use self::place::{Places, Snippet};
-use self::source::{Input, Trouble};
-use crate::finding::{RuleInfo, Severity};
+use self::source_map::SourceMap;
+use crate::finding::Severity;
 use crate::kinds::ippool::IpPool;
 use crate::kinds::ippool::Pool;
+use crate::output::{Diagnostic, Excerpt, Location, Notification, errors, github, json, sarif, text};
 use crate::policy::Policy;
 use crate::policy_file;
 use crate::review::lint;
 
-/// The rules on manifests, without a cluster.
-///
-/// YAML (many documents, lists) and JSON. Objects of other kinds are skipped and counted. Exit code: 0
-/// clean, 1 findings at or above --fail-on, 2 something could not be read.
-#[derive(Debug, clap::Args)]
-pub struct CheckArgs {
-    /// Files, directories (walked for .yaml, .yml and .json; hidden entries and symbolic links are passed
-    /// over), or - for standard input.
-    #[arg(value_name = "FILE|DIR|-", default_value = ".")]
-    paths: Vec<PathBuf>,
+/// The number of files from which a progress bar is shown.
+const MANY_FILES: usize = 50;
 
-    /// How findings are written.
-    #[arg(long, value_enum, default_value_t, env = "IPPOOL_WEBHOOK_FORMAT")]
-    format: Format,
-
-    /// The weight from which findings make the exit code 1.
-    #[arg(long, value_enum, default_value_t, env = "IPPOOL_WEBHOOK_FAIL_ON")]
-    fail_on: FailOn,
-
-    /// Show what normalizing would change, as a diff that `patch -p1` takes. Needs --format text.
-    #[arg(long, env = "IPPOOL_WEBHOOK_DIFF", value_parser = clap::builder::BoolishValueParser::new())]
-    diff: bool,
-
-    /// YAML file with the severity of rules, as for `serve`.
-    #[arg(long, value_name = "FILE", env = "IPPOOL_WEBHOOK_POLICY")]
-    policy: Option<PathBuf>,
-}
-
-/// How findings are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For a person.
-    #[default]
-    Text,
-    /// One object.
-    Json,
-    /// SARIF 2.1.0, for code scanning.
-    Sarif,
-    /// Workflow commands: annotations on a pull request.
-    Github,
-}
-
-/// From which weight on findings are a failure.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    /// What the webhook would refuse.
-    #[default]
-    Deny,
-    /// Any finding.
-    Warn,
-    /// None: only report.
-    Never,
-}
-
-/// Everything there is to report.
 #[derive(Debug, Default)]
-struct Outcome {
+struct CheckReport {
     files: usize,
     objects: usize,
     skipped: usize,
-    findings: Vec<Located>,
-    troubles: Vec<Trouble>,
+    diagnostics: Vec<Diagnostic>,
+    notifications: Vec<Notification>,
     diffs: Vec<String>,
 }
 
-/// A finding and where it stands.
-#[derive(Debug)]
-struct Located {
-    file: Arc<str>,
-    document: usize,
-    snippet: Snippet,
-    rule: &'static RuleInfo,
-    severity: Severity,
-    path: String,
-    message: String,
-    namespace: String,
-    name: String,
+/// The result as `--format json` prints it.
+#[derive(Serialize)]
+struct JsonReport<'r> {
+    files: usize,
+    objects: usize,
+    findings: Vec<json::Finding<'r>>,
 }
 
-/// A progress bar is worth its flicker from this many files on.
-const MANY_FILES: usize = 50;
-
 /// Checks the files and reports.
-///
-/// # Errors
-/// When the policy cannot be read or the report cannot be written.
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     if args.diff && args.format != Format::Text {
-        anyhow::bail!("--diff is for people: it goes with --format text only");
+        anyhow::bail!("--diff needs --format text");
     }
     let policy = args.policy.as_deref().map(policy_file::load).transpose()?.unwrap_or_default().policy;
-    let mut outcome = Outcome::default();
-    let inputs = source::inputs(&args.paths, &mut outcome.troubles);
-    let progress = progress(inputs.len());
-    for input in &inputs {
-        outcome.check(input, &policy, args.diff);
+    let mut report = CheckReport::default();
+    let files = source::files(&args.paths, &mut report.notifications);
+    let progress = progress(files.len());
+    for file in &files {
+        report.check(file, &policy, args.diff);
         progress.inc(1);
     }
     progress.finish_and_clear();
-    // Who stops reading (`check | head`) still gets the verdict.
-    outcome.report(args.format).or_else(unless_broken_pipe)?;
-    Ok(outcome.exit_code(args.fail_on))
+    // A closed stdout, as with `check | head`, does not change the exit code.
+    report.print(args.format).or_else(unless_broken_pipe)?;
+    Ok(report.exit_code(args.fail_on))
 }
 
-impl Outcome {
-    fn check(&mut self, input: &Input, policy: &Policy, diff: bool) {
-        let text = match input.text() {
+impl CheckReport {
+    fn check(&mut self, path: &Path, policy: &Policy, diff: bool) {
+        let text = match source::read(path) {
             Ok(text) => text,
-            Err(trouble) => return self.troubles.push(trouble),
+            Err(error) => return self.notifications.push(error),
         };
-        let file: Arc<str> = input.name().into();
+        let file: Arc<str> = source::name(path).into();
         let mut manifests = Manifests::read(&file, &text);
         self.files += 1;
         self.objects += manifests.pools.len();
         self.skipped += manifests.skipped;
-        self.troubles.append(&mut manifests.troubles);
+        self.notifications.append(&mut manifests.notifications);
         for manifest in &manifests.pools {
             self.examine(&file, &text, manifest, policy);
         }
@@ -166,97 +97,90 @@ impl Outcome {
             Ok(pool) => pool,
             Err(error) => {
                 let (line, why) = (manifest.node.span.line, format!("cannot be read: {error}"));
-                return self.troubles.push(Trouble::error(&**file, Some(line), why));
+                return self.notifications.push(Notification::error(&**file, Some(line), why));
             }
         };
         let findings = lint::<IpPool>(&pool, policy);
         if findings.is_empty() {
             return;
         }
-        let places = Places::of(&manifest.node);
-        self.findings.extend(findings.iter().map(|finding| {
-            let path = finding.path.to_string();
-            Located {
-                file: Arc::clone(file),
-                document: manifest.document,
-                snippet: Snippet::of(text, places.find(&path)),
-                rule: finding.rule,
-                severity: finding.severity,
-                path,
-                message: finding.message(),
+        let map = SourceMap::of(&manifest.node);
+        self.diagnostics.extend(findings.into_iter().map(|finding| {
+            let span = map.span(&finding.path.to_string());
+            let excerpt = Excerpt::new(text, span.line, span.column, &span.bytes);
+            Diagnostic {
+                finding: finding.into_owned(),
                 namespace: pool.namespace().to_owned(),
                 name: pool.name().to_owned(),
+                location: Location { file: Arc::clone(file), document: manifest.document, excerpt },
             }
         }));
     }
 
-    fn report(&self, format: Format) -> io::Result<()> {
+    fn print(&self, format: Format) -> io::Result<()> {
+        let Self { diagnostics, notifications, diffs, .. } = self;
         let mut out = io::BufWriter::new(anstream::stdout().lock());
         match format {
-            Format::Text => text::write(self, &mut out)?,
-            Format::Json => json::write(self, &mut out)?,
-            Format::Sarif => sarif::write(self, &mut out)?,
-            Format::Github => github::write(self, &mut out)?,
+            Format::Text => text::write(diagnostics, &mut out)?,
+            Format::Json => json::write(&self.json(), &mut out)?,
+            Format::Sarif => sarif::write(diagnostics, notifications, &mut out)?,
+            Format::Github => github::write(diagnostics, notifications, &mut out)?,
         }
+        diffs.iter().filter(|diff| !diff.is_empty()).try_for_each(|diff| text::write_diff(diff, &mut out))?;
         out.flush()?;
-        text::write_troubles(&self.troubles, &mut anstream::stderr().lock())?;
+        text::write_notifications(notifications, &mut anstream::stderr().lock())?;
         if format == Format::Text {
-            text::write_summary(self, &mut out)?;
+            writeln!(out, "{}", self.summary())?;
             out.flush()?;
         }
         Ok(())
     }
 
-    fn exit_code(&self, fail_on: FailOn) -> ExitCode {
-        let threshold = match fail_on {
-            FailOn::Deny => Some(Severity::Deny),
-            FailOn::Warn => Some(Severity::Warn),
-            FailOn::Never => None,
+    fn json(&self) -> JsonReport<'_> {
+        let findings = self.diagnostics.iter().map(json::Finding::from).collect();
+        JsonReport { files: self.files, objects: self.objects, findings }
+    }
+
+    fn summary(&self) -> String {
+        let objects = format!("{} in {}", plural(self.objects, "IPPool"), plural(self.files, "file"));
+        let skipped = match self.skipped {
+            0 => String::new(),
+            1 => " (1 object of another kind skipped)".to_owned(),
+            skipped => format!(" ({skipped} objects of other kinds skipped)"),
         };
-        let fails = |finding: &Located| threshold.is_some_and(|threshold| finding.severity >= threshold);
-        if self.errors().next().is_some() {
-            ExitCode::from(2)
-        } else {
-            ExitCode::from(u8::from(self.findings.iter().any(fails)))
+        let result = match (self.count(Severity::Deny), self.count(Severity::Warn)) {
+            (0, 0) => "no findings".to_owned(),
+            (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
+        };
+        let failed = match errors(&self.notifications).count() {
+            0 => String::new(),
+            failures => format!("; {} could not be done, see above", plural(failures, "thing")),
+        };
+        format!("checked {objects}{skipped}: {result}{failed}")
+    }
+
+    fn exit_code(&self, fail_on: FailOn) -> ExitCode {
+        if errors(&self.notifications).next().is_some() {
+            return ExitCode::from(2);
         }
+        ExitCode::from(u8::from(self.diagnostics.iter().any(|it| fail_on.includes(it.finding.severity))))
     }
 
-    /// What could not be done.
-    fn errors(&self) -> impl Iterator<Item = &Trouble> {
-        self.troubles.iter().filter(|trouble| trouble.is_error)
-    }
-
-    /// How many findings weigh this much.
     fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == severity).count()
+        self.diagnostics.iter().filter(|it| it.finding.severity == severity).count()
     }
 }
 
-impl Located {
-    /// What compilers call this weight.
-    fn level(&self) -> &'static str {
-        if self.severity == Severity::Deny { "error" } else { "warning" }
-    }
-
-    /// `namespace/name`.
-    fn object(&self) -> String {
-        let name = if self.name.is_empty() { "<no name>" } else { &self.name };
-        let slash = if self.namespace.is_empty() { "" } else { "/" };
-        crate::text::printable(&format!("{}{slash}{name}", self.namespace))
-    }
-
-    /// The path and what is wrong there, without the id of the rule, which stands beside it.
-    fn sentence(&self) -> String {
-        let id = format!(" [{}]", self.rule.id);
-        format!("{}: {}", self.path, self.message.trim_end_matches(&id))
-    }
+fn plural(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 fn unless_broken_pipe(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 
-/// A bar on standard error, if a person watches and there is something to wait for.
+/// A bar on stderr, if that is a terminal and the run takes long enough.
 fn progress(files: usize) -> ProgressBar {
     if files < MANY_FILES || !io::stderr().is_terminal() {
         return ProgressBar::hidden();

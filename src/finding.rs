@@ -170,6 +170,11 @@ impl Finding<'_> {
         Identity { location: self.path.clone().into_location(), value: Cow::Borrowed(&self.value) }
     }
 
+    /// Detaches the finding from the object it was found in.
+    pub fn into_owned(self) -> Finding<'static> {
+        Finding { path: self.path.into_owned(), value: Cow::Owned(self.value.into_owned()), ..self }
+    }
+
     /// The address it is about.
     pub fn at(&mut self, address: Option<IpAddr>) -> &mut Self {
         self.address = address;

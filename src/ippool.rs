@@ -1,5 +1,5 @@
-//! The IPPool as `kube` users know it: for clients that list and write pools, not for judging them. The
-//! rules read [`crate::kinds::ippool::Pool`], which also holds what does not fit this type.
+//! The IPPool as a `kube` resource, for clients that list and write pools. The rules read [`crate::kinds::ippool::Pool`] instead,
+//! which can also represent pools that do not fit this type.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The addresses of one network, and who holds them.
+/// The addresses of one network, and the pods that hold them.
 ///
 /// ```
 /// use ippool_webhook::ippool::{IPAllocation, IPPool, IPPoolSpec};
@@ -27,23 +27,23 @@ use serde::{Deserialize, Serialize};
     singular = "ippool",
     namespaced,
     derive = "PartialEq",
-    doc = "The addresses of one network, and who holds them"
+    doc = "The addresses of one network, and the pods that hold them"
 )]
 pub struct IPPoolSpec {
     /// The network in CIDR notation (RFC 4632, RFC 4291), from whose address the offsets count.
     pub range: String,
-    /// Who holds which address, by its distance from the address of the range, in decimal.
+    /// The holders of addresses, by the distance from the address of the range, in decimal.
     pub allocations: BTreeMap<String, IPAllocation>,
 }
 
-/// Who holds an address.
+/// The holder of an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IPAllocation {
     /// The id of the container (sandbox).
     pub id: String,
     /// `namespace/name` of the pod; empty for a reservation that is never reclaimed.
     pub podref: String,
-    /// The interface in the pod; absent where whereabouts before 0.8 wrote the entry.
+    /// The interface in the pod; absent in entries of whereabouts before 0.8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ifname: Option<String>,
 }

@@ -16,8 +16,9 @@
 //!                text          foreign text, made safe to repeat
 //! ```
 //!
-//! `check` runs the same rules on files ([`lint`]). `certs` looks after the serving certificate, and is the only part that
-//! writes to a cluster.
+//! `check` runs the same rules on files ([`lint`]), and `output` writes what it finds. `certs` looks after the serving
+//! certificate, and is the only part that writes to a cluster; `cluster` is its client of the API. `pki` reads, verifies and
+//! issues certificates for `server` and `certs`.
 //!
 //! # Invariants
 //!
@@ -55,7 +56,13 @@ mod check;
 #[cfg(feature = "serve")]
 pub mod cli;
 #[cfg(feature = "serve")]
+mod cluster;
+#[cfg(feature = "serve")]
 pub mod ippool;
+#[cfg(feature = "serve")]
+mod output;
+#[cfg(feature = "serve")]
+mod pki;
 #[cfg(feature = "serve")]
 mod policy_file;
 #[cfg(feature = "serve")]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ippool_webhook::kinds;
 
 /// The modules from the bottom up: each uses only those before it (invariant 2).
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 16] = [
     "text",
     "json",
     "finding",
@@ -17,8 +17,11 @@ const LAYERS: [&str; 13] = [
     "admission",
     "ippool",
     "policy_file",
+    "output",
     "check",
+    "pki",
     "server",
+    "cluster",
     "certs",
     "cli",
 ];

@@ -1,4 +1,4 @@
-//! `check`: what is read, what is found where, and the exit codes.
+//! `check`: which files are read, where findings are, and the exit codes.
 #![cfg(feature = "serve")]
 
 mod cli_support;
@@ -8,28 +8,28 @@ use std::fs;
 use cli_support::{assert_expected, manifests, program, run};
 
 #[test]
-fn findings_read_like_a_compilers() {
+fn text_output_is_laid_out_like_a_compilers() {
     let run = run(&["check", "pools/broken.yaml"]);
     assert_expected("broken.txt", &run.stdout);
     assert_eq!((run.code, run.stderr.as_str()), (Some(1), ""));
 }
 
 #[test]
-fn every_finding_has_the_line_it_is_about() {
+fn json_output_has_the_line_of_every_finding() {
     let run = run(&["check", "--format=json", "pools/broken.yaml"]);
     assert_expected("broken.json", &run.stdout);
     assert_eq!(run.code, Some(1));
 }
 
 #[test]
-fn a_clean_file_is_clean() {
+fn a_clean_file_has_no_findings() {
     let run = run(&["check", "pools/clean.yaml"]);
     assert_eq!(run.stdout, "checked 1 IPPool in 1 file: no findings\n");
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
 }
 
 #[test]
-fn directories_are_walked_in_order_without_hidden_entries_and_other_files() {
+fn directories_are_searched_in_order_without_hidden_entries() {
     let run = run(&["check", "--format=json", "pools"]);
     let mut files: Vec<_> = run.findings().iter().map(|it| it["file"].as_str().unwrap().to_owned()).collect();
     files.dedup();
@@ -56,7 +56,7 @@ fn a_file_named_twice_is_checked_once() {
 }
 
 #[test]
-fn items_of_a_list_are_objects_of_their_own() {
+fn items_of_a_list_are_counted_as_objects() {
     let run = run(&["check", "pools/nested"]);
     let summary = run.stdout.lines().last().unwrap();
     assert_eq!(
@@ -66,7 +66,7 @@ fn items_of_a_list_are_objects_of_their_own() {
 }
 
 #[test]
-fn standard_input_is_a_file_like_any_other() {
+fn standard_input_is_checked_like_a_file() {
     let input = fs::read(manifests().join("pools/nested/deeper/list.json")).unwrap();
     let run = program(&["check", "-", "--format=json"]).stdin(input).run();
     assert_eq!(run.places(), ["<stdin>:11 IPP102"]);
@@ -74,7 +74,7 @@ fn standard_input_is_a_file_like_any_other() {
 }
 
 #[test]
-fn documents_and_lines_are_counted_through_the_whole_file() {
+fn documents_and_lines_are_numbered_across_the_whole_file() {
     let run = run(&["check", "--format=json", "pools/broken.yaml"]);
     let third = run.findings().into_iter().find(|it| it["rule"] == "IPP102").unwrap();
     assert_eq!((&third["document"], &third["line"]), (&3.into(), &26.into()));
@@ -82,7 +82,7 @@ fn documents_and_lines_are_counted_through_the_whole_file() {
 }
 
 #[test]
-fn json_values_one_behind_the_other_are_read() {
+fn consecutive_json_values_are_read() {
     let pool = |prefix: u8| {
         format!(
             r#"{{"apiVersion":"whereabouts.cni.cncf.io/v1alpha1","kind":"IPPool","metadata":{{"name":"10.0.0.0-{prefix}"}},"spec":{{"range":"10.0.0.0/{prefix}","allocations":{{}}}}}}"#
@@ -94,7 +94,7 @@ fn json_values_one_behind_the_other_are_read() {
 }
 
 #[test]
-fn an_unquoted_key_is_judged_as_the_number_kubectl_makes_of_it() {
+fn an_unquoted_key_is_checked_as_the_number_that_kubectl_reads() {
     let manifest = "apiVersion: whereabouts.cni.cncf.io/v1alpha1\nkind: IPPool\n\
         metadata: {name: 10.0.0.0-24}\n\
         spec:\n  range: 10.0.0.0/24\n  allocations:\n\
@@ -113,7 +113,7 @@ fn an_unquoted_key_is_judged_as_the_number_kubectl_makes_of_it() {
 }
 
 #[test]
-fn warnings_fail_only_where_asked() {
+fn warnings_are_failures_only_with_fail_on_warn() {
     let manifest = fs::read_to_string(manifests().join("pools/clean.yaml")).unwrap().replace("net1", "net/1");
     let code = |fail_on: &str| {
         let run = program(&["check", "-", "--fail-on", fail_on]).stdin(manifest.clone()).run();
@@ -124,21 +124,21 @@ fn warnings_fail_only_where_asked() {
 }
 
 #[test]
-fn a_report_only_run_is_clean() {
+fn with_fail_on_never_the_exit_code_is_zero() {
     assert_eq!(run(&["check", "--fail-on=never", "pools/broken.yaml"]).code, Some(0));
 }
 
 #[test]
-fn the_policy_changes_what_rules_weigh() {
+fn the_policy_changes_the_severity_of_rules() {
     let run = run(&["check", "--policy=policy.yaml", "--format=json", "pools/broken.yaml"]);
-    let weights: Vec<_> =
+    let severities: Vec<_> =
         run.findings().iter().map(|it| format!("{} {}", it["rule"], it["severity"])).collect();
-    assert!(weights.contains(&r#""IPP206" "warn""#.to_owned()), "{weights:?}");
-    assert!(!weights.iter().any(|it| it.contains("IPP210")), "{weights:?}");
+    assert!(severities.contains(&r#""IPP206" "warn""#.to_owned()), "{severities:?}");
+    assert!(!severities.iter().any(|it| it.contains("IPP210")), "{severities:?}");
 }
 
 #[test]
-fn a_policy_with_an_unknown_rule_is_named() {
+fn a_policy_with_an_unknown_rule_is_rejected() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("p.yaml"), "rules:\n  IPP999: warn\n").unwrap();
     let run = program(&["check", "--policy=p.yaml"]).in_dir(directory.path()).run();
@@ -148,7 +148,7 @@ fn a_policy_with_an_unknown_rule_is_named() {
 }
 
 #[test]
-fn every_flag_can_come_from_the_environment() {
+fn every_flag_can_be_set_by_the_environment() {
     let from_environment = program(&["check", "pools/broken.yaml"])
         .env("IPPOOL_WEBHOOK_FORMAT", "json")
         .env("IPPOOL_WEBHOOK_FAIL_ON", "never")
@@ -160,17 +160,17 @@ fn every_flag_can_come_from_the_environment() {
 }
 
 #[test]
-fn colours_are_for_terminals() {
+fn colors_are_only_for_terminals() {
     let plain = run(&["check", "pools/broken.yaml"]);
     assert!(!plain.stdout.contains('\x1b'));
     let forced = program(&["check", "pools/broken.yaml"]).env("CLICOLOR_FORCE", "1").run();
     assert!(forced.stdout.contains("\x1b["), "{}", forced.stdout);
-    let uncoloured = anstream::adapter::strip_str(&forced.stdout).to_string();
-    assert_eq!(uncoloured, plain.stdout);
+    let uncolored = anstream::adapter::strip_str(&forced.stdout).to_string();
+    assert_eq!(uncolored, plain.stdout);
 }
 
 #[test]
-fn wrong_usage_is_exit_code_two() {
+fn wrong_usage_has_exit_code_2() {
     assert_eq!(run(&["check", "--format=xml"]).code, Some(2));
     assert_eq!(run(&["chekc"]).code, Some(2));
     let run = run(&["check", "--diff", "--format=json", "pools"]);
@@ -179,7 +179,7 @@ fn wrong_usage_is_exit_code_two() {
 }
 
 #[test]
-fn pools_of_a_wrong_version_are_skipped_and_said_so() {
+fn pools_of_another_version_are_skipped_with_a_note() {
     let object = |version: &str| format!("apiVersion: {version}\nkind: IPPool\nspec: {{}}\n---\n");
     let input =
         ["whereabouts.cni.cncf.io/v1", "crd.projectcalico.org/v1", "projectcalico.org/v3"].map(object);
@@ -194,7 +194,7 @@ fn pools_of_a_wrong_version_are_skipped_and_said_so() {
 }
 
 #[test]
-fn a_pool_without_a_version_is_skipped_and_said_so() {
+fn a_pool_without_a_version_is_skipped_with_a_note() {
     let run = program(&["check", "-"]).stdin("# a fragment\nkind: IPPool\n").run();
     assert_eq!(
         run.stderr,
@@ -205,10 +205,10 @@ fn a_pool_without_a_version_is_skipped_and_said_so() {
 }
 
 #[test]
-fn a_directory_without_manifests_is_said_so() {
+fn a_directory_without_manifests_gets_a_note() {
     let directory = tempfile::tempdir().unwrap();
     let run = program(&["check", "."]).in_dir(directory.path()).run();
-    assert_eq!(run.stderr, "note: .: holds no .yaml, .yml or .json file\n");
+    assert_eq!(run.stderr, "note: .: has no .yaml, .yml or .json file\n");
     assert_eq!(run.code, Some(0));
 }
 
@@ -229,7 +229,7 @@ fn symbolic_links_within_directories_are_not_followed() {
 }
 
 #[test]
-fn the_output_is_the_same_every_time() {
+fn the_output_of_two_runs_is_the_same() {
     let first = run(&["check", "--fail-on=never", "."]);
     let second = run(&["check", "--fail-on=never", "."]);
     assert_eq!(first.stdout, second.stdout);

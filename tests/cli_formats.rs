@@ -1,4 +1,4 @@
-//! `check --format` and `--diff`.
+//! `check --format` and `check --diff`.
 #![cfg(feature = "serve")]
 
 mod cli_support;
@@ -10,14 +10,14 @@ use cli_support::{assert_expected, manifests, program, run};
 use serde_json::Value;
 
 #[test]
-fn github_gets_workflow_commands() {
+fn github_output_is_workflow_commands() {
     let run = run(&["check", "--format=github", "pools/broken.yaml"]);
     assert_expected("broken.github", &run.stdout);
     assert_eq!(run.code, Some(1));
 }
 
 #[test]
-fn what_would_end_a_workflow_command_is_escaped() {
+fn characters_that_end_a_workflow_command_are_escaped() {
     let directory = tempfile::tempdir().unwrap();
     let pool = fs::read_to_string(manifests().join("host-bits.yaml")).unwrap().replace("kube-system", "100%");
     fs::write(directory.path().join("a,b:c.yaml"), pool).unwrap();
@@ -27,7 +27,7 @@ fn what_would_end_a_workflow_command_is_escaped() {
 }
 
 #[test]
-fn files_that_cannot_be_checked_are_annotations_too() {
+fn errors_are_workflow_commands_as_well() {
     let run = run(&["check", "--format=github", "no-such.yaml"]);
     let command = "::error file=no-such.yaml,title=not checked::no-such.yaml: cannot be read: ";
     assert!(run.stdout.starts_with(command), "{}", run.stdout);
@@ -38,7 +38,7 @@ fn files_that_cannot_be_checked_are_annotations_too() {
 }
 
 #[test]
-fn sarif_results_point_at_rule_and_line() {
+fn sarif_results_have_rule_and_line() {
     let run = run(&["check", "--format=sarif", "pools/broken.yaml"]);
     let log: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(log["version"], "2.1.0");
@@ -48,7 +48,7 @@ fn sarif_results_point_at_rule_and_line() {
 }
 
 #[test]
-fn the_sarif_catalogue_is_the_list_of_rules() {
+fn sarif_describes_every_rule() {
     let log: Value = serde_json::from_str(&run(&["check", "--format=sarif", "pools"]).stdout).unwrap();
     let described = log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
     let ids: Vec<_> = described.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
@@ -60,7 +60,7 @@ fn the_sarif_catalogue_is_the_list_of_rules() {
 }
 
 #[test]
-fn sarif_says_when_something_was_not_checked() {
+fn sarif_reports_what_was_not_checked() {
     let log: Value = serde_json::from_str(&run(&["check", "--format=sarif", "no such.yaml"]).stdout).unwrap();
     let invocation = &log["runs"][0]["invocations"][0];
     assert_eq!(invocation["executionSuccessful"], false);
@@ -71,7 +71,7 @@ fn sarif_says_when_something_was_not_checked() {
 }
 
 #[test]
-fn sarif_uris_are_encoded() {
+fn sarif_uris_are_percent_encoded() {
     let directory = tempfile::tempdir().unwrap();
     fs::copy(manifests().join("host-bits.yaml"), directory.path().join("a b#ü.yaml")).unwrap();
     let run = program(&["check", "--format=sarif", "."]).in_dir(directory.path()).run();
@@ -79,37 +79,37 @@ fn sarif_uris_are_encoded() {
 }
 
 #[test]
-fn json_without_findings_is_still_one_object() {
+fn json_without_findings_is_one_object() {
     let run = run(&["check", "--format=json", "pools/clean.yaml"]);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(report, serde_json::json!({ "files": 1, "objects": 1, "findings": [] }));
 }
 
 #[test]
-fn the_diff_edits_the_file_and_keeps_its_comments() {
+fn the_diff_keeps_comments() {
     let run = run(&["check", "--diff", "host-bits.yaml"]);
     assert_expected("host-bits.txt", &run.stdout);
     assert_eq!(run.code, Some(1));
 }
 
 #[test]
-fn a_diff_alone_does_not_fail() {
+fn a_diff_without_findings_has_exit_code_0() {
     let input = fs::read_to_string(manifests().join("pools/clean.yaml")).unwrap();
-    let sloppy = input.replace("fd00:10::/64", "FD00:10:0::/64");
-    let run = program(&["check", "-", "--diff"]).stdin(sloppy).run();
+    let non_canonical = input.replace("fd00:10::/64", "FD00:10:0::/64");
+    let run = program(&["check", "-", "--diff"]).stdin(non_canonical).run();
     assert!(run.stdout.contains("\n-  range: FD00:10:0::/64\n+  range: fd00:10::/64\n"), "{}", run.stdout);
     assert_eq!(run.code, Some(0));
 }
 
 #[test]
-fn the_environment_can_ask_for_the_diff() {
+fn the_diff_can_be_set_by_the_environment() {
     let with = |value: &str| program(&["check", "host-bits.yaml"]).env("IPPOOL_WEBHOOK_DIFF", value).run();
     assert!(with("true").stdout.contains("+++ b/host-bits.yaml"));
     assert!(!with("false").stdout.contains("+++"));
 }
 
 #[test]
-fn git_takes_the_diff_and_nothing_is_left_to_normalize() {
+fn git_applies_the_diff_and_the_result_is_canonical() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("host-bits.yaml");
     fs::copy(manifests().join("host-bits.yaml"), &file).unwrap();
@@ -124,13 +124,13 @@ fn git_takes_the_diff_and_nothing_is_left_to_normalize() {
 }
 
 #[test]
-fn text_that_two_objects_share_is_not_edited() {
+fn text_shared_by_two_objects_is_not_edited() {
     let run = run(&["check", "--diff", "aliased.yaml"]);
     assert_expected("aliased.txt", &run.stdout);
 }
 
 #[test]
-fn a_policy_without_normalizing_has_no_diff() {
+fn a_policy_without_normalizing_gives_no_diff() {
     let directory = tempfile::tempdir().unwrap();
     let policy = directory.path().join("policy.yaml");
     fs::write(&policy, "normalize: false\n").unwrap();

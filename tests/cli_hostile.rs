@@ -1,4 +1,4 @@
-//! `check` on files that are broken, or made to hurt.
+//! `check` on broken and adversarial files.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,14 +8,14 @@ use std::fs;
 
 use cli_support::{Run, manifests, program, run};
 
-/// One file of this content, checked.
+/// Checks a file of this content.
 fn check(content: impl Into<Vec<u8>>) -> Run {
     program(&["check", "-"]).stdin(content).run()
 }
 
 /// Exit code 2, and this on standard error.
 #[track_caller]
-fn refused(content: impl Into<Vec<u8>>, why: &str) {
+fn assert_rejected(content: impl Into<Vec<u8>>, why: &str) {
     let run = check(content);
     assert!(run.stderr.starts_with(&format!("error: <stdin>:{why}")), "{}", run.stderr);
     assert_eq!(run.code, Some(2));
@@ -23,7 +23,7 @@ fn refused(content: impl Into<Vec<u8>>, why: &str) {
 
 /// Exit code 0 and no pool.
 #[track_caller]
-fn holds_nothing(content: &str) {
+fn assert_empty(content: &str) {
     let run = check(content);
     assert_eq!(
         (run.stdout.as_str(), run.stderr.as_str()),
@@ -37,7 +37,7 @@ fn clean_pool() -> String {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named_and_the_others_are_checked() {
+fn a_missing_file_is_reported_and_the_others_are_checked() {
     let run = run(&["check", "no-such.yaml", "pools/clean.yaml"]);
     assert!(run.stderr.starts_with("error: no-such.yaml: cannot be read: "), "{}", run.stderr);
     assert_eq!(run.stdout, "checked 1 IPPool in 1 file: no findings; 1 thing could not be done, see above\n");
@@ -45,7 +45,7 @@ fn a_file_that_is_not_there_is_named_and_the_others_are_checked() {
 }
 
 #[test]
-fn a_document_that_cannot_be_parsed_is_named_and_the_others_are_checked() {
+fn an_unparsable_document_is_reported_and_the_others_are_checked() {
     let broken = "a: [1, 2\n";
     let run = check(format!("{}---\n{broken}---\n{}", clean_pool(), clean_pool().replace("/64", "/129")));
     assert!(run.stderr.starts_with("error: <stdin>:14: cannot be parsed: "), "{}", run.stderr);
@@ -55,16 +55,16 @@ fn a_document_that_cannot_be_parsed_is_named_and_the_others_are_checked() {
 }
 
 #[test]
-fn files_without_documents_hold_nothing() {
-    holds_nothing("");
-    holds_nothing("\u{feff}");
-    holds_nothing("# only\n\n# comments\n");
-    holds_nothing("---\n---\n...\n--- # and a comment\n");
-    holds_nothing("null\n");
+fn a_file_without_documents_is_empty() {
+    assert_empty("");
+    assert_empty("\u{feff}");
+    assert_empty("# only\n\n# comments\n");
+    assert_empty("---\n---\n...\n--- # and a comment\n");
+    assert_empty("null\n");
 }
 
 #[test]
-fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
+fn windows_line_ends_and_a_byte_order_mark_are_ignored() {
     let windows = format!("\u{feff}{}", clean_pool().replace("/64", "/129").replace('\n', "\r\n"));
     let run = check(windows);
     assert!(
@@ -76,7 +76,7 @@ fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
 }
 
 #[test]
-fn a_directive_is_refused_because_kubectl_cuts_after_it() {
+fn a_directive_is_rejected_because_kubectl_splits_after_it() {
     let run = check(format!("%YAML 1.1\n---\n{}", clean_pool()));
     assert_eq!(run.code, Some(2), "{}", run.stderr);
     assert!(run.stderr.contains("<stdin>:2: cannot be parsed: "), "{}", run.stderr);
@@ -84,75 +84,78 @@ fn a_directive_is_refused_because_kubectl_cuts_after_it() {
 }
 
 #[test]
-fn text_that_is_not_utf8_is_refused_with_its_line() {
-    refused(b"a: 1\nb: \xe4\n", "2: is not UTF-8 text (byte 8 of the file)");
+fn text_that_is_not_utf8_is_rejected_with_its_line() {
+    assert_rejected(b"a: 1\nb: \xe4\n", "2: is not UTF-8 text (byte 8 of the file)");
     let run = check([0, 159, 146, 150]);
     assert_eq!(run.code, Some(2));
 }
 
 #[test]
-fn control_characters_are_refused() {
-    refused("a: \0b\n", "1: cannot be parsed: ");
-    refused("a: \x1b[2Jb\n", "1: cannot be parsed: ");
+fn control_characters_are_rejected() {
+    assert_rejected("a: \0b\n", "1: cannot be parsed: ");
+    assert_rejected("a: \x1b[2Jb\n", "1: cannot be parsed: ");
 }
 
 #[test]
-fn tabs_do_not_indent() {
-    refused("a:\n\tb: 1\n", "2: cannot be parsed: ");
+fn a_tab_as_indentation_is_rejected() {
+    assert_rejected("a:\n\tb: 1\n", "2: cannot be parsed: ");
 }
 
 #[test]
-fn a_key_stands_once() {
-    refused("a: 1\nb: 2\na: 3\n", "3: cannot be parsed: the key \"a\" already stands on line 1");
-    refused("{\"a\": 1,\n \"a\": 2}\n", "2: cannot be parsed: the key \"a\" already stands on line 1");
-    refused("8: 1\n010: 2\n", "2: cannot be parsed: the key \"8\" already stands on line 1");
+fn a_duplicate_key_is_rejected_with_both_lines() {
+    assert_rejected("a: 1\nb: 2\na: 3\n", "3: cannot be parsed: the key \"a\" is already on line 1");
+    assert_rejected("{\"a\": 1,\n \"a\": 2}\n", "2: cannot be parsed: the key \"a\" is already on line 1");
+    assert_rejected("8: 1\n010: 2\n", "2: cannot be parsed: the key \"8\" is already on line 1");
 }
 
 #[test]
-fn keys_kubectl_refuses_are_refused() {
-    refused("~: 1\n", "1: cannot be parsed: a key is null");
-    refused("[a]: 1\n", "1: cannot be parsed: a list or map stands where a key should");
-    refused("18446744073709551615: 1\n", "1: cannot be parsed: kubectl takes no unquoted number");
+fn keys_that_kubectl_rejects_are_rejected() {
+    assert_rejected("~: 1\n", "1: cannot be parsed: a key is null");
+    assert_rejected("[a]: 1\n", "1: cannot be parsed: a key is a list or map");
+    assert_rejected("18446744073709551615: 1\n", "1: cannot be parsed: kubectl takes no unquoted number");
 }
 
 #[test]
-fn an_alias_bomb_is_refused_before_it_goes_off() {
+fn an_alias_bomb_is_rejected_before_it_is_expanded() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
         bomb += &format!("a{level}: &a{level} [{aliases}]\n");
     }
-    refused(bomb, "7: cannot be parsed: the aliases up to here stand for more than 64 MiB");
+    assert_rejected(bomb, "7: cannot be parsed: the aliases so far expand to more than 64 MiB");
 }
 
 #[test]
-fn the_bound_on_aliases_holds_for_the_file_and_not_for_each_document() {
+fn all_documents_of_a_file_share_the_bound_on_aliases() {
     let text = "x".repeat(1 << 20);
     let document = format!("a: &a {text}\nb: [{}]\n---\n", vec!["*a"; 20].join(", "));
-    refused(document.repeat(4), "11: cannot be parsed: the aliases up to here stand for more than 64 MiB");
+    assert_rejected(
+        document.repeat(4),
+        "11: cannot be parsed: the aliases so far expand to more than 64 MiB",
+    );
 }
 
 #[test]
-fn an_alias_cannot_nest_without_end() {
+fn nested_aliases_are_bounded_like_nested_values() {
     let mut nest = "a0: &a0 [x]\n".to_owned();
     for level in 1..5000 {
         nest += &format!("a{level}: &a{level} [[[[*a{}]]]]\n", level - 1);
     }
-    refused(nest, "25: cannot be parsed: more than 100 levels of lists and maps");
-    refused("a: &a [*a]\n", "1: cannot be parsed: this alias stands inside the value it refers to");
+    assert_rejected(nest, "25: cannot be parsed: more than 100 levels of lists and maps");
+    assert_rejected("a: &a [*a]\n", "1: cannot be parsed: this alias is inside the value it refers to");
 }
 
 #[test]
-fn deep_nesting_is_refused() {
-    refused("[".repeat(100_000), "1: cannot be parsed: ");
-    refused("{\"a\":".repeat(100_000) + "1" + &"}".repeat(100_000), "1: cannot be parsed: ");
+fn deep_nesting_is_rejected() {
+    assert_rejected("[".repeat(100_000), "1: cannot be parsed: ");
+    assert_rejected("{\"a\":".repeat(100_000) + "1" + &"}".repeat(100_000), "1: cannot be parsed: ");
     let block: String = (0..300).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
-    refused(block, "101: cannot be parsed: more than 100 levels");
-    refused("- ".repeat(50_000), "1: cannot be parsed: ");
+    assert_rejected(block, "101: cannot be parsed: more than 100 levels");
+    assert_rejected("- ".repeat(50_000), "1: cannot be parsed: ");
 }
 
 #[test]
-fn a_huge_key_is_shortened_where_it_is_shown() {
+fn a_huge_key_is_shortened_in_the_output() {
     let key = "9".repeat(500_000);
     let pool = format!(
         r#"{{"apiVersion":"whereabouts.cni.cncf.io/v1alpha1","kind":"IPPool","metadata":{{"name":"10.0.0.0-24"}},"spec":{{"range":"10.0.0.0/24","allocations":{{"{key}":{{"id":"a","podref":"a/b"}}}}}}}}"#
@@ -164,7 +167,7 @@ fn a_huge_key_is_shortened_where_it_is_shown() {
 }
 
 #[test]
-fn what_a_manifest_says_cannot_drive_the_terminal() {
+fn text_of_a_manifest_cannot_control_the_terminal() {
     let pool = clean_pool().replace("fd00:10::/64", "\"fd00\\e[2J\\n::error::\\u202e\"");
     for format in ["text", "github"] {
         let run = program(&["check", "-", "--format", format]).stdin(pool.clone()).run();
@@ -175,7 +178,7 @@ fn what_a_manifest_says_cannot_drive_the_terminal() {
 }
 
 #[test]
-fn a_file_past_the_limit_is_refused() {
+fn a_file_above_the_size_limit_is_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let file = fs::File::create(directory.path().join("large.yaml")).unwrap();
     file.set_len((64 << 20) + 1).unwrap();
@@ -185,14 +188,14 @@ fn a_file_past_the_limit_is_refused() {
 }
 
 #[test]
-fn objects_that_are_no_objects_are_skipped() {
+fn documents_that_are_not_objects_are_skipped() {
     let run = check("just text\n---\n[1, 2]\n---\n{}\n---\nkind: List\nitems: nothing\n");
     assert_eq!(run.stdout, "checked 0 IPPools in 1 file (4 objects of other kinds skipped): no findings\n");
     assert_eq!(run.code, Some(0));
 }
 
 #[test]
-fn a_pool_without_a_spec_is_a_finding_at_its_kind() {
+fn a_pool_without_a_spec_is_reported_at_its_kind() {
     let run = check("apiVersion: whereabouts.cni.cncf.io/v1alpha1\nkind: IPPool\n");
     assert!(
         run.stdout.starts_with("error[IPP101]: range-missing\n --> <stdin>:2:7 (<no name>)\n"),

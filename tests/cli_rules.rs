@@ -17,7 +17,7 @@ fn the_table_lists_every_rule_once() {
 }
 
 #[test]
-fn the_table_of_the_readme_is_this_one() {
+fn the_table_in_markdown_is_that_of_the_readme() {
     assert_expected("rules.md", &run(&["rules", "--format=markdown"]).stdout);
 }
 
@@ -40,7 +40,7 @@ fn a_rule_is_found_by_id_and_by_name_in_any_case() {
 }
 
 #[test]
-fn every_rule_has_its_page_in_every_format() {
+fn every_rule_prints_its_page_in_every_format() {
     for rule in kinds::rules() {
         let page = rule.page.trim_end();
         assert_eq!(run(&["rules", rule.id]).stdout.trim_end(), page);
@@ -51,7 +51,7 @@ fn every_rule_has_its_page_in_every_format() {
 }
 
 #[test]
-fn a_near_miss_is_corrected() {
+fn a_misspelled_rule_gets_a_suggestion() {
     let name = run(&["rules", "offset-out-range"]);
     assert_eq!(
         name.stderr,
@@ -65,7 +65,7 @@ fn a_near_miss_is_corrected() {
 }
 
 #[test]
-fn completions_come_for_every_shell() {
+fn completions_are_generated_for_every_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let run = run(&["completions", shell]);
         assert!(run.stdout.contains("ippool-webhook") && run.stdout.contains("fail-on"), "{shell}");
@@ -74,9 +74,9 @@ fn completions_come_for_every_shell() {
 }
 
 #[test]
-fn help_and_version_are_no_failure() {
+fn help_and_version_have_exit_code_0() {
     assert_eq!(run(&["--help"]).code, Some(0));
     assert_eq!(run(&["check", "--help"]).code, Some(0));
     assert_eq!(run(&["--version"]).stdout, concat!("ippool-webhook ", env!("CARGO_PKG_VERSION"), "\n"));
-    assert_eq!(run(&[]).code, Some(2), "no verb is wrong usage");
+    assert_eq!(run(&[]).code, Some(2), "a missing subcommand is wrong usage");
 }

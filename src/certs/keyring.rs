@@ -1,21 +1,19 @@
-//! What the Secret holds: the pair that is served, and the authorities behind it.
+//! The content of the Secret: the serving certificate and its authorities.
 //!
-//! | key | is |
+//! | key | value |
 //! |---|---|
 //! | `tls.crt`, `tls.key` | the serving certificate and its key; the webhook's pods mount these two |
-//! | `ca.crt` | the authorities that are to be trusted: first the one that signs, then older ones until they expire |
-//! | `ca.key` | the key of the one that signs |
-//! | `next-ca.crt`, `next-ca.key` | an authority that is being introduced: trusted already, not signing yet |
+//! | `ca.crt` | the trusted authorities: first the signing one, then older ones until they expire |
+//! | `ca.key` | the key of the signing authority |
+//! | `next-ca.crt`, `next-ca.key` | the staged authority: already trusted, not signing yet |
 
 use std::collections::BTreeMap;
 
-use super::authority::{Authority, Issued, chain_of};
-use super::certificate::{Bundle, Certificate, Seconds, pem_of};
+use crate::pki::{self, Authority, Bundle, Certificate, Issued, PairError, UnixTime, pem_of};
 
-/// The entries of a Secret.
 pub type Data = BTreeMap<String, Vec<u8>>;
-/// Entries to write; nothing takes one out.
-pub type Change = BTreeMap<&'static str, Option<String>>;
+/// The entries to write; `None` removes one.
+pub type SecretPatch = BTreeMap<&'static str, Option<String>>;
 
 const TLS_CRT: &str = "tls.crt";
 const TLS_KEY: &str = "tls.key";
@@ -24,26 +22,24 @@ const CA_KEY: &str = "ca.key";
 const NEXT_CA_CRT: &str = "next-ca.crt";
 const NEXT_CA_KEY: &str = "next-ca.key";
 
-/// Whether something is in `data` and nothing of it says that this program put it there.
+/// Whether `data` was written by another program: it has entries, but no key of an authority.
 pub fn is_foreign(data: &Data) -> bool {
     !data.is_empty() && !data.contains_key(CA_KEY) && !data.contains_key(NEXT_CA_KEY)
 }
 
-/// What a Secret holds, as far as it can be read and fits together.
+/// The entries of a Secret that can be read and belong together.
 #[derive(Debug)]
 pub struct Keyring {
-    /// The authority that signs.
     pub signing: Option<Authority>,
-    /// The one that is to sign after it.
+    /// The staged authority, which signs next.
     pub next: Option<Authority>,
-    /// Those that signed before, or whose key is gone.
+    /// Authorities that signed before, or whose key is lost.
     pub older: Vec<Certificate>,
-    /// The chain that is served, its own certificate first; or what is wrong with the pair.
+    /// The serving chain, the leaf first; or what is wrong with it.
     pub serving: Result<Vec<Certificate>, String>,
 }
 
 impl Keyring {
-    /// Reads the entries of a Secret.
     pub fn read(data: &Data) -> Self {
         let entry = |key: &str| data.get(key).map_or(&[][..], Vec::as_slice);
         let authority = |certificates: &[Certificate], key: &str| Authority::of_key(certificates, entry(key));
@@ -55,32 +51,44 @@ impl Keyring {
             (None, None) => Err("there is no certificate yet".to_owned()),
             (Some(_), None) => Err("tls.key is missing beside tls.crt".to_owned()),
             (None, Some(_)) => Err("tls.crt is missing beside tls.key".to_owned()),
-            (Some(certificate), Some(key)) => chain_of(certificate, key),
+            (Some(certificate), Some(key)) => chain(certificate, key),
         };
         Self { signing, next, older, serving }
     }
 
-    /// The authorities of this keyring that are to be trusted at `now`, the one that signs first.
-    pub fn trusted(&self, now: Seconds) -> Vec<Certificate> {
+    /// The authorities to trust at `now`, the signing one first.
+    pub fn trusted(&self, now: UnixTime) -> Vec<Certificate> {
         let keyed = self.signing.iter().chain(&self.next).map(|it| &it.certificate);
-        keyed.chain(&self.older).filter(|it| now < it.not_after()).cloned().collect()
+        keyed.chain(&self.older).filter(|it| now < it.not_after).cloned().collect()
     }
 
-    /// The certificate that is served, without the chain below the root.
+    /// The serving certificate without its chain.
     pub fn leaf(&self) -> Option<&Certificate> {
         self.serving.as_ref().ok().and_then(|chain| chain.first())
     }
 }
 
-/// Puts `next` beside the authority that signs.
-pub fn introduce(next: &Authority) -> Change {
-    let (certificate, key) = (next.certificate.pem(), next.key_pem());
-    Change::from([(NEXT_CA_CRT, Some(certificate)), (NEXT_CA_KEY, Some(key))])
+fn chain(certificate: &[u8], key: &[u8]) -> Result<Vec<Certificate>, String> {
+    let certified = pki::certify(certificate, key).map(|(chain, _)| chain);
+    certified.map_err(|error| {
+        match error {
+            PairError::Certificate => "tls.crt cannot be read: it should hold certificates in PEM",
+            PairError::Key => "tls.key cannot be read: it should hold a private key in PEM",
+            PairError::Mismatch(_) => "tls.key is not the key of the certificate in tls.crt",
+        }
+        .to_owned()
+    })
 }
 
-/// Serves what was issued by `signing`, which signs from now on; `older` ones stay trusted.
-pub fn serve(issued: Issued, signing: &Authority, older: &[Certificate]) -> Change {
-    Change::from([
+/// Stores `next` beside the signing authority.
+pub fn stage(next: &Authority) -> SecretPatch {
+    let (certificate, key) = (next.certificate.pem(), next.key_pem());
+    SecretPatch::from([(NEXT_CA_CRT, Some(certificate)), (NEXT_CA_KEY, Some(key))])
+}
+
+/// Serves `issued` and makes its issuer the signing authority; the `older` ones stay trusted.
+pub fn serve(issued: Issued, signing: &Authority, older: &[Certificate]) -> SecretPatch {
+    SecretPatch::from([
         (TLS_CRT, Some(issued.certificate)),
         (TLS_KEY, Some(issued.key)),
         (CA_CRT, Some(pem_of([&signing.certificate].into_iter().chain(older)))),
@@ -90,7 +98,7 @@ pub fn serve(issued: Issued, signing: &Authority, older: &[Certificate]) -> Chan
     ])
 }
 
-/// Trusts `signing` and `older` ones alone.
-pub fn forget(signing: &Certificate, older: &[Certificate]) -> Change {
-    Change::from([(CA_CRT, Some(pem_of([signing].into_iter().chain(older))))])
+/// Trusts only `signing` and the `older` ones.
+pub fn prune(signing: &Certificate, older: &[Certificate]) -> SecretPatch {
+    SecretPatch::from([(CA_CRT, Some(pem_of([signing].into_iter().chain(older))))])
 }

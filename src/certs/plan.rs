@@ -1,43 +1,61 @@
-//! What to do next, decided from what is there: one write at a time, each of which leaves the served
-//! certificate trusted by what is published.
+//! The next action, planned from the state of the cluster. Each action writes to one object, and after each of them
+//! every published `caBundle` trusts the served certificate.
 //!
 //! ```text
-//!  no CA, or two thirds of its life are over          the certificate is missing, wrong, or due
+//!  no CA, or two thirds of its lifetime are over      the certificate is missing, invalid, or due
 //!          │                                                        │
-//!     introduce the next one                                        │
+//!     stage the next CA                                             │
 //!          │                                                        │
-//!     publish: the next, the old, and what was there before  ◄──────┤  to every webhook, first
+//!     publish: the next, the old, and the existing ones ◄───────────┤  to every webhook, first
 //!          │                                                        │
-//!     wait until every apiserver has seen it                        │
+//!     propagate: wait until every apiserver has seen it             │
 //!          │                                                        │
-//!     issue from the next one, which signs from now on         issue from the one that signs
-//!          └───────────────► forget what has expired ◄──────────────┘
+//!     issue from the next CA, which signs from now on          issue from the signing CA
+//!          └──────────────────► prune what has expired ◄────────────┘
 //! ```
 //!
-//! Whoever is cut off in the middle, or meets somebody else at it, looks again and goes on from what is there.
+//! An interrupted run, or one that meets another, continues from the state that it reads next.
 
-use super::authority::{Authority, BACKDATED};
-use super::certificate::{Certificate, Seconds, day, pem_of};
-use super::cluster::{Observed, Target, Webhook};
+use clap::{Args, ValueEnum};
+
 use super::keyring::Keyring;
-use super::trust::accepts;
+use super::state::{ClusterState, Target, Webhook};
+use crate::pki::{
+    Authority, BACKDATED_SECONDS, Certificate, DAY_SECONDS, UnixTime, format_date, pem_of, verify,
+};
 
-/// A certificate younger than this may not have reached every pod: the kubelet takes up to two minutes.
-pub const REACHES_PODS: Seconds = 600;
-/// An authority that was introduced and ends sooner than this is not worth signing with.
-const LEAST_AUTHORITY_LIFE: Seconds = 180 * 24 * 3600;
+/// A newer certificate may not have reached every pod: the kubelet takes up to two minutes to update a volume.
+pub const POD_SYNC_SECONDS: i64 = 600;
+/// A staged authority that expires sooner is replaced instead of used.
+const MIN_AUTHORITY_SECONDS: i64 = 180 * DAY_SECONDS;
 
-/// What a run is asked to do beyond what is due.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wish {
-    /// Replace this, whatever its age.
+/// How `certs ensure` runs.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Print what would be done, and write nothing
+    #[arg(long, env = "IPPOOL_WEBHOOK_DRY_RUN")]
+    pub dry_run: bool,
+
+    /// Replace the certificate, or the CA and the certificate, regardless of their age
+    #[arg(long, value_name = "WHAT", env = "IPPOOL_WEBHOOK_RENEW")]
     pub renew: Option<Renew>,
-    /// Trust nothing but the authority that signs.
+
+    /// Remove every CA but the signing one from the caBundles; after a leaked key, once all pods serve the new
+    /// certificate
+    #[arg(long, env = "IPPOOL_WEBHOOK_DROP_OTHERS")]
     pub drop_others: bool,
+
+    /// Take over a Secret that another program filled
+    #[arg(long, env = "IPPOOL_WEBHOOK_ADOPT")]
+    pub adopt: bool,
+
+    /// Time from publishing a new CA to issuing from it, in which every apiserver has to see it
+    #[arg(long, value_name = "SECONDS", env = "IPPOOL_WEBHOOK_PROPAGATION_DELAY", default_value_t = 60)]
+    pub propagation_delay: u64,
 }
 
-/// What can be replaced before its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+/// What can be replaced before it is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Renew {
     /// The serving certificate, under the same CA.
     Leaf,
@@ -45,140 +63,136 @@ pub enum Renew {
     Ca,
 }
 
-/// What a run remembers between two looks.
+/// What a run remembers between two actions.
 #[derive(Debug, Default)]
-pub struct Memory {
-    /// What was there when the run began, of that which it was asked to replace.
+pub struct RunState {
+    /// The certificate that `--renew` is to replace, as it was when the run began.
     pub replaced: Option<Certificate>,
-    /// The authority that has been published everywhere for long enough.
-    pub settled: Option<Certificate>,
+    /// The authority that every apiserver has seen by now.
+    pub propagated: Option<Certificate>,
 }
 
-/// One step. Each `why` is the end of a sentence.
+/// One action. Each `why` is the end of a sentence.
 #[derive(Debug)]
-pub enum Step {
-    /// Store a new authority beside the one that signs.
-    Introduce { why: String },
+pub enum Action {
+    /// Store a new authority beside the signing one.
+    StageCa { why: String },
     /// Write these bundles (webhook, PEM) to the configuration of this index.
     Publish { index: usize, bundles: Vec<(String, String)>, why: String },
-    /// Wait until every apiserver has seen what is published.
-    Settle,
-    /// Issue a serving certificate, from the next authority or the one that signs.
+    /// Wait until every apiserver has seen the published bundles.
+    Propagate,
+    /// Issue a serving certificate, from the staged authority or the signing one.
     Issue { from_next: bool, why: String },
-    /// Keep these authorities beside the one that signs, and no others.
-    Forget { older: Vec<Certificate> },
+    /// Keep only these authorities beside the signing one.
+    Prune { older: Vec<Certificate> },
 }
 
-/// What is looked at in one round.
-pub struct Look<'a> {
-    /// The cluster.
-    pub observed: &'a Observed,
-    /// What its Secret holds.
+/// Plans the next action from one state.
+pub struct Planner<'a> {
+    pub state: &'a ClusterState,
     pub keyring: &'a Keyring,
-    /// Whom the certificate is for.
     pub target: &'a Target,
-    /// What was asked for.
-    pub wish: Wish,
-    /// When.
-    pub now: Seconds,
+    pub options: Options,
+    pub now: UnixTime,
 }
 
-impl Look<'_> {
-    /// The next step; none when all is as it should be.
-    pub fn next(&self, memory: &Memory) -> Option<Step> {
-        let next = self.keyring.next.as_ref().filter(|it| self.lives(it));
+impl Planner<'_> {
+    /// The next action; `None` when nothing is left to do.
+    pub fn next(&self, run_state: &RunState) -> Option<Action> {
+        let next = self.keyring.next.as_ref().filter(|it| self.is_usable(it));
         if next.is_none()
-            && let Some(why) = self.authority_due(memory)
+            && let Some(why) = self.authority_due(run_state)
         {
-            return Some(Step::Introduce { why });
+            return Some(Action::StageCa { why });
         }
-        if let Some(step) = self.publish() {
-            return Some(step);
+        if let Some(action) = self.publish() {
+            return Some(action);
         }
         if let Some(next) = next {
-            let settled = memory.settled.as_ref() == Some(&next.certificate);
+            let propagated = run_state.propagated.as_ref() == Some(&next.certificate);
             let why = "this CA is published everywhere".to_owned();
-            let step = Step::Issue { from_next: true, why };
-            return Some(if self.in_use(next) && !settled { Step::Settle } else { step });
+            let wait = self.others_in_use(next) && !propagated;
+            return Some(if wait { Action::Propagate } else { Action::Issue { from_next: true, why } });
         }
-        if let Some(why) = self.leaf_due(memory) {
-            return Some(Step::Issue { from_next: false, why });
+        if let Some(why) = self.leaf_due(run_state) {
+            return Some(Action::Issue { from_next: false, why });
         }
-        self.forget()
+        self.prune()
     }
 
-    /// Why there has to be a new authority.
-    fn authority_due(&self, memory: &Memory) -> Option<String> {
+    /// Why a new authority is due.
+    fn authority_due(&self, run_state: &RunState) -> Option<String> {
         let Some(signing) = self.keyring.signing.as_ref().map(|it| &it.certificate) else {
-            let broken = !self.keyring.older.is_empty();
-            return Some(
-                if broken { "ca.key is missing or not the key of ca.crt" } else { "there is none yet" }
-                    .to_owned(),
-            );
+            let is_new = self.keyring.older.is_empty();
+            let why = if is_new { "there is none yet" } else { "ca.key is missing or not the key of ca.crt" };
+            return Some(why.to_owned());
         };
-        if self.wish.renew == Some(Renew::Ca) && memory.replaced.as_ref() == Some(signing) {
-            return Some("it was asked for".to_owned());
+        if self.options.renew == Some(Renew::Ca) && run_state.replaced.as_ref() == Some(signing) {
+            return Some("it was requested".to_owned());
         }
         let due = self.now >= signing.renewal();
-        due.then(|| format!("{signing} has lived two thirds of its life"))
+        due.then(|| format!("two thirds of the lifetime of {signing} are over"))
     }
 
-    /// Whether an authority that was introduced may be used.
-    fn lives(&self, next: &Authority) -> bool {
-        self.now + LEAST_AUTHORITY_LIFE < next.certificate.not_after()
+    /// Whether a staged authority is valid long enough to sign.
+    fn is_usable(&self, next: &Authority) -> bool {
+        self.now + MIN_AUTHORITY_SECONDS < next.certificate.not_after
     }
 
-    /// Why there has to be a new certificate under the authority that signs.
-    fn leaf_due(&self, memory: &Memory) -> Option<String> {
+    /// Why a new certificate of the signing authority is due.
+    fn leaf_due(&self, run_state: &RunState) -> Option<String> {
         let leaf = match self.leaf() {
             Err(why) => return Some(why),
             Ok(leaf) => leaf,
         };
-        if self.wish.renew == Some(Renew::Leaf) && memory.replaced.as_ref() == Some(leaf) {
-            return Some("it was asked for".to_owned());
+        if self.options.renew == Some(Renew::Leaf) && run_state.replaced.as_ref() == Some(leaf) {
+            return Some("it was requested".to_owned());
         }
         let due = self.now >= leaf.renewal();
-        due.then(|| format!("two thirds of the life of the old one were over at {}", day(leaf.renewal())))
+        due.then(|| {
+            format!("two thirds of the lifetime of the old one were over on {}", format_date(leaf.renewal()))
+        })
     }
 
-    /// The certificate that is stored, if the authority that signs vouches for it; or why it does not.
+    /// The stored certificate, if the signing authority verifies it; or why it does not.
     pub fn leaf(&self) -> Result<&Certificate, String> {
         let chain = self.keyring.serving.as_ref().map_err(Clone::clone)?;
         let signing = self.keyring.signing.as_ref().map(|it| it.certificate.clone());
         for name in self.target.names() {
-            accepts(signing.as_slice(), chain, &name, self.now)
-                .map_err(|why| format!("the stored certificate does not do for {name}: {why}"))?;
+            verify(signing.as_slice(), chain, &name, self.now)
+                .map_err(|why| format!("the stored certificate cannot be used for {name}: {why}"))?;
         }
         chain.first().ok_or_else(|| "there is no certificate yet".to_owned())
     }
 
-    /// Whether another authority than `next` is trusted: then something may be serving under it, also where
-    /// the Secret lost its pair, since pods keep the last good one.
-    fn in_use(&self, next: &Authority) -> bool {
-        let webhooks = self.observed.configurations.iter().flat_map(|it| &it.webhooks);
+    /// Whether another authority than `next` is trusted. A pod may serve a certificate of it, even where the Secret has
+    /// lost it, since pods keep the last good pair.
+    fn others_in_use(&self, next: &Authority) -> bool {
+        let webhooks = self.state.configurations.iter().flat_map(|it| &it.webhooks);
         let mut trusted = webhooks.flat_map(|it| &it.bundle.certificates);
         trusted.any(|it| it.is_valid(self.now) && *it != next.certificate)
     }
 
-    /// Whether all but the authority that signs can go. If not, from when on, where time is all it takes.
-    pub fn drops_others(&self) -> Result<(), Option<Seconds>> {
+    /// Whether all but the signing authority can be dropped. The error is the time from which they can, where only time is
+    /// missing.
+    pub fn drops_others(&self) -> Result<(), Option<UnixTime>> {
         let leaf = self.leaf().map_err(|_| None)?;
-        if !self.wish.drop_others || self.keyring.next.is_some() {
+        if !self.options.drop_others || self.keyring.next.is_some() {
             return Err(None);
         }
-        let from = leaf.not_before() + BACKDATED + REACHES_PODS;
+        let from = leaf.not_before + BACKDATED_SECONDS + POD_SYNC_SECONDS;
         if self.now < from { Err(Some(from)) } else { Ok(()) }
     }
 
-    fn publish(&self) -> Option<Step> {
-        self.observed.configurations.iter().enumerate().find_map(|(index, configuration)| {
+    fn publish(&self) -> Option<Action> {
+        self.state.configurations.iter().enumerate().find_map(|(index, configuration)| {
             let changed = |it: &&Webhook| !it.bundle.trusts_the_same(&self.wanted(it));
             let changed: Vec<_> = configuration.webhooks.iter().filter(changed).collect();
             (!changed.is_empty()).then(|| self.publish_to(index, &changed))
         })
     }
 
-    fn publish_to(&self, index: usize, changed: &[&Webhook]) -> Step {
+    fn publish_to(&self, index: usize, changed: &[&Webhook]) -> Action {
         let bundles = changed.iter().map(|it| (it.name.clone(), pem_of(&self.wanted(it)))).collect();
         let (mut added, mut dropped) = (Vec::new(), Vec::new());
         for webhook in changed {
@@ -186,8 +200,8 @@ impl Look<'_> {
             let had = &webhook.bundle.certificates;
             added.extend(wanted.iter().filter(|it| !had.contains(it)).map(ToString::to_string));
             dropped.extend(had.iter().filter(|it| !wanted.contains(it)).map(ToString::to_string));
-            if webhook.bundle.unreadable > 0 {
-                dropped.push("what cannot be read".to_owned());
+            if webhook.bundle.has_unreadable() {
+                dropped.push("unreadable blocks".to_owned());
             }
         }
         let mut why = Vec::new();
@@ -198,10 +212,10 @@ impl Look<'_> {
                 why.push(format!("{verb} {}", items.join(", ")));
             }
         }
-        Step::Publish { index, bundles, why: why.join("; ") }
+        Action::Publish { index, bundles, why: why.join("; ") }
     }
 
-    /// What `webhook` is to trust: our own first, then others' that it trusts already and that are not over.
+    /// The CAs that `webhook` should trust: our own first, then the unexpired foreign ones that it trusts already.
     fn wanted(&self, webhook: &Webhook) -> Vec<Certificate> {
         if let (Ok(()), Some(signing)) = (self.drops_others(), &self.keyring.signing) {
             return vec![signing.certificate.clone()];
@@ -211,17 +225,17 @@ impl Look<'_> {
         wanted
     }
 
-    /// What `webhook` trusts and this program did not issue, as far as it is not over.
+    /// The unexpired CAs that `webhook` trusts and this program did not create.
     fn foreign<'b>(&'b self, webhook: &'b Webhook) -> impl Iterator<Item = &'b Certificate> {
         let ours = self.keyring.trusted(self.now);
-        let unexpired = webhook.bundle.certificates.iter().filter(|it| self.now < it.not_after());
+        let unexpired = webhook.bundle.certificates.iter().filter(|it| self.now < it.not_after);
         unexpired.filter(move |it| !ours.contains(it))
     }
 
-    /// Each of these once, with the webhooks that trust it and the command that shows one of them.
+    /// Each foreign CA once, with the webhooks that trust it and the command that shows one of them.
     pub fn all_foreign(&self) -> Vec<(&Certificate, Vec<&str>, String)> {
         let mut all: Vec<(&Certificate, Vec<&str>, String)> = Vec::new();
-        for configuration in &self.observed.configurations {
+        for configuration in &self.state.configurations {
             for webhook in &configuration.webhooks {
                 for foreign in self.foreign(webhook) {
                     match all.iter_mut().find(|(it, _, _)| *it == foreign) {
@@ -234,10 +248,10 @@ impl Look<'_> {
         all
     }
 
-    fn forget(&self) -> Option<Step> {
+    fn prune(&self) -> Option<Action> {
         let mut older = self.keyring.older.clone();
         let keep = self.drops_others().is_err();
-        older.retain(|it| keep && self.now < it.not_after());
-        (older.len() != self.keyring.older.len()).then_some(Step::Forget { older })
+        older.retain(|it| keep && self.now < it.not_after);
+        (older.len() != self.keyring.older.len()).then_some(Action::Prune { older })
     }
 }

@@ -1,45 +1,44 @@
-//! `certs show`: what is stored, published and served, and whether they fit.
+//! `certs show`: which certificates are stored, published and served, and whether they match.
 
 mod report;
 mod served;
 
-pub use self::report::Report;
+pub use self::report::CertsReport;
 use self::report::{Published, Served};
-use super::certificate::{Certificate, Seconds, day};
-use super::cluster::{Configuration, Observed, Problem, Target, Webhook};
 use super::keyring::{self, Keyring};
-use super::trust::accepts;
+use super::state::{ClusterState, Configuration, Problem, Target, Webhook};
+use crate::pki::{Certificate, DAY_SECONDS, UnixTime, format_date, verify};
 
-/// Renewal is tried daily; when it is this late, nobody does it.
-const OVERDUE: Seconds = 3 * 24 * 3600;
+/// Renewal runs daily; when it is this late, the job does not run.
+const OVERDUE_SECONDS: i64 = 3 * DAY_SECONDS;
 
-/// Compares what was `observed` with itself and with what is served: at `connect` (host:port), or, where that
-/// is empty, at the Service.
-pub async fn examine(observed: &Observed, target: &Target, connect: &[String], now: Seconds) -> Report {
-    let data = observed.data();
+/// Compares the stored, the published and the served certificates; the latter at `connect` (host:port), or, where that is
+/// empty, at the Service.
+pub async fn check(state: &ClusterState, target: &Target, connect: &[String], now: UnixTime) -> CertsReport {
+    let data = state.data();
     let keyring = Keyring::read(data);
-    let published = published(observed, &keyring, target, now);
+    let published = published(state, &keyring, target, now);
     let served = serve(connect, target, &keyring).await;
-    let mut problems = observed.problems.clone();
-    let examiner = Examiner { observed, target, keyring: &keyring, ours: !keyring::is_foreign(data), now };
-    problems.extend(examiner.stored());
-    for configuration in &observed.configurations {
-        problems.extend(configuration.webhooks.iter().flat_map(|it| examiner.published(configuration, it)));
+    let mut problems = state.problems.clone();
+    let checker = Checker { state, target, keyring: &keyring, ours: !keyring::is_foreign(data), now };
+    problems.extend(checker.stored());
+    for configuration in &state.configurations {
+        problems.extend(configuration.webhooks.iter().flat_map(|it| checker.published(configuration, it)));
     }
-    problems.extend(served.iter().flat_map(|it| examiner.served(it, !connect.is_empty())));
-    Report { secret: target.secret(), keyring, published, served, problems }
+    problems.extend(served.iter().flat_map(|it| checker.served(it, !connect.is_empty())));
+    CertsReport { secret: target.secret(), keyring, published, served, problems }
 }
 
-fn published(observed: &Observed, keyring: &Keyring, target: &Target, now: Seconds) -> Vec<Published> {
+fn published(state: &ClusterState, keyring: &Keyring, target: &Target, now: UnixTime) -> Vec<Published> {
     let [name, _] = target.names();
     let chain = keyring.serving.as_deref().unwrap_or_default();
-    let pairs = observed.configurations.iter().flat_map(|it| it.webhooks.iter().map(move |hook| (it, hook)));
+    let pairs = state.configurations.iter().flat_map(|it| it.webhooks.iter().map(move |hook| (it, hook)));
     pairs
         .map(|(configuration, webhook)| Published {
             object: configuration.reference.to_string(),
             webhook: webhook.name.clone(),
             trusts: webhook.bundle.certificates.clone(),
-            accepts_stored: accepts(&webhook.bundle.certificates, chain, &name, now).is_ok(),
+            accepts_stored: verify(&webhook.bundle.certificates, chain, &name, now).is_ok(),
         })
         .collect()
 }
@@ -56,36 +55,31 @@ async fn serve(connect: &[String], target: &Target, keyring: &Keyring) -> Vec<Se
     all
 }
 
-struct Examiner<'a> {
-    observed: &'a Observed,
+struct Checker<'a> {
+    state: &'a ClusterState,
     target: &'a Target,
     keyring: &'a Keyring,
-    /// Whether this program filled the Secret.
+    /// Whether this program wrote the Secret.
     ours: bool,
-    now: Seconds,
+    now: UnixTime,
 }
 
-impl Examiner<'_> {
-    fn problem(&self, what: String) -> Problem {
-        Problem { object: self.target.secret(), what, command: self.target.show_secret() }
-    }
-
+impl Checker<'_> {
     fn stored(&self) -> Vec<Problem> {
-        if self.observed.secret.is_none() {
-            // Whether it is absent or could not be read is said elsewhere.
-            let unread = self.observed.problems.iter().any(|it| it.object == self.target.secret());
-            let absent = self.problem("it is not there; `certs ensure` makes it".to_owned());
+        if self.state.secret.is_none() {
+            // That it could not be read is already among the problems.
+            let unread = self.state.problems.iter().any(|it| it.object == self.target.secret());
+            let absent = self.target.problem("it does not exist; `certs ensure` creates it");
             return if unread { Vec::new() } else { vec![absent] };
         }
         let mut problems = Vec::new();
         if let Err(why) = &self.keyring.serving {
-            problems.push(self.problem(format!("{why}; `certs ensure` issues a certificate")));
+            problems.push(self.target.problem(format!("{why}; `certs ensure` issues a certificate")));
         }
         if self.ours {
             if self.keyring.signing.is_none() && self.keyring.leaf().is_some() {
-                problems.push(self.problem(
-                    "ca.key is missing or not the key of ca.crt; `certs ensure` replaces the CA".to_owned(),
-                ));
+                let what = "ca.key is missing or not the key of ca.crt; `certs ensure` replaces the CA";
+                problems.push(self.target.problem(what));
             }
             let keyed = self.keyring.signing.iter().map(|it| &it.certificate);
             problems.extend(self.keyring.leaf().into_iter().chain(keyed).filter_map(|it| self.overdue(it)));
@@ -95,14 +89,10 @@ impl Examiner<'_> {
 
     fn overdue(&self, certificate: &Certificate) -> Option<Problem> {
         let due = certificate.renewal();
-        (self.now > due + OVERDUE).then(|| Problem {
-            object: self.target.secret(),
-            what: format!(
-                "{certificate} should have been replaced from {} on; does the CronJob run?",
-                day(due)
-            ),
-            command: format!("kubectl -n {} get cronjobs,jobs", self.target.namespace),
-        })
+        let what =
+            format!("{certificate} should have been replaced on {}; does the CronJob run?", format_date(due));
+        let command = format!("kubectl -n {} get cronjobs,jobs", self.target.namespace);
+        (self.now > due + OVERDUE_SECONDS).then(|| Problem { command, ..self.target.problem(what) })
     }
 
     fn published(&self, configuration: &Configuration, webhook: &Webhook) -> Vec<Problem> {
@@ -112,29 +102,23 @@ impl Examiner<'_> {
         if bundle.certificates.is_empty() {
             whats.push("its caBundle is empty, so the apiserver cannot call it".to_owned());
         } else if let Ok(chain) = &self.keyring.serving
-            && let Err(why) = accepts(&bundle.certificates, chain, &name, self.now)
+            && let Err(why) = verify(&bundle.certificates, chain, &name, self.now)
         {
             whats.push(format!("the apiserver would not accept the stored certificate: {why}"));
         }
-        if bundle.unreadable > 0 {
-            whats.push("something in its caBundle is no certificate in PEM".to_owned());
+        if bundle.has_unreadable() {
+            whats.push("a block of its caBundle is not a certificate in PEM".to_owned());
         }
         if self.ours {
             let trusted = self.keyring.trusted(self.now);
             let foreign = bundle.certificates.iter().filter(|it| !trusted.contains(it));
-            whats.extend(
-                foreign.map(|it| format!("it also trusts {it}, which is not of {}", self.target.secret())),
-            );
+            let secret = self.target.secret();
+            whats.extend(foreign.map(|it| format!("it also trusts {it}, which is not from {secret}")));
             let injector = configuration.injected_by.iter();
-            whats.extend(
-                injector.map(|it| format!("the annotation {it} has somebody else fill in its caBundle")),
-            );
+            let what = |it| format!("the annotation {it} has another program fill in its caBundle");
+            whats.extend(injector.map(what));
         }
-        let problem = |what| Problem {
-            object: configuration.reference.to_string(),
-            what: format!("{}: {what}", webhook.name),
-            command: configuration.reference.show(),
-        };
+        let problem = |what| configuration.reference.problem(format!("{}: {what}", webhook.name));
         whats.into_iter().map(problem).collect()
     }
 
@@ -149,21 +133,21 @@ impl Examiner<'_> {
             ),
         };
         let chain = match &served.chain {
-            // A laptop cannot look at a Service, which is no fault of the certificate.
+            // The Service is not reachable from outside the cluster, which is not a fault of the certificate.
             Err(_) if !asked_for => return Vec::new(),
-            Err(why) => return vec![problem(format!("nothing is seen there: {why}"))],
+            Err(why) => return vec![problem(format!("no certificate is served there: {why}"))],
             Ok(chain) => chain,
         };
         let mut problems = Vec::new();
         if !served.is_stored {
             let stored = self.target.secret();
             problems.push(problem(format!(
-                "it serves another certificate than {stored} holds; the kubelet brings a new one within two minutes, and the pod's log says if it cannot be used"
+                "it serves another certificate than the one in {stored}; the kubelet updates the volume within two minutes, and the log of the pod says if the certificate cannot be used"
             )));
         }
-        for configuration in &self.observed.configurations {
+        for configuration in &self.state.configurations {
             for webhook in &configuration.webhooks {
-                if let Err(why) = accepts(&webhook.bundle.certificates, chain, &name, self.now) {
+                if let Err(why) = verify(&webhook.bundle.certificates, chain, &name, self.now) {
                     problems
                         .push(problem(format!("{} would not accept what it serves: {why}", webhook.name)));
                 }

@@ -1,8 +1,8 @@
-//! `ensure` against a cluster in memory, where every write is held against the law.
+//! `ensure` against a simulated cluster, which checks the invariant after every write.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod interrupted;
+mod race;
 mod refused;
 mod renewed;
-mod runner;
-mod world;
+mod simulation;

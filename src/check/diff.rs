@@ -1,25 +1,24 @@
 //! `--diff`: what normalizing would change in a file.
 //!
-//! The file itself is edited, token by token, so that comments, order and quotes stay and the difference can
-//! be handed to `patch`. The result is read back; where it is not exactly what the webhook would store (an
-//! alias or a merge key shares the text with another object, say), the object is shown instead.
+//! The file is edited token by token, which keeps comments, order and quotes, so that `patch` can apply the diff. The result
+//! is read back; where it is not exactly what the webhook would store (because an alias shares the text with another object,
+//! for example), the diff is that of the object instead.
 
 use std::ops::Range;
 
 use diffy::DiffOptions;
 use serde_json::Value;
 
+use super::kubectl_yaml::{Entry, Node, Span};
 use super::manifest::{Manifests, PoolManifest};
-use super::node::{Node, Span};
 use crate::kinds::ippool::Pool;
 use crate::kinds::ippool::Rewrite;
 
 /// Lines shown around a change.
 const CONTEXT_LINES: usize = 3;
 
-/// A change of one pool.
-struct Change<'m> {
-    /// Which of the file's pools.
+/// One pool before and after.
+struct Normalization<'m> {
     index: usize,
     manifest: &'m PoolManifest,
     rewrite: Rewrite,
@@ -27,20 +26,20 @@ struct Change<'m> {
     after: Value,
 }
 
-/// The difference that normalizing the pools of a file makes, as a unified diff; empty if none.
+/// The unified diff of normalizing the pools of a file; empty if nothing changes.
 pub fn unified(file: &str, text: &str, pools: &[PoolManifest]) -> String {
     let changes: Vec<_> =
-        pools.iter().enumerate().filter_map(|(index, pool)| Change::of(index, pool)).collect();
+        pools.iter().enumerate().filter_map(|(index, pool)| Normalization::of(index, pool)).collect();
     if changes.is_empty() {
         return String::new();
     }
     match edited(file, text, &changes) {
         Some(edited) => render(text, &edited, file),
-        None => changes.iter().map(|change| change.shown(file)).collect(),
+        None => changes.iter().map(|change| change.object_diff(file)).collect(),
     }
 }
 
-impl<'m> Change<'m> {
+impl<'m> Normalization<'m> {
     fn of(index: usize, manifest: &'m PoolManifest) -> Option<Self> {
         let rewrite = Rewrite::of(&Pool::parse(&manifest.json).ok()?)?;
         let before: Value = serde_json::from_str(&manifest.json).ok()?;
@@ -48,7 +47,7 @@ impl<'m> Change<'m> {
         Some(Self { index, manifest, rewrite, before, after })
     }
 
-    /// The tokens of the file to replace.
+    /// The replacements of tokens in the file.
     fn edits(&self, text: &str) -> Option<Vec<(Range<usize>, String)>> {
         let spec = &self.manifest.node.entry("spec")?.value;
         let mut edits = Vec::new();
@@ -64,8 +63,8 @@ impl<'m> Change<'m> {
         Some(edits)
     }
 
-    /// The object before and after, written out anew.
-    fn shown(&self, file: &str) -> String {
+    /// The diff of the object, reformatted.
+    fn object_diff(&self, file: &str) -> String {
         let written = |value| serde_saphyr::to_string(value).unwrap_or_default();
         let text = |path| self.before.pointer(path).and_then(Value::as_str).unwrap_or_default();
         let object = format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"));
@@ -75,25 +74,25 @@ impl<'m> Change<'m> {
     }
 }
 
-/// The object with its range and its keys rewritten.
+/// The object with its range and keys rewritten.
 fn rewritten(rewrite: &Rewrite, mut object: Value) -> Option<Value> {
     if let Some(range) = &rewrite.range {
         object["spec"]["range"] = range.as_str().into();
     }
     if rewrite.offset_shift.is_some() {
         let entries = object.pointer_mut("/spec/allocations")?.as_object_mut()?;
-        // All at once: one by one they would overwrite each other.
+        // All at once, since a moved key may equal one that has not moved yet.
         let moved = std::mem::take(entries).into_iter().map(|(key, entry)| Some((rewrite.key(&key)?, entry)));
         *entries = moved.collect::<Option<_>>()?;
     }
     Some(object)
 }
 
-fn keys(spec: &Node) -> &[super::node::Entry] {
+fn keys(spec: &Node) -> &[Entry] {
     spec.entry("allocations").map(|allocations| allocations.value.entries()).unwrap_or_default()
 }
 
-/// `value` in the quotes of the token at `span`.
+/// Replaces the token at `span` by `value`, in the same quotes.
 fn edit(text: &str, span: &Span, value: &str) -> Option<(Range<usize>, String)> {
     let quoted = match text.get(span.bytes.clone())?.as_bytes().first()? {
         b'"' => format!("\"{value}\""),
@@ -103,8 +102,8 @@ fn edit(text: &str, span: &Span, value: &str) -> Option<(Range<usize>, String)> 
     Some((span.bytes.clone(), quoted))
 }
 
-/// The file with every change made in its text; `None` where that does not give what it has to.
-fn edited(file: &str, text: &str, changes: &[Change<'_>]) -> Option<String> {
+/// The file with all edits; `None` where it does not read back as expected.
+fn edited(file: &str, text: &str, changes: &[Normalization<'_>]) -> Option<String> {
     let mut edits = Vec::new();
     for change in changes {
         edits.append(&mut change.edits(text)?);
@@ -118,10 +117,10 @@ fn edited(file: &str, text: &str, changes: &[Change<'_>]) -> Option<String> {
         done = bytes.end;
     }
     edited.push_str(text.get(done..)?);
-    is_as_planned(file, &edited, changes).then_some(edited)
+    reads_back(file, &edited, changes).then_some(edited)
 }
 
-fn is_as_planned(file: &str, edited: &str, changes: &[Change<'_>]) -> bool {
+fn reads_back(file: &str, edited: &str, changes: &[Normalization<'_>]) -> bool {
     let read = Manifests::read(file, edited);
     changes.iter().all(|change| {
         let pool = read.pools.get(change.index);
@@ -131,7 +130,7 @@ fn is_as_planned(file: &str, edited: &str, changes: &[Change<'_>]) -> bool {
 }
 
 fn render(before: &str, after: &str, title: &str) -> String {
-    // As git writes them, so that `patch -p1` finds the file.
+    // Prefixes as in git, so that `patch -p1` finds the file.
     let title = title.trim_start_matches('/');
     let mut options = DiffOptions::new();
     options.set_context_len(CONTEXT_LINES);

@@ -73,6 +73,16 @@ impl<'a> FieldPath<'a> {
         });
         Location { root: self.root, key, field: self.field }
     }
+
+    /// Detaches the path from the object it leads into.
+    pub(crate) fn into_owned(self) -> FieldPath<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let key = self.key.map(|key| match key {
+            MapKey::Number(number, text) => MapKey::Number(number, owned(text)),
+            MapKey::Text(text) => MapKey::Text(owned(text)),
+        });
+        FieldPath { root: self.root, key, field: self.field }
+    }
 }
 
 impl fmt::Display for FieldPath<'_> {

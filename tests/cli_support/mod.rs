@@ -1,4 +1,4 @@
-//! Runs the program as a user would, in an environment that holds nothing of the machine's.
+//! Runs the program as a user would, with an empty environment.
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a run left behind.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Run {
     /// The exit code; `None` after a signal.
@@ -17,7 +17,7 @@ pub struct Run {
     pub stderr: String,
 }
 
-/// The program, about to run.
+/// A run of the program, not started yet.
 pub struct Program {
     command: Command,
     stdin: Vec<u8>,
@@ -35,31 +35,31 @@ pub fn program(arguments: &[&str]) -> Program {
     Program { command, stdin: Vec::new() }
 }
 
-/// Where the manifests of the tests are.
+/// The folder of the manifests.
 pub fn manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/manifests")
 }
 
 impl Program {
-    /// With an environment variable.
+    /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// With one more argument.
+    /// Adds an argument.
     pub fn arg(mut self, argument: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.arg(argument);
         self
     }
 
-    /// In another directory.
+    /// Sets the working directory.
     pub fn in_dir(mut self, directory: &Path) -> Self {
         self.command.current_dir(directory);
         self
     }
 
-    /// With this on standard input.
+    /// Sets standard input.
     pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.stdin = input.into();
         self
@@ -71,7 +71,7 @@ impl Program {
         let mut child = pipes.spawn().unwrap();
         let mut pipe = child.stdin.take().unwrap();
         let input = self.stdin;
-        // The program may end before it has read everything; that is its right.
+        // The program may exit before it has read everything, so a broken pipe is not an error.
         let writer = std::thread::spawn(move || drop(pipe.write_all(&input)));
         let output = child.wait_with_output().unwrap();
         writer.join().unwrap();
@@ -99,7 +99,7 @@ impl Run {
     }
 }
 
-/// Compares with `tests/fixtures/expected/<name>`; with `UPDATE_EXPECTED` set, writes it.
+/// Compares with `tests/fixtures/expected/<name>`; with `UPDATE_EXPECTED` set, writes the file.
 #[track_caller]
 pub fn assert_expected(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/expected").join(name);

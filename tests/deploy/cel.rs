@@ -1,4 +1,4 @@
-//! Patterns of user names as CEL, the language of `matchConditions`, and what a condition says of a request.
+//! Patterns of user names as CEL, the language of `matchConditions`, and the evaluation of conditions.
 
 use cel::{Context, Program};
 use ippool_webhook::policy::Policy;
@@ -22,7 +22,7 @@ fn condition(pattern: &str) -> String {
     format!("{USERNAME}.matches('^{}$')", parts.join(":"))
 }
 
-/// The regular expression of what a pattern has between two colons.
+/// The regular expression of the part of a pattern between two colons.
 fn expression(part: &str) -> String {
     if !part.is_empty() && part.trim_matches('*').is_empty() {
         return "[^:]+".to_owned();
@@ -50,7 +50,7 @@ fn is_trusted(patterns: &[String], username: &str) -> bool {
     holds(&any_of(patterns), &request).unwrap()
 }
 
-/// Pieces that user names like the trusted ones are made of, and pieces of those.
+/// Parts of user names that are similar to the trusted ones.
 fn piece() -> impl Strategy<Value = String> {
     let whole = [
         "system:serviceaccount:kube-system:",
@@ -82,14 +82,14 @@ fn pattern() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn the_condition_of_the_default_patterns_holds_for_whom_the_program_trusts(name in name()) {
+    fn the_condition_of_the_default_patterns_agrees_with_the_policy(name in name()) {
         let policy = Policy::default();
         let patterns: Vec<_> = policy.trusted_writers().collect();
         prop_assert_eq!(is_trusted(&patterns, &name), policy.trusts(&name), "{}", name);
     }
 
     #[test]
-    fn the_condition_of_any_pattern_holds_for_whom_the_program_trusts(
+    fn the_condition_of_any_pattern_agrees_with_the_policy(
         pattern in pattern(), name in name(), filling in name(),
     ) {
         let policy = serde_json::from_value::<Policy>(json!({ "trustedWriters": [pattern] }));
@@ -103,14 +103,14 @@ proptest! {
 }
 
 #[test]
-fn a_pattern_that_cannot_be_put_between_quotes_is_refused() {
+fn a_pattern_that_needs_escapes_is_rejected() {
     for pattern in ["it's*", "a\\*", "a?", "[a]*", "a^*"] {
         assert!(std::panic::catch_unwind(|| any_of(&[pattern.to_owned()])).is_err(), "{pattern}");
     }
 }
 
 #[test]
-fn whereabouts_is_trusted_by_the_name_of_its_account_not_of_its_namespace() {
+fn whereabouts_is_trusted_by_account_name_not_by_namespace() {
     let policy = Policy::default();
     let patterns: Vec<_> = policy.trusted_writers().collect();
     for (account, wanted) in [

@@ -1,6 +1,6 @@
-//! What goes through while the webhook is down and what does not, read off the registration and written into
-//! `docs/gitops-and-restore.md`. `UPDATE_EXPECTED=1 cargo test --test deploy` writes it anew. The tests in
-//! `cluster/down.rs` hold a control plane to the same.
+//! The requests that are allowed while the webhook is down, derived from the registration and written into
+//! `docs/gitops-and-restore.md` by `UPDATE_EXPECTED=1 cargo test --test deploy`. `cluster/down.rs` checks them against a
+//! control plane.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::registration::{conditions, webhook};
 use super::{cel, file};
 
-/// What `deploy/base` registers, in the order in which the apiserver calls it.
+/// The webhooks of `deploy/base`, in the order in which the apiserver calls them.
 const BASE: [&str; 3] = ["normalize", "validate", "deletion"];
 
 const PAGE: &str = "../docs/gitops-and-restore.md";
@@ -29,11 +29,11 @@ struct Write {
     new: Value,
 }
 
-/// What becomes of a request while no replica answers.
-struct Fate {
+/// The outcome of a request while no replica responds.
+struct Outcome {
     passes: bool,
     called: Vec<&'static str>,
-    /// The longest that all of the calls take, in seconds, where connections are not refused but dropped.
+    /// The maximum duration of all calls, in seconds, where connections are dropped instead of refused.
     wait: u64,
 }
 
@@ -46,7 +46,7 @@ fn pool(range: &str, offsets: &[&str]) -> Value {
     json!({ "metadata": metadata, "spec": { "range": range, "allocations": allocations } })
 }
 
-/// The same pool with this as one part of its metadata.
+/// The pool with this value in its metadata.
 fn with_metadata(mut pool: Value, key: &str, value: Value) -> Value {
     pool["metadata"][key] = value;
     pool
@@ -92,8 +92,8 @@ impl Write {
         }
     }
 
-    /// What conditions may read. As the apiserver does before the validating phase, this counts a change of the
-    /// spec in `generation`.
+    /// The variables of conditions. Like the apiserver before the validating phase, this increments `generation` when the
+    /// spec changes.
     fn request(&self) -> Value {
         let mut object = self.new.clone();
         if self.operation() == "UPDATE" && object["spec"] != self.old["spec"] {
@@ -113,25 +113,26 @@ impl Write {
         conditions(webhook).iter().try_fold(true, |all, it| Ok(all && cel::holds(it, &request)?))
     }
 
-    fn fate(&self) -> Fate {
-        let mut fate = Fate { passes: true, called: Vec::new(), wait: 0 };
+    fn outcome(&self) -> Outcome {
+        let mut outcome = Outcome { passes: true, called: Vec::new(), wait: 0 };
         for name in BASE {
             let webhook = webhook(name);
             if self.calls(&webhook).unwrap_or_else(|error| panic!("{name}: {}: {error}", self.what)) {
-                fate.called.push(name);
-                fate.wait += webhook["timeoutSeconds"].as_u64().unwrap();
-                fate.passes &= webhook["failurePolicy"] == "Ignore";
+                outcome.called.push(name);
+                outcome.wait += webhook["timeoutSeconds"].as_u64().unwrap();
+                outcome.passes &= webhook["failurePolicy"] == "Ignore";
             }
         }
-        fate
+        outcome
     }
 
     fn row(&self) -> String {
-        let fate = self.fate();
-        let passes = if fate.passes { "goes through" } else { "**is refused**" };
-        let called: Vec<_> = fate.called.iter().map(|name| format!("`{name}`")).collect();
+        let outcome = self.outcome();
+        let passes = if outcome.passes { "goes through" } else { "**is refused**" };
+        let called: Vec<_> = outcome.called.iter().map(|name| format!("`{name}`")).collect();
         let called = if called.is_empty() { "not called".to_owned() } else { called.join(", ") };
-        let wait = if fate.wait == 0 { "at once".to_owned() } else { format!("at most {} s", fate.wait) };
+        let wait =
+            if outcome.wait == 0 { "at once".to_owned() } else { format!("at most {} s", outcome.wait) };
         format!("| {} | {} | {passes} | {called} | {wait} |\n", self.who, self.what)
     }
 }
@@ -146,7 +147,7 @@ fn table() -> String {
 }
 
 #[test]
-fn the_table_of_what_goes_through_while_it_is_down_is_that_of_the_registration() {
+fn the_table_of_requests_while_it_is_down_follows_from_the_registration() {
     let (path, table) = (file(PAGE), table());
     let page = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = page.split_once(START).unwrap();
@@ -158,8 +159,8 @@ fn the_table_of_what_goes_through_while_it_is_down_is_that_of_the_registration()
 }
 
 #[test]
-fn what_is_never_denied_does_not_wait_for_the_webhook() {
-    let passes: Vec<_> = writes().iter().map(|it| (it.who, it.what, it.fate().passes)).collect();
+fn requests_that_are_never_denied_do_not_depend_on_the_webhook() {
+    let passes: Vec<_> = writes().iter().map(|it| (it.who, it.what, it.outcome().passes)).collect();
     let refused: Vec<_> =
         passes.iter().filter(|(.., passes)| !passes).map(|(who, what, _)| (*who, *what)).collect();
     let person = "a person, GitOps, another controller";
@@ -173,7 +174,7 @@ fn what_is_never_denied_does_not_wait_for_the_webhook() {
 }
 
 #[test]
-fn a_condition_survives_whatever_is_stored_as_a_pool() {
+fn no_condition_fails_on_any_stored_pool() {
     let specs = [
         json!({}),
         json!({ "spec": null }),

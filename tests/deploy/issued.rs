@@ -1,4 +1,4 @@
-//! Who issues the certificate in each way of installing: for the Service, into the Secret that the pods mount.
+//! Each way to install issues a certificate for the Service into the Secret that the pods mount.
 
 use std::path::{Path, PathBuf};
 
@@ -14,14 +14,14 @@ fn find(path: &str, kind: &str, name: &str) -> Value {
     found.unwrap_or_else(|| panic!("{path}: no {kind} {name}"))
 }
 
-/// What installs and what renews, as far as they are pods.
+/// The pods that install and renew.
 fn issuing_pods() -> [Value; 2] {
     let [job, cron] = ["job", "cronjob"].map(|name| object(&format!("overlays/self-managed/{name}.yaml")));
     [job["spec"]["template"].clone(), cron["spec"]["jobTemplate"]["spec"]["template"].clone()]
 }
 
 #[test]
-fn the_pod_mounts_the_pair_and_never_the_key_of_a_ca() {
+fn the_pod_mounts_the_pair_but_not_the_key_of_the_ca() {
     let tls = pod()["spec"]["volumes"][0].clone();
     let mounted = json!([{ "key": "tls.crt", "path": "tls.crt" }, { "key": "tls.key", "path": "tls.key" }]);
     assert_eq!(tls["secret"]["items"], mounted);
@@ -30,7 +30,7 @@ fn the_pod_mounts_the_pair_and_never_the_key_of_a_ca() {
 }
 
 #[test]
-fn cert_manager_issues_for_the_service_into_the_secret_that_is_mounted() {
+fn cert_manager_issues_for_the_service_into_the_mounted_secret() {
     let secret = pod()["spec"]["volumes"][0]["secret"]["secretName"].clone();
     let files = ["cert-manager/certificates.yaml", "cert-manager-own-issuer/certificate.yaml"];
     for file in files.map(|file| format!("../certs/{file}")) {
@@ -53,28 +53,32 @@ fn cert_manager_issues_for_the_service_into_the_secret_that_is_mounted() {
 }
 
 #[test]
-fn openshift_issues_into_the_secret_that_is_mounted() {
+fn openshift_issues_into_the_mounted_secret() {
     let secret = pod()["spec"]["volumes"][0]["secret"]["secretName"].as_str().unwrap().to_owned();
     let issued = format!("serving-cert-secret-name: {secret}\n");
     assert!(text("overlays/openshift/kustomization.yaml").contains(&issued));
 }
 
 #[test]
-fn the_program_fills_a_secret_that_is_shipped_empty() {
+fn the_secret_of_the_self_managed_overlay_is_empty() {
     let secret = object("overlays/self-managed/secret.yaml");
     assert_eq!(secret["metadata"]["name"], pod()["spec"]["volumes"][0]["secret"]["secretName"]);
     for entry in ["data", "stringData", "type", "immutable"] {
-        assert_eq!(secret[entry], Value::Null, "{entry}: applied again it would undo what was issued");
+        assert_eq!(
+            secret[entry],
+            Value::Null,
+            "{entry}: applying the manifest again would undo what was issued"
+        );
     }
 }
 
 #[test]
-fn the_job_and_the_cron_job_run_the_same_pod_of_the_same_release() {
+fn the_job_and_the_cron_job_run_the_same_pod_of_this_release() {
     let [install, renew] = issuing_pods();
     assert_eq!(install, renew);
     let [container] = install["spec"]["containers"].as_array().unwrap().as_slice() else { panic!("one") };
     assert_eq!(container["image"], super::container()["image"]);
-    assert_eq!(container["args"], json!(["certs", "ensure"]), "what the objects are called by default");
+    assert_eq!(container["args"], json!(["certs", "ensure"]), "with the default names of the objects");
 }
 
 #[test]
@@ -93,7 +97,7 @@ fn the_issuing_pod_has_a_token_and_no_other_privilege() {
 }
 
 #[test]
-fn the_issuing_pod_is_not_taken_for_the_webhook_and_calls_over_tcp_alone() {
+fn the_issuing_pod_has_its_own_label_and_only_tcp_egress() {
     let [pod, _] = issuing_pods();
     let policy = object("overlays/self-managed/networkpolicy.yaml")["spec"].clone();
     assert_eq!(policy["podSelector"]["matchLabels"], pod["metadata"]["labels"]);
@@ -106,7 +110,7 @@ fn the_issuing_pod_is_not_taken_for_the_webhook_and_calls_over_tcp_alone() {
 }
 
 #[test]
-fn a_job_of_the_release_before_is_gone_before_the_next_is_applied() {
+fn a_finished_job_is_deleted_before_the_next_release_is_applied() {
     let job = object("overlays/self-managed/job.yaml");
     assert!(job["spec"]["ttlSecondsAfterFinished"].as_u64().is_some_and(|it| it <= 600));
     let cron = object("overlays/self-managed/cronjob.yaml")["spec"].clone();
@@ -117,15 +121,15 @@ fn a_job_of_the_release_before_is_gone_before_the_next_is_applied() {
 }
 
 #[test]
-fn the_apiserver_shows_what_the_component_asks_for() {
+fn the_apiserver_presents_the_certificate_the_component_requires() {
     let kubeconfig = object("../certs/apiserver/kubeconfig.yaml");
     let [user] = kubeconfig["users"].as_array().unwrap().as_slice() else { panic!("one") };
     assert_eq!(user["name"], SERVED_AS, "the apiserver looks for the name of the Service");
-    let shown = user["user"]["client-certificate"].as_str().unwrap();
-    assert!(shown.ends_with("/apiserver-kubelet-client.crt"), "{shown}");
-    let asked = text("components/client-certificates/kustomization.yaml");
+    let presented = user["user"]["client-certificate"].as_str().unwrap();
+    assert!(presented.ends_with("/apiserver-kubelet-client.crt"), "{presented}");
+    let required = text("components/client-certificates/kustomization.yaml");
     assert!(
-        asked.contains("--client-name=kube-apiserver-kubelet-client\n"),
+        required.contains("--client-name=kube-apiserver-kubelet-client\n"),
         "the common name kubeadm gives it"
     );
     let admission = object("../certs/apiserver/admission.yaml");
@@ -138,7 +142,7 @@ fn the_apiserver_shows_what_the_component_asks_for() {
 }
 
 #[test]
-fn no_key_is_kept_in_certs() {
+fn the_certs_folder_has_no_private_key() {
     let mut files = Vec::new();
     collect(&super::file("../certs"), &mut files);
     assert!(files.len() > 6, "{files:?}");

@@ -1,5 +1,5 @@
-//! The manifests of `deploy/`, read as files: they agree with the program and with each other. What they become
-//! when they are rendered is held against a control plane by the tests in `cluster/deploy.rs`.
+//! The manifests of `deploy/`, read as files, agree with the program and with each other. `cluster/deploy.rs` applies the
+//! rendered ones to a control plane.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -16,7 +16,7 @@ use ippool_webhook::policy::{Enforcement, Policy, TRUSTED_WRITERS};
 use ippool_webhook::server::Limits;
 use serde_json::{Value, json};
 
-/// What every object of the base and every label selector carries.
+/// The label of every object of the base and of every label selector.
 const LABEL: &str = "app.kubernetes.io/name";
 
 fn file(path: &str) -> PathBuf {
@@ -56,7 +56,7 @@ fn argument(flag: &str) -> String {
 }
 
 #[test]
-fn the_policy_trusts_whom_the_program_trusts_by_itself() {
+fn the_policy_has_the_default_trusted_writers() {
     let policy: Policy = serde_saphyr::from_str(&text("base/policy.yaml")).unwrap();
     assert_eq!(policy.trusted_writers().collect::<Vec<_>>(), TRUSTED_WRITERS);
     assert_eq!(policy.enforcement, Enforcement::Deny);
@@ -64,7 +64,7 @@ fn the_policy_trusts_whom_the_program_trusts_by_itself() {
 }
 
 #[test]
-fn the_service_leads_to_what_the_program_listens_on() {
+fn the_service_targets_the_ports_that_the_program_listens_on() {
     let service = object("base/service.yaml");
     for (name, port, flag) in [("https", 443, "listen"), ("admin", 8080, "admin-listen")] {
         let ports = service["spec"]["ports"].as_array().unwrap();
@@ -77,7 +77,7 @@ fn the_service_leads_to_what_the_program_listens_on() {
 }
 
 #[test]
-fn the_program_serves_with_the_arguments_of_the_deployment() {
+fn the_program_starts_with_the_arguments_of_the_deployment() {
     let container = container();
     let serving = trial::Serving::with(&container["args"], &file("base/policy.yaml"));
     for probe in ["readinessProbe", "livenessProbe"] {
@@ -88,7 +88,7 @@ fn the_program_serves_with_the_arguments_of_the_deployment() {
 }
 
 #[test]
-fn the_pod_asks_for_no_privilege() {
+fn the_pod_requests_no_privilege() {
     let (pod, container) = (&pod()["spec"], container());
     let wanted = json!({
         "allowPrivilegeEscalation": false,
@@ -106,7 +106,7 @@ fn the_pod_asks_for_no_privilege() {
 }
 
 #[test]
-fn the_memory_limit_follows_from_the_bounds_of_the_program() {
+fn the_memory_limit_follows_from_the_limits_of_the_program() {
     let resources = &container()["resources"];
     let mebibytes = resources["limits"]["memory"].as_str().unwrap().strip_suffix("Mi").unwrap();
     let limit = mebibytes.parse::<usize>().unwrap() << 20;
@@ -116,14 +116,14 @@ fn the_memory_limit_follows_from_the_bounds_of_the_program() {
 }
 
 #[test]
-fn a_pod_may_finish_what_it_has_begun() {
+fn the_grace_period_covers_the_shutdown_delay_and_the_drain() {
     let delay: u64 = argument("shutdown-delay").parse().unwrap();
     let grace = pod()["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
     assert!(grace > delay + Limits::default().drain.as_secs());
 }
 
 #[test]
-fn a_rollout_or_a_drain_never_takes_the_last_replica() {
+fn a_rollout_or_a_drain_keeps_one_replica() {
     let spec = &object("base/deployment.yaml")["spec"];
     assert_eq!(spec["replicas"], 2);
     assert_eq!(spec["strategy"], json!({ "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } }));
@@ -131,7 +131,7 @@ fn a_rollout_or_a_drain_never_takes_the_last_replica() {
 }
 
 #[test]
-fn every_selector_finds_the_pods() {
+fn every_selector_matches_the_pods() {
     let labels = json!({ LABEL: "ippool-webhook" });
     assert_eq!(pod()["metadata"]["labels"], labels);
     let pod = pod()["spec"].clone();
@@ -150,7 +150,7 @@ fn every_selector_finds_the_pods() {
 }
 
 #[test]
-fn the_network_policy_lets_the_apiserver_in_and_nothing_out() {
+fn the_network_policy_allows_the_apiserver_and_no_egress() {
     let spec = &object("base/networkpolicy.yaml")["spec"];
     assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]));
     assert_eq!(spec["egress"], json!([]));
@@ -161,7 +161,7 @@ fn the_network_policy_lets_the_apiserver_in_and_nothing_out() {
 }
 
 #[test]
-fn the_image_is_this_release_and_runs_as_the_user_of_the_deployment() {
+fn the_image_is_this_release_and_has_the_user_of_the_deployment() {
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(container()["image"], format!("ippool-webhook:{version}"));
     let image = &object("base/kustomization.yaml")["images"][0];

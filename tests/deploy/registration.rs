@@ -1,4 +1,4 @@
-//! The webhook configurations: what is sent to the webhook, and what waits for it.
+//! The webhook configurations: which requests the webhook is called for, and which of them depend on it.
 
 use ippool_webhook::ippool::IPPool;
 use ippool_webhook::policy::Policy;
@@ -42,7 +42,7 @@ const HAS_ALLOCATIONS: &str = "has(oldObject.spec) && type(oldObject.spec) == ma
     size(oldObject.spec.allocations) > 0";
 
 #[test]
-fn the_match_conditions_are_the_trusted_writers_of_the_policy_and_what_is_written() {
+fn the_match_conditions_follow_from_the_policy_and_the_written_fields() {
     let trusted = trusted();
     let wanted = [
         (
@@ -58,19 +58,19 @@ fn the_match_conditions_are_the_trusted_writers_of_the_policy_and_what_is_writte
     ];
     for (name, wanted) in wanted {
         let found = conditions(&webhook(name));
-        assert_eq!(found, wanted, "{name}: what belongs to trustedWriters is on the right");
+        assert_eq!(found, wanted, "{name}: the right side follows from trustedWriters");
     }
 }
 
 #[test]
-fn the_condition_on_the_writer_is_the_one_that_was_tried_on_every_release() {
+fn the_condition_on_the_writer_is_the_one_tested_on_every_release() {
     let wanted = "request.userInfo.username.matches('^system:serviceaccount:[^:]+:[^:]*whereabouts[^:]*$') || \
                   request.userInfo.username == 'system:serviceaccount:openshift-multus:multus-ancillary-tools'";
     assert_eq!(trusted(), wanted);
 }
 
 #[test]
-fn no_condition_on_a_delete_reads_the_object_which_is_null_there() {
+fn no_condition_on_a_delete_reads_the_object_which_is_null() {
     for name in WEBHOOKS {
         let webhook = webhook(name);
         let operations = webhook["rules"][0]["operations"].as_array().unwrap();
@@ -82,7 +82,7 @@ fn no_condition_on_a_delete_reads_the_object_which_is_null_there() {
 }
 
 #[test]
-fn the_webhooks_are_called_at_the_service() {
+fn every_webhook_calls_the_service() {
     let metadata = &object("base/service.yaml")["metadata"];
     for name in WEBHOOKS {
         let path = if name == "normalize" { "/mutate" } else { "/validate" };
@@ -92,7 +92,7 @@ fn the_webhooks_are_called_at_the_service() {
 }
 
 #[test]
-fn the_webhooks_are_asked_about_pools_and_nothing_else() {
+fn every_webhook_is_called_only_for_pools() {
     for name in WEBHOOKS {
         let webhook = webhook(name);
         let operations = if name == "deletion" { json!(["DELETE"]) } else { json!(["CREATE", "UPDATE"]) };
@@ -104,7 +104,7 @@ fn the_webhooks_are_asked_about_pools_and_nothing_else() {
             "scope": "Namespaced",
         });
         assert_eq!(webhook["rules"], json!([rule]), "{name}");
-        // Where whereabouts lives, every usual exclusion would exclude every pool.
+        // The pools are in the namespace of whereabouts, which the usual selectors exclude.
         assert_eq!((&webhook["namespaceSelector"], &webhook["objectSelector"]), (&json!({}), &json!({})));
         assert_eq!(webhook["matchPolicy"], "Equivalent");
         assert_eq!(webhook["sideEffects"], "None");
@@ -113,7 +113,7 @@ fn the_webhooks_are_asked_about_pools_and_nothing_else() {
 }
 
 #[test]
-fn only_the_specs_that_people_write_wait_for_a_webhook_that_is_down() {
+fn only_specs_that_people_write_fail_while_the_webhook_is_down() {
     let stated = WEBHOOKS.map(|name| {
         let webhook = webhook(name);
         let policy = webhook["failurePolicy"].as_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! The program started with the arguments of a manifest, its mounts being a directory of the test.
+//! Starts the program with the arguments of a manifest, and a temporary directory for its mounts.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,17 +9,17 @@ use serde_json::Value;
 
 use testkit::pki::Ca;
 
-/// A running program, killed when it is dropped.
+/// A running program, which is killed on drop.
 pub struct Serving {
     child: Child,
     admin: SocketAddr,
-    // Open to the end, for a program that cannot write its log.
+    // Kept open, since the program writes its log to it.
     _log: BufReader<ChildStderr>,
     _mounts: tempfile::TempDir,
 }
 
 impl Serving {
-    /// Starts it with `arguments` and this policy; ports are free ones of the loopback.
+    /// Starts it with `arguments` and this policy, on free ports of the loopback.
     pub fn with(arguments: &Value, policy: &Path) -> Self {
         let mounts = tempfile::tempdir().unwrap();
         let at = |path: &str| mounts.path().join(path);
@@ -42,7 +42,7 @@ impl Serving {
         Self { child, admin, _log: log, _mounts: mounts }
     }
 
-    /// The head and the body of what the admin port answers.
+    /// The response of the admin port, headers and body.
     pub fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.admin).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
@@ -69,7 +69,7 @@ fn here(argument: &str, mounts: &Path) -> String {
     if listens { format!("{flag}=127.0.0.1:0") } else { argument.to_owned() }
 }
 
-/// From the line that says it serves; all the lines, where there is none.
+/// The admin address in the log line "serving".
 fn admin_address(log: &mut impl BufRead) -> SocketAddr {
     let mut lines = String::new();
     loop {

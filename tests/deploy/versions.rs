@@ -1,4 +1,4 @@
-//! The releases of Kubernetes and whereabouts that the docs name: those that are pinned and tested, and no others.
+//! The docs name exactly the releases of Kubernetes and whereabouts that are pinned and tested.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -19,7 +19,7 @@ fn listed(releases: &[String]) -> String {
 }
 
 #[test]
-fn the_readme_names_the_releases_that_are_pinned() {
+fn the_readme_names_the_pinned_releases() {
     let readme = std::fs::read_to_string(file("../README.md")).unwrap();
     let wanted = format!(
         "It is tested on Kubernetes {}, and with whereabouts {}\n",
@@ -30,7 +30,7 @@ fn the_readme_names_the_releases_that_are_pinned() {
 }
 
 #[test]
-fn the_table_of_tested_releases_has_every_part_of_every_release_passed() {
+fn the_table_of_releases_has_every_part_of_each_passed() {
     let page = std::fs::read_to_string(file("../docs/versions.md")).unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Kubernetes"));
     let cells = |row: &str| row.split('|').map(|it| it.trim().to_owned()).collect::<Vec<_>>();

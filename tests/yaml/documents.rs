@@ -1,10 +1,10 @@
-//! Documents as people and programs write them, and as they slip: ten families.
+//! Ten families of documents, as people and programs write them, with and without mistakes.
 
 use crate::source::Source;
 
 type Family = fn(&mut Source) -> String;
 
-/// Each with its name, from which its documents follow.
+/// Each with its name, which seeds its documents.
 pub const FAMILIES: [(&str, Family); 10] = [
     ("values", values),
     ("keys", keys),
@@ -123,7 +123,7 @@ fn scalar(s: &mut Source) -> String {
     }
 }
 
-/// One that is no surprise.
+/// A scalar without pitfalls.
 fn tame(s: &mut Source) -> &'static str {
     s.pick(&["a", "b", "c", "1", "10.0.0.0/24", "default/web-0", "true", "\"\"", "{}", "[]", "net1"])
 }
@@ -298,7 +298,7 @@ fn streams(s: &mut Source) -> String {
     format!("{first}{parts}")
 }
 
-/// What is fine by itself, with a few characters put in or taken out.
+/// A valid document with a few characters inserted or removed.
 fn whitespace(s: &mut Source) -> String {
     let start = s.pick(&[
         "a: 1\nb:\n  - c\n  - d: e\n    f: g\n",

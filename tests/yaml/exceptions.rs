@@ -1,27 +1,27 @@
-//! Where `check` and kubectl may differ, and why. Two kinds: where `check` asks for more, so that nobody is told of an
-//! object that is not the stored one; and where kubectl's YAML 1.1 and the YAML 1.2 of `check` are not the same
-//! language, and what differs is no part of a manifest that anybody writes.
+//! Where `check` and kubectl may differ, and why. Either `check` is stricter, so that it never reports on an object other than
+//! the stored one; or YAML 1.1, which kubectl reads, and YAML 1.2, which `check` reads, differ in something that manifests
+//! do not contain.
 
 use crate::Case;
 
-/// A difference that is known.
+/// A known difference.
 pub struct Exception {
     pub why: &'static str,
     pub covers: fn(&Case) -> bool,
 }
 
-/// The first that covers a case counts. Each is met by some document; any other has to go.
+/// The first that covers a case counts. Each must be met by a document.
 pub const EXCEPTIONS: &[Exception] = &[
     Exception {
-        why: "a key occurs once; kubectl takes it twice and keeps either",
-        covers: |case| case.check_says(&["already stands on line"]),
+        why: "a key must be unique; kubectl accepts duplicates and keeps either",
+        covers: |case| case.check_says(&["is already on line"]),
     },
     Exception {
-        why: "NaN and infinity are no keys, which kubectl turns into text",
+        why: "NaN and infinity are rejected as keys; kubectl converts them to text",
         covers: |case| case.check_says(&["is a number that JSON cannot express"]),
     },
     Exception {
-        why: "a tag that names no type of JSON is refused, which kubectl passes over or decodes",
+        why: "a tag without a type in JSON is rejected; kubectl ignores or decodes it",
         covers: |case| case.check_says(&["has no meaning in a Kubernetes object"]),
     },
     Exception {
@@ -43,27 +43,27 @@ pub const EXCEPTIONS: &[Exception] = &[
         },
     },
     Exception {
-        why: "a document of nothing but `...` is empty, which kubectl refuses",
+        why: "a document of only `...` is empty; kubectl rejects it",
         covers: |case| {
             case.kubectl_says(&["did not find expected node content"]) && case.text.contains("...")
         },
     },
     Exception {
-        why: "YAML 1.2 lets tabs stand where kubectl wants spaces",
+        why: "YAML 1.2 allows tabs where kubectl requires spaces",
         covers: |case| {
-            let refused = ["found a tab character", "found character that cannot start any token"];
-            case.text.contains('\t') && case.kubectl_says(&refused)
+            let errors = ["found a tab character", "found character that cannot start any token"];
+            case.text.contains('\t') && case.kubectl_says(&errors)
         },
     },
     Exception {
-        why: "an anchor may have other letters than those of ASCII",
+        why: "an anchor may have letters outside of ASCII",
         covers: |case| case.kubectl_says(&["did not find expected alphabetic or numeric character"]),
     },
     Exception {
         why: "YAML 1.2 has the escapes of JSON, the slash and pairs of surrogates",
         covers: |case| {
-            let refused = ["unknown escape character", "invalid Unicode character escape code"];
-            case.text.contains(['/', 'u']) && case.kubectl_says(&refused)
+            let errors = ["unknown escape character", "invalid Unicode character escape code"];
+            case.text.contains(['/', 'u']) && case.kubectl_says(&errors)
         },
     },
     Exception {
@@ -75,18 +75,18 @@ pub const EXCEPTIONS: &[Exception] = &[
         covers: |case| case.text.trim_start().starts_with('{') && case.kubectl_says(&["json: offset"]),
     },
     Exception {
-        why: "in a flow collection `?`, `-` and `:` directly beside text are read otherwise by YAML 1.2",
+        why: "in a flow collection YAML 1.2 reads `?`, `-` and `:` next to text differently",
         covers: |case| {
             let punctuation = ["?", "-]", "-}", ":,", ":}", "::", ": :", "[:"];
             case.text.contains(['{', '[']) && punctuation.iter().any(|it| case.text.contains(it))
         },
     },
     Exception {
-        why: "a comment has whitespace before it",
+        why: "a comment must have whitespace before it",
         covers: |case| case.check_says(&["comments must be separated"]),
     },
     Exception {
-        why: "a tag has no other characters than YAML 1.2 allows",
+        why: "a tag has only the characters that YAML 1.2 allows",
         covers: |case| case.text.contains('!') && case.check.error.is_some(),
     },
 ];
@@ -101,7 +101,7 @@ impl Case {
     }
 }
 
-/// What kubectl read is the beginning of what `check` reads, or would if it went on.
+/// Whether kubectl read only the first of the documents that `check` reads, or would read without an error.
 fn drops_the_rest(case: &Case) -> bool {
     let second = [
         "did not find expected <document start>",

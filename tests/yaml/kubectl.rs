@@ -1,4 +1,4 @@
-//! kubectl's reader in a child: `tests/cluster/tools/yaml`, its modules pinned.
+//! kubectl's reader in a child process: `tests/cluster/tools/yaml`, with pinned modules.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::Read;
 
-/// The child with both its pipes.
+/// The child with its pipes.
 pub struct Kubectl {
     child: Child,
     input: Option<ChildStdin>,
@@ -17,7 +17,7 @@ pub struct Kubectl {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct Response {
     documents: Vec<Value>,
     error: Option<String>,
 }
@@ -37,21 +37,21 @@ impl Kubectl {
         Self { child, input, output }
     }
 
-    /// What kubectl makes of `text`.
+    /// What kubectl reads from `text`.
     pub fn read(&mut self, text: &str) -> Read {
         let length = u32::try_from(text.len()).unwrap().to_be_bytes();
         let frame = [&length[..], text.as_bytes()].concat();
         self.input.as_mut().unwrap().write_all(&frame).unwrap();
         let mut length = [0; 4];
         self.output.read_exact(&mut length).unwrap();
-        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-        self.output.read_exact(&mut answer).unwrap();
-        let Answer { documents, error } = serde_json::from_slice(&answer).unwrap();
+        let mut response = vec![0; u32::from_be_bytes(length) as usize];
+        self.output.read_exact(&mut response).unwrap();
+        let Response { documents, error } = serde_json::from_slice(&response).unwrap();
         Read { documents, error }
     }
 }
 
-/// It ends with its input.
+/// The child exits at the end of its input.
 impl Drop for Kubectl {
     fn drop(&mut self) {
         drop(self.input.take());

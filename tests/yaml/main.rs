@@ -1,4 +1,4 @@
-//! `check` reads YAML as kubectl does: 10,000 generated documents, read by both. Needs Go, for kubectl's own reader.
+//! `check` reads 10,000 generated documents as kubectl does. Needs Go, for kubectl's own reader.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod documents;
@@ -17,14 +17,14 @@ use source::Source;
 /// Documents of each family.
 const OF_EACH: u64 = 1_000;
 
-/// What one reader makes of a text: the documents up to the first that cannot be read, and why it cannot.
+/// The result of one reader: the documents up to the first that cannot be read, and why it cannot.
 #[derive(Clone, Debug)]
 pub struct Read {
     documents: Vec<Value>,
     error: Option<String>,
 }
 
-/// A text on which the two do not agree.
+/// A text that the two read differently.
 #[derive(Debug)]
 pub struct Case {
     text: String,
@@ -58,8 +58,8 @@ fn every_generated_document_is_read_as_kubectl_reads_it() {
     assert!(total == 10_000 && read > total / 2, "{read} of {total}");
     let shown: Vec<_> = differing.iter().take(20).collect();
     assert!(differing.is_empty(), "{} differ, among them {shown:#?}", differing.len());
-    let idle = EXCEPTIONS.iter().find(|it| !excused.contains_key(it.why));
-    assert!(idle.is_none(), "nothing is excused any more by: {}", idle.unwrap().why);
+    let unused = EXCEPTIONS.iter().find(|it| !excused.contains_key(it.why));
+    assert!(unused.is_none(), "no document meets this exception: {}", unused.unwrap().why);
 }
 
 fn check(text: &str) -> Read {
@@ -68,7 +68,7 @@ fn check(text: &str) -> Read {
     Read { documents, error }
 }
 
-/// Where both stop, it does not matter how far each came.
+/// Where both fail, the documents before the error do not matter.
 fn agree(check: &Read, kubectl: &Read) -> bool {
     match (&check.error, &kubectl.error) {
         (Some(_), Some(_)) => true,
@@ -78,7 +78,7 @@ fn agree(check: &Read, kubectl: &Read) -> bool {
 }
 
 impl Read {
-    /// The documents that can be objects; kubectl refuses the others, and `check` skips them.
+    /// The documents that can be objects; kubectl rejects the others, and `check` skips them.
     fn objects(&self) -> Vec<&Value> {
         self.documents.iter().filter(|it| it.is_object() || it.is_array()).collect()
     }

@@ -4,58 +4,44 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::certs::authority::Authority;
-use crate::certs::certificate::{Certificate, day, rfc_3339};
-use crate::certs::cluster::Problem;
 use crate::certs::keyring::Keyring;
+use crate::certs::state::Problem;
+use crate::pki::{Authority, Certificate, format_date, format_rfc3339};
 
-/// What the authority that signs is called.
 const THE_CA: &str = "the CA";
 
-/// What was found.
-pub struct Report {
-    /// The Secret, for a sentence.
+/// The certificates of one webhook, and the problems with them.
+pub struct CertsReport {
     pub secret: String,
-    /// What it holds.
     pub keyring: Keyring,
-    /// Whom each webhook trusts.
     pub published: Vec<Published>,
-    /// What each server shows.
     pub served: Vec<Served>,
-    /// What does not fit.
     pub problems: Vec<Problem>,
 }
 
-/// Whom one webhook trusts.
 pub struct Published {
-    /// The configuration it stands in.
     pub object: String,
-    /// Its name.
     pub webhook: String,
-    /// The certificates of its `caBundle`.
     pub trusts: Vec<Certificate>,
-    /// Whether the apiserver would call with the stored certificate.
+    /// Whether the apiserver accepts the stored certificate.
     pub accepts_stored: bool,
 }
 
-/// What one server shows.
 pub struct Served {
-    /// Where it was looked at.
     pub address: String,
-    /// What it shows, its own certificate first; or why nothing was seen.
+    /// The served chain, the leaf first; or why it is unknown.
     pub chain: Result<Vec<Certificate>, String>,
-    /// Whether that is what is stored.
+    /// Whether the leaf is the stored certificate.
     pub is_stored: bool,
 }
 
-impl Report {
-    /// Whether nothing is wrong.
+impl CertsReport {
     pub fn fits(&self) -> bool {
         self.problems.is_empty()
     }
 
-    /// An authority of the Secret by what it is there, any other by name.
-    fn called(&self, certificate: &Certificate) -> String {
+    /// The role of an authority of the Secret, or the name of any other.
+    fn name_of(&self, certificate: &Certificate) -> String {
         let is = |it: &Option<Authority>| it.as_ref().is_some_and(|it| it.certificate == *certificate);
         if is(&self.keyring.signing) {
             THE_CA.to_owned()
@@ -68,7 +54,6 @@ impl Report {
         }
     }
 
-    /// The same for programs.
     pub fn json(&self) -> Value {
         let authority = |it: &Authority| facts(&it.certificate);
         json!({
@@ -101,15 +86,15 @@ impl Report {
 
 fn facts(certificate: &Certificate) -> Value {
     json!({
-        "subject": certificate.subject(),
+        "subject": certificate.subject,
         "sha256": certificate.fingerprint(),
-        "notBefore": rfc_3339(certificate.not_before()),
-        "notAfter": rfc_3339(certificate.not_after()),
-        "renewFrom": rfc_3339(certificate.renewal()),
+        "notBefore": format_rfc3339(certificate.not_before),
+        "notAfter": format_rfc3339(certificate.not_after),
+        "renewFrom": format_rfc3339(certificate.renewal()),
     })
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for CertsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "stored in {}", self.secret)?;
         match &self.keyring.serving {
@@ -123,9 +108,9 @@ impl fmt::Display for Report {
         writeln!(f, "published")?;
         for it in &self.published {
             let accepts = if it.accepts_stored { "accepts" } else { "does NOT accept" };
-            let mut trusts: Vec<_> = it.trusts.iter().map(|it| self.called(it)).collect();
+            let mut trusts: Vec<_> = it.trusts.iter().map(|it| self.name_of(it)).collect();
             trusts.sort_by_key(|it| it != THE_CA);
-            let trusts = if trusts.is_empty() { "nobody".to_owned() } else { trusts.join(", ") };
+            let trusts = if trusts.is_empty() { "no CA".to_owned() } else { trusts.join(", ") };
             writeln!(f, "  {}\n    in {}", it.webhook, it.object)?;
             writeln!(f, "    {accepts} the stored certificate; trusts {trusts}")?;
         }
@@ -152,5 +137,5 @@ impl fmt::Display for Report {
 }
 
 fn line(f: &mut fmt::Formatter<'_>, label: &str, it: &Certificate, renewed: &str) -> fmt::Result {
-    writeln!(f, "  {label:<10}{it}, {renewed} from {}", day(it.renewal()))
+    writeln!(f, "  {label:<10}{it}, {renewed} from {}", format_date(it.renewal()))
 }

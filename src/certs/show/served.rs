@@ -1,42 +1,41 @@
-//! What a server shows whoever calls it.
+//! The certificate chain that a server presents.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::certs::certificate::Certificate;
+use crate::pki::Certificate;
 
 /// For connecting and the handshake together.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The chain that the server at `address` (host:port) shows to a caller of `name`. Whether it is to be
-/// trusted is asked afterwards.
-///
-/// # Errors
-///
-/// Why none was seen, as the end of a sentence.
+/// The chain that the server at `address` (host:port) presents for `name`, unverified.
+/// The error is the end of a sentence.
 pub async fn chain_at(address: &str, name: &str) -> Result<Vec<Certificate>, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let recorder = Arc::new(Recorder { provider: Arc::clone(&provider), shown: Mutex::default() });
-    let shake =
-        tokio::time::timeout(PATIENCE, handshake(address, name, provider, Arc::clone(&recorder))).await;
-    let shown = recorder.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    // A server that asks for a client certificate shows its own before it refuses.
-    if shown.is_empty() {
-        return Err(match shake {
-            Ok(Ok(())) => "it showed no certificate".to_owned(),
+    let algorithms = provider.signature_verification_algorithms;
+    let recorder = Arc::new(Recorder { algorithms, presented: Mutex::default() });
+    let result =
+        tokio::time::timeout(TIMEOUT, handshake(address, name, provider, Arc::clone(&recorder))).await;
+    let presented = recorder.presented.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    // The chain counts even if the handshake failed: a server may require a client certificate.
+    if presented.is_empty() {
+        return Err(match result {
+            Ok(Ok(())) => "it presents no certificate".to_owned(),
             Ok(Err(why)) => why,
-            Err(_) => format!("it did not answer within {} s", PATIENCE.as_secs()),
+            Err(_) => format!("it did not respond within {} s", TIMEOUT.as_secs()),
         });
     }
-    let chain: Option<Vec<_>> = shown.into_iter().map(Certificate::from_der).collect();
-    chain.ok_or_else(|| "it showed a certificate that cannot be read".to_owned())
+    let chain: Option<Vec<_>> = presented.into_iter().map(Certificate::from_der).collect();
+    chain.ok_or_else(|| "it presents a certificate that cannot be read".to_owned())
 }
 
 async fn handshake(
@@ -45,7 +44,7 @@ async fn handshake(
     provider: Arc<CryptoProvider>,
     recorder: Arc<Recorder>,
 ) -> Result<(), String> {
-    let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name:?} is no DNS name"))?;
+    let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name:?} is not a DNS name"))?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
@@ -57,11 +56,11 @@ async fn handshake(
     Ok(())
 }
 
-/// Keeps the chain it is shown, and has the server prove that it holds the key.
+/// Records the chain without verifying it; the server still has to prove that it has the key.
 #[derive(Debug)]
 struct Recorder {
-    provider: Arc<CryptoProvider>,
-    shown: Mutex<Vec<CertificateDer<'static>>>,
+    algorithms: WebPkiSupportedAlgorithms,
+    presented: Mutex<Vec<CertificateDer<'static>>>,
 }
 
 impl ServerCertVerifier for Recorder {
@@ -74,39 +73,29 @@ impl ServerCertVerifier for Recorder {
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let chain = [leaf].into_iter().chain(intermediates).map(|it| it.clone().into_owned());
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = chain.collect();
+        *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = chain.collect();
         Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
         &self,
         message: &[u8],
-        certificate: &CertificateDer<'_>,
+        leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
+        verify_tls12_signature(message, leaf, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
         &self,
         message: &[u8],
-        certificate: &CertificateDer<'_>,
+        leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
+        verify_tls13_signature(message, leaf, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }

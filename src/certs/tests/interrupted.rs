@@ -1,53 +1,51 @@
-//! Cut off, or met by another, it ends where it should; the law holds on the way there ([`super::world`]).
+//! Interrupted and concurrent runs converge; the invariant is checked after every write ([`super::simulation`]).
 
-use super::runner::Shared;
-use super::world::{DAY, World};
-use crate::certs::authority::Authority;
-use crate::certs::certificate::Bundle;
-use crate::certs::cluster::Observed;
-use crate::certs::plan::{Renew, Wish};
+use super::race::SharedSimulation;
+use crate::certs::plan::{Options, Renew};
+use crate::certs::state::ClusterState;
+use crate::pki::{Authority, Bundle, DAY_SECONDS};
 
 /// More writes than any run takes.
 const MAX_WRITES: usize = 12;
 
-fn wish(renew: Option<Renew>) -> Wish {
-    Wish { renew, drop_others: false }
+fn options(renew: Option<Renew>) -> Options {
+    Options { renew, ..Options::default() }
 }
 
-fn installed() -> Shared {
-    let world = World::installation();
-    world.run(Wish::default()).unwrap();
-    world
+fn installed() -> SharedSimulation {
+    let simulation = SharedSimulation::installation();
+    simulation.run(Options::default()).unwrap();
+    simulation
 }
 
-fn damaged(change: impl FnOnce(&mut Observed)) -> Shared {
-    let world = installed();
-    world.change().tamper(change);
-    world
+fn damaged(change: impl FnOnce(&mut ClusterState)) -> SharedSimulation {
+    let simulation = installed();
+    simulation.change().modify(change);
+    simulation
 }
 
-fn without(key: &'static str) -> Shared {
+fn without(key: &'static str) -> SharedSimulation {
     damaged(|it| drop(it.secret.as_mut().unwrap().data.remove(key)))
 }
 
-fn with(key: &str, text: &str) -> Shared {
+fn with(key: &str, text: &str) -> SharedSimulation {
     damaged(|it| drop(it.secret.as_mut().unwrap().data.insert(key.to_owned(), text.as_bytes().to_vec())))
 }
 
-/// So many days after everything was fine.
-fn neglected(days: i64) -> Shared {
-    let world = installed();
-    world.change().now += days * DAY;
-    world.change().tamper(|_| ());
-    world
+/// An installation that was not renewed for this many days.
+fn neglected(days: i64) -> SharedSimulation {
+    let simulation = installed();
+    simulation.change().now += days * DAY_SECONDS;
+    simulation.change().modify(|_| ());
+    simulation
 }
 
-fn by_another_issuer() -> Shared {
-    let world = World::installation();
-    let now = world.look().now;
+fn by_another_issuer() -> SharedSimulation {
+    let simulation = SharedSimulation::installation();
+    let now = simulation.state().now;
     let theirs = Authority::new(now).unwrap();
-    let issued = theirs.issue(&super::world::target().names(), now).unwrap();
-    world.change().tamper(|it| {
+    let issued = theirs.issue(&super::simulation::target().names(), now).unwrap();
+    simulation.change().modify(|it| {
         let data = &mut it.secret.as_mut().unwrap().data;
         data.insert("tls.crt".to_owned(), issued.certificate.into_bytes());
         data.insert("tls.key".to_owned(), issued.key.into_bytes());
@@ -56,15 +54,15 @@ fn by_another_issuer() -> Shared {
             webhook.bundle = Bundle::read(theirs.certificate.pem().as_bytes());
         }
     });
-    world
+    simulation
 }
 
-fn starts() -> Vec<(&'static str, Shared)> {
+fn starts() -> Vec<(&'static str, SharedSimulation)> {
     let garbage = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
     vec![
-        ("an empty Secret", World::installation()),
+        ("an empty Secret", SharedSimulation::installation()),
         ("no Secret", damaged(|it| it.secret = None)),
-        ("all is well", installed()),
+        ("nothing is due", installed()),
         ("no tls.key", without("tls.key")),
         ("no tls.crt", without("tls.crt")),
         ("no ca.crt", without("ca.crt")),
@@ -88,18 +86,21 @@ fn starts() -> Vec<(&'static str, Shared)> {
 }
 
 #[test]
-fn wherever_it_starts_and_is_cut_off_the_next_run_finishes_and_the_one_after_has_nothing_to_do() {
+fn an_interrupted_run_from_any_start_is_finished_by_the_next() {
     for renew in [None, Some(Renew::Leaf), Some(Renew::Ca)] {
         for writes in 0..MAX_WRITES {
-            for (start, world) in starts() {
-                let cut_off = world.cut_off(wish(renew), writes);
-                assert!(cut_off.as_ref().err().is_none_or(|it| it == "cut off"), "{start}: {cut_off:?}");
-                let finished = world.run_with(Wish::default(), true);
+            for (start, simulation) in starts() {
+                let interrupted = simulation.interrupt(options(renew), writes);
+                assert!(
+                    interrupted.as_ref().err().is_none_or(|it| it == "interrupted"),
+                    "{start}: {interrupted:?}"
+                );
+                let finished = simulation.run(Options { adopt: true, ..Options::default() });
                 assert!(finished.is_ok(), "{start}, {renew:?}, {writes} writes: {finished:?}");
-                world.look().assert_well();
-                let written = world.look().writes;
-                world.run(Wish::default()).unwrap();
-                assert_eq!(world.look().writes, written, "{start}, {renew:?}: nothing is left to do");
+                simulation.state().assert_consistent();
+                let written = simulation.state().writes;
+                simulation.run(Options::default()).unwrap();
+                assert_eq!(simulation.state().writes, written, "{start}, {renew:?}: nothing was left to do");
             }
         }
     }
@@ -114,59 +115,59 @@ fn shuffled(mut seed: u64) -> impl FnMut() -> usize {
 }
 
 #[test]
-fn two_at_once_agree_on_one_ca() {
+fn two_concurrent_runs_agree_on_one_ca() {
     for seed in 0..150 {
-        let world = World::installation();
-        for ran in world.race(&[(Wish::default(), false); 2], shuffled(seed)) {
+        let simulation = SharedSimulation::installation();
+        for ran in simulation.race(&[Options::default(); 2], shuffled(seed)) {
             assert!(ran.is_ok(), "seed {seed}: {ran:?}");
         }
-        world.look().assert_well();
-        assert_eq!(world.look().authorities.len(), 1, "seed {seed}");
+        simulation.state().assert_consistent();
+        assert_eq!(simulation.state().authorities.len(), 1, "seed {seed}");
     }
 }
 
 #[test]
-fn three_at_once_who_are_all_asked_for_a_new_ca_make_one() {
+fn three_concurrent_renewals_of_the_ca_create_one() {
     for seed in 0..60 {
-        let world = installed();
-        world.change().now += DAY;
-        for ran in world.race(&[(wish(Some(Renew::Ca)), false); 3], shuffled(seed)) {
+        let simulation = installed();
+        simulation.change().now += DAY_SECONDS;
+        for ran in simulation.race(&[options(Some(Renew::Ca)); 3], shuffled(seed)) {
             assert!(ran.is_ok(), "seed {seed}: {ran:?}");
         }
-        world.look().assert_well();
-        assert_eq!(world.look().authorities.len(), 2, "seed {seed}: the old one and one new one");
+        simulation.state().assert_consistent();
+        assert_eq!(simulation.state().authorities.len(), 2, "seed {seed}: the old one and one new one");
     }
 }
 
 #[test]
-fn one_who_renews_the_ca_and_one_who_renews_the_certificate_do_not_disturb_each_other() {
+fn concurrent_renewals_of_ca_and_certificate_both_succeed() {
     for seed in 0..60 {
-        let world = installed();
-        world.change().now += DAY;
-        let runs = [(wish(Some(Renew::Ca)), false), (wish(Some(Renew::Leaf)), false)];
-        for ran in world.race(&runs, shuffled(seed)) {
+        let simulation = installed();
+        simulation.change().now += DAY_SECONDS;
+        let runs = [options(Some(Renew::Ca)), options(Some(Renew::Leaf))];
+        for ran in simulation.race(&runs, shuffled(seed)) {
             assert!(ran.is_ok(), "seed {seed}: {ran:?}");
         }
-        world.look().assert_well();
-        assert_eq!(world.look().authorities.len(), 2, "seed {seed}");
+        simulation.state().assert_consistent();
+        assert_eq!(simulation.state().authorities.len(), 2, "seed {seed}");
     }
 }
 
 #[test]
-fn a_bundle_that_somebody_resets_while_it_is_waited_for_is_published_and_waited_for_again() {
-    let world = installed();
-    world.change().now += DAY;
-    let (meddling, mut resets) = (world.clone(), 0);
-    let told = world.race(&[(wish(Some(Renew::Ca)), false)], || {
-        let mut world = meddling.change();
-        let waited = world.published_since(super::world::SETTLE / 2);
-        if resets < 2 && waited && world.take_next_out().is_some() {
+fn a_bundle_reset_during_propagation_is_published_again() {
+    let simulation = installed();
+    simulation.change().now += DAY_SECONDS;
+    let (meddling, mut resets) = (simulation.clone(), 0);
+    let lines = simulation.race(&[options(Some(Renew::Ca))], || {
+        let mut simulation = meddling.change();
+        let waited = simulation.unpublished_for(i64::from(super::simulation::PROPAGATION_SECONDS) / 2);
+        if resets < 2 && waited && simulation.remove_next().is_some() {
             resets += 1;
         }
         0
     });
-    let told = told[0].as_ref().unwrap();
+    let lines = lines[0].as_ref().unwrap();
     assert_eq!(resets, 2);
-    assert_eq!(told.iter().filter(|it| it.starts_with("waiting ")).count(), 2, "{told:#?}");
-    world.look().assert_well();
+    assert_eq!(lines.iter().filter(|it| it.starts_with("waiting ")).count(), 2, "{lines:#?}");
+    simulation.state().assert_consistent();
 }

@@ -43,7 +43,7 @@ async fn run(args: ServeArgs, config: Config, policy: Policy) -> anyhow::Result<
     if let Some(ca) = ca {
         self_signed::write_ca(&ca, &args.ca_out)?;
         let mut out = std::io::stdout().lock();
-        if let Err(error) = self_signed::introduce(&mut out, server.address(), &args.ca_out, &policy) {
+        if let Err(error) = self_signed::print_quickstart(&mut out, server.address(), &args.ca_out, &policy) {
             tracing::warn!(%error, "the example request could not be printed");
         }
     }

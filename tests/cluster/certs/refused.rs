@@ -54,7 +54,7 @@ fn a_secret_that_is_gone_is_not_made_by_the_rights_of_the_job() {
     let (before, account) = (set.stored(), set.account(&["get", "patch"], &["get", "patch"]));
     let ran = set.certs_as(&account, &["ensure"]);
     let parts = [
-        "cannot create Secret NAME/NAME, which is not there (the overlay",
+        "cannot create Secret NAME/NAME, which does not exist (the overlay",
         "kubectl auth can-i create secrets/NAME -n NAME",
     ];
     refused(&set, &before, &ran, &parts);
@@ -87,7 +87,7 @@ fn a_missing_configuration_is_named() {
     let before = set.stored();
     let ran = set.certs(&["ensure"]);
     let parts = [
-        "ValidatingWebhookConfiguration NAME: it is not there",
+        "ValidatingWebhookConfiguration NAME: it does not exist",
         "kubectl get validatingwebhookconfigurations",
     ];
     refused(&set, &before, &ran, &parts);
@@ -124,11 +124,11 @@ fn the_secret_of_another_issuer_is_taken_over_only_when_asked_and_then_without_a
     set.trust(ca);
     let before = set.stored();
     let ran = set.certs(&["ensure"]);
-    let parts = ["Secret NAME/NAME: it holds something", "--adopt", "kubectl -n NAME describe secret NAME"];
+    let parts = ["Secret NAME/NAME: it has entries", "--adopt", "kubectl -n NAME describe secret NAME"];
     refused(&set, &before, &ran, &parts);
     set.apply_the_shipped_secret();
     assert_eq!(set.stored()[0]["data"], before[0]["data"]);
-    set.certs(&["ensure", "--adopt", "--settle", "0"]).ok();
+    set.certs(&["ensure", "--adopt", "--propagation-delay", "0"]).ok();
     let (bundles, new) = set.bundles_and("ca.crt");
     for bundle in bundles {
         assert!(
@@ -165,7 +165,7 @@ fn a_foreign_ca_is_kept_and_reported_until_it_is_told_to_go() {
     set.trust(&plane().ca);
     let said = set.certs(&["ensure"]).ok();
     let noted = said.lines().find(|line| line.starts_with("note: ")).unwrap_or_else(|| panic!("{said}"));
-    for part in ["trusted too, by normalize.", " and validate.", "is not of Secret foreign/foreign"] {
+    for part in ["also trusted, by normalize.", " and validate.", "is not from Secret foreign/foreign"] {
         assert!(noted.contains(part), "{part}: {noted}");
     }
     let (bundles, own) = set.bundles_and("ca.crt");
@@ -184,7 +184,7 @@ fn a_foreign_ca_is_kept_and_reported_until_it_is_told_to_go() {
 fn no_ca_goes_while_pods_may_serve_a_certificate_of_it() {
     let set = Set::new(plane(), "young");
     set.certs(&["ensure"]).ok();
-    set.certs(&["ensure", "--renew", "ca", "--settle", "0"]).ok();
+    set.certs(&["ensure", "--renew", "ca", "--propagation-delay", "0"]).ok();
     let before = set.stored();
     let ran = set.certs(&["ensure", "--drop-others"]);
     assert!(

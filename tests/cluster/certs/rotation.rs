@@ -98,7 +98,8 @@ fn watch(stage: &Stage, site: &Site, over: &AtomicBool) -> usize {
 fn rotate(stage: &Stage, site: &Site, number: usize) {
     let of_ca = number % 4 == 3;
     let (leaf, ca) = (stage.entry("tls.crt"), signing(stage));
-    let how: &[&str] = if of_ca { &["--renew", "ca", "--settle", "1"] } else { &["--renew", "leaf"] };
+    let how: &[&str] =
+        if of_ca { &["--renew", "ca", "--propagation-delay", "1"] } else { &["--renew", "leaf"] };
     stage.certs(&[&["ensure"], how].concat()).ok();
     let new = stage.entry("tls.crt");
     assert_ne!(new, leaf);

@@ -1,16 +1,16 @@
-//! Where one document of a file ends and the next begins.
+//! Splits a file into its documents.
 //!
-//! kubectl cuts a YAML stream at its `---` lines before it parses anything, so one broken document does not
-//! hide the others, and it reads JSON values one behind the other. Both are done the same way here.
+//! Like kubectl, this splits a YAML stream at its `---` lines before parsing, so a broken document does not hide the others,
+//! and reads consecutive JSON values.
 
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
-/// A stretch of a file that is read by itself.
+/// A part of a file that is parsed by itself.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Chunk<'t> {
-    /// Its text, as long as in the file.
+    /// Its text, with the same offsets as in the file.
     pub text: Cow<'t, str>,
     /// The lines of the file before it.
     pub line: usize,
@@ -23,35 +23,35 @@ pub struct Chunk<'t> {
 }
 
 impl Chunk<'_> {
-    /// The first line, from 1, that begins like a separator and is not one; kubectl stops at it wherever it is.
-    pub fn foreign_separator(&self) -> Option<usize> {
-        let is_foreign = |line: &str| {
+    /// The first line, from 1, that begins with `---` and is not a separator; kubectl rejects it anywhere in a document.
+    pub fn invalid_separator(&self) -> Option<usize> {
+        let is_invalid = |line: &str| {
             let rest = line.strip_prefix("---").unwrap_or_default().trim();
             !rest.is_empty() && !rest.starts_with('#')
         };
-        let line = self.text.lines().position(is_foreign).filter(|_| !self.is_json)?;
+        let line = self.text.lines().position(is_invalid).filter(|_| !self.is_json)?;
         Some(line + 1)
     }
 }
 
-/// Cuts a file into the parts that can be read by themselves.
+/// Splits a file into the parts that are parsed by themselves.
 pub fn split(text: &str) -> Vec<Chunk<'_>> {
     json_values(text).unwrap_or_else(|| yaml_documents(text))
 }
 
-/// JSON objects one behind the other; `None` where the text is anything else.
+/// Consecutive JSON values; `None` where the text is anything else.
 fn json_values(text: &str) -> Option<Vec<Chunk<'_>>> {
     if !text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']) {
         return None;
     }
     let body = text.trim_start_matches('\u{feff}');
-    let mut cuts = Cuts::new(text.len() - body.len());
+    let mut splitter = Splitter::new(text.len() - body.len());
     let mut values = serde_json::Deserializer::from_str(body).into_iter::<IgnoredAny>();
     let mut chunks = Vec::new();
     while let Some(value) = values.next() {
         value.ok()?;
         let end = text.len() - body.len() + values.byte_offset();
-        let mut chunk = cuts.up_to(end, text);
+        let mut chunk = splitter.up_to(end, text);
         // JSON allows tabs between tokens and forbids them inside strings, so none of these is content;
         // YAML forbids them where it indents.
         chunk.text = Cow::Owned(chunk.text.replace('\t', " "));
@@ -61,26 +61,26 @@ fn json_values(text: &str) -> Option<Vec<Chunk<'_>>> {
     Some(chunks)
 }
 
-/// YAML documents, cut before each line that begins a new one.
+/// YAML documents, split before each separator.
 fn yaml_documents(text: &str) -> Vec<Chunk<'_>> {
     let body = text.trim_start_matches('\u{feff}');
-    let mut cuts = Cuts::new(text.len() - body.len());
+    let mut splitter = Splitter::new(text.len() - body.len());
     let mut chunks = Vec::new();
     let mut at = text.len() - body.len();
-    let mut holds_content = false;
+    let mut has_content = false;
     for line in body.split_inclusive('\n') {
-        if is_separator(line) && holds_content {
-            chunks.push(cuts.up_to(at, text));
-            holds_content = false;
+        if is_separator(line) && has_content {
+            chunks.push(splitter.up_to(at, text));
+            has_content = false;
         }
-        holds_content |= is_separator(line) || !is_comment_or_blank(line);
+        has_content |= is_separator(line) || !is_comment_or_blank(line);
         at += line.len();
     }
-    chunks.push(cuts.up_to(text.len(), text));
+    chunks.push(splitter.up_to(text.len(), text));
     chunks
 }
 
-/// `---` alone on its line, or with a comment: what kubectl cuts at.
+/// `---` with nothing but whitespace or a comment after it, where kubectl splits.
 fn is_separator(line: &str) -> bool {
     line.strip_prefix("---").is_some_and(|rest| {
         let rest_is_blank = rest.trim().is_empty();
@@ -93,14 +93,14 @@ fn is_comment_or_blank(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-/// Cuts from the front, counting lines.
-struct Cuts {
+/// Splits chunks off the front, counting lines.
+struct Splitter {
     offset: usize,
     line: usize,
     column: usize,
 }
 
-impl Cuts {
+impl Splitter {
     fn new(offset: usize) -> Self {
         Self { offset, line: 0, column: 0 }
     }

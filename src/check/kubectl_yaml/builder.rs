@@ -1,14 +1,15 @@
-//! A list or map while it is being read.
+//! Builds a list or map from the events of its elements.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::error::YamlError;
 use super::node::{Entry, Node, Span, Value};
 use super::scalar::float_key;
-use super::yaml::{Unreadable, at};
+use crate::text::Quoted;
 
-/// A list or map that is not finished.
-pub struct Frame {
+/// An unfinished list or map.
+pub struct CollectionBuilder {
     span: Span,
     anchor: usize,
     content: Content,
@@ -22,8 +23,8 @@ enum Content {
 #[derive(Default)]
 struct Map {
     entries: Vec<Entry>,
-    /// The place of every key so far.
-    places: HashMap<String, Place>,
+    /// The slot of every key so far.
+    slots: HashMap<String, Slot>,
     /// The key whose value comes next.
     key: Option<Key>,
 }
@@ -33,31 +34,28 @@ enum Key {
     Named(String, Span, usize),
 }
 
-/// Where a key is.
-struct Place {
-    /// Among the entries; one past them while its value is read.
+/// The slot of a key.
+struct Slot {
+    /// Its index among the entries; one past them while its value is read.
     index: usize,
-    /// Its line, where the map itself has it.
+    /// Its line, unless only a merge brought it in.
     line: Option<usize>,
 }
 
-impl Frame {
-    /// An empty list that begins at `span`.
+impl CollectionBuilder {
     pub fn list(span: Span, anchor: usize) -> Self {
         Self { span, anchor, content: Content::List(Vec::new()) }
     }
 
-    /// An empty map that begins at `span`.
     pub fn map(span: Span, anchor: usize) -> Self {
         Self { span, anchor, content: Content::Map(Map::default()) }
     }
 
-    /// Where it begins.
     pub fn span(&self) -> &Span {
         &self.span
     }
 
-    /// Takes a plain `<<` as the merge key, if a key is expected here.
+    /// Starts a merge, if a key is expected here.
     pub fn begin_merge(&mut self) -> bool {
         match &mut self.content {
             Content::Map(map) if map.key.is_none() => {
@@ -73,8 +71,8 @@ impl Frame {
         matches!(&self.content, Content::Map(Map { key: Some(Key::Merge), .. }))
     }
 
-    /// Takes the next element, key or value.
-    pub fn push(&mut self, node: Rc<Node>) -> Result<(), Unreadable> {
+    /// Adds the next element, key or value.
+    pub fn push(&mut self, node: Rc<Node>) -> Result<(), YamlError> {
         match &mut self.content {
             Content::List(nodes) => {
                 nodes.push(node);
@@ -84,7 +82,7 @@ impl Frame {
         }
     }
 
-    /// The finished value, which ends at byte `end`, and the anchor it is known by (0 for none).
+    /// The finished value, which ends at byte `end`, and the number of its anchor (0 for none).
     pub fn finish(mut self, end: usize) -> (Node, usize) {
         self.span.bytes.end = end.max(self.span.bytes.start);
         let value = match self.content {
@@ -96,9 +94,9 @@ impl Frame {
 }
 
 impl Map {
-    fn push(&mut self, node: Rc<Node>) -> Result<(), Unreadable> {
+    fn push(&mut self, node: Rc<Node>) -> Result<(), YamlError> {
         match self.key.take() {
-            None => self.begin(&node),
+            None => self.start_entry(&node),
             Some(Key::Merge) => self.merge(&node),
             Some(Key::Named(key, key_span, index)) => {
                 self.set(index, Entry { key, key_span, value: node });
@@ -107,49 +105,46 @@ impl Map {
         }
     }
 
-    fn begin(&mut self, node: &Node) -> Result<(), Unreadable> {
-        let key = key_text(&node.value).map_err(|why| at(&node.span, why))?;
-        let place = self.place(&key);
-        if let Some(line) = place.line.replace(node.span.line) {
-            let shown = crate::text::Quoted(&key);
-            return Err(at(
-                &node.span,
-                format!("the key {shown} already stands on line {line} of the same map"),
-            ));
+    fn start_entry(&mut self, node: &Node) -> Result<(), YamlError> {
+        let key = key_text(&node.value).map_err(|why| YamlError::at(&node.span, why))?;
+        let slot = self.slot(&key);
+        if let Some(line) = slot.line.replace(node.span.line) {
+            let why = format!("the key {} is already on line {line} of the same map", Quoted(&key));
+            return Err(YamlError::at(&node.span, why));
         }
-        self.key = Some(Key::Named(key, node.span.clone(), place.index));
+        self.key = Some(Key::Named(key, node.span.clone(), slot.index));
         Ok(())
     }
 
-    fn merge(&mut self, node: &Node) -> Result<(), Unreadable> {
+    fn merge(&mut self, node: &Node) -> Result<(), YamlError> {
         match &node.value {
-            Value::Map(entries) => self.take_over(entries),
-            // The earlier source wins: kubectl goes through them from the last.
+            Value::Map(entries) => self.merge_entries(entries),
+            // The earlier source wins: kubectl merges them from the last to the first.
             Value::List(nodes) if nodes.iter().all(|node| matches!(node.value, Value::Map(_))) => {
-                nodes.iter().rev().for_each(|node| self.take_over(node.entries()));
+                nodes.iter().rev().for_each(|node| self.merge_entries(node.entries()));
             }
-            _ => return Err(at(&node.span, "`<<` takes a map or a list of maps".to_owned())),
+            _ => return Err(YamlError::at(&node.span, "`<<` takes a map or a list of maps")),
         }
         Ok(())
     }
 
-    /// The entries that `<<` brings in, at the place of `<<`: they win over a key before it, also one of the map
-    /// itself. YAML has that otherwise, kubectl does it.
-    fn take_over(&mut self, entries: &[Entry]) {
+    /// Merges entries at the position of `<<`: they override the keys before it, even those of the map itself. That is
+    /// how kubectl does it, and not what YAML specifies.
+    fn merge_entries(&mut self, entries: &[Entry]) {
         for entry in entries {
-            let index = self.place(&entry.key).index;
+            let index = self.slot(&entry.key).index;
             self.set(index, entry.clone());
         }
     }
 
-    fn place(&mut self, key: &str) -> &mut Place {
-        let free = Place { index: self.entries.len(), line: None };
-        self.places.entry(key.to_owned()).or_insert(free)
+    fn slot(&mut self, key: &str) -> &mut Slot {
+        let free = Slot { index: self.entries.len(), line: None };
+        self.slots.entry(key.to_owned()).or_insert(free)
     }
 
     fn set(&mut self, index: usize, entry: Entry) {
         match self.entries.get_mut(index) {
-            Some(place) => *place = entry,
+            Some(slot) => *slot = entry,
             None => self.entries.push(entry),
         }
     }
@@ -167,7 +162,7 @@ fn key_text(value: &Value) -> Result<String, String> {
         },
         Value::Null => Err("a key is null; kubectl takes only strings, numbers and booleans".to_owned()),
         Value::List(_) | Value::Map(_) => {
-            Err("a list or map stands where a key should; kubectl takes only strings".to_owned())
+            Err("a key is a list or map; kubectl takes only strings, numbers and booleans".to_owned())
         }
     }
 }

@@ -1,35 +1,28 @@
-//! A manifest as a tree of JSON values that remember where they stand in the file.
+//! A document as a tree of JSON values with their spans.
 
 use std::ops::Range;
 use std::rc::Rc;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, Serializer};
 
-/// One value.
 #[derive(Debug)]
 pub struct Node {
-    /// What it is.
     pub value: Value,
-    /// Where it stands.
     pub span: Span,
-    /// How many levels of lists and maps it holds, itself included.
+    /// The levels of lists and maps, including itself.
     pub depth: usize,
-    /// How large it is with every alias written out, in bytes, roughly as JSON.
-    pub weight: usize,
+    /// Its approximate size as JSON with every alias expanded.
+    pub expanded_bytes: usize,
 }
 
 /// JSON's types.
 #[derive(Debug)]
 pub enum Value {
-    /// `null`.
     Null,
-    /// `true` and `false`.
     Bool(bool),
     /// A number JSON can express.
     Number(serde_json::Number),
-    /// A string.
     Text(String),
-    /// An array.
     List(Vec<Rc<Node>>),
     /// An object, in the order of the file.
     Map(Vec<Entry>),
@@ -40,39 +33,37 @@ pub enum Value {
 pub struct Entry {
     /// The key as kubectl converts it: the unquoted `010` is `8`.
     pub key: String,
-    /// Where the key stands.
+    /// Where the key is.
     pub key_span: Span,
-    /// Its value; shared where the file says so with an alias.
+    /// Its value; shared between an anchor and its aliases.
     pub value: Rc<Node>,
 }
 
-/// A stretch of the file.
+/// A range of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Span {
-    /// The line it begins on, from 1.
+    /// The line of its start, from 1.
     pub line: usize,
-    /// The column it begins at, from 1, in characters.
+    /// The column of its start, from 1, in characters.
     pub column: usize,
     /// Its bytes in the file.
     pub bytes: Range<usize>,
 }
 
-/// What a value weighs besides its text: the punctuation around it.
+/// The size of the punctuation around a value.
 const PUNCTUATION_BYTES: usize = 8;
 
 impl Node {
-    /// A value at `span`, with the depth and weight that follow from it.
     pub fn new(value: Value, span: Span) -> Self {
-        let (depth, weight) = match &value {
+        let (depth, bytes) = match &value {
             Value::Text(text) => (0, text.len()),
-            Value::List(nodes) => add_up(nodes.iter().map(|node| (&**node, 0))),
-            Value::Map(entries) => add_up(entries.iter().map(|entry| (&*entry.value, entry.key.len()))),
+            Value::List(nodes) => total(nodes.iter().map(|node| (&**node, 0))),
+            Value::Map(entries) => total(entries.iter().map(|entry| (&*entry.value, entry.key.len()))),
             Value::Null | Value::Bool(_) | Value::Number(_) => (0, 0),
         };
-        Self { value, span, depth, weight: weight.saturating_add(PUNCTUATION_BYTES) }
+        Self { value, span, depth, expanded_bytes: bytes.saturating_add(PUNCTUATION_BYTES) }
     }
 
-    /// The entry at `key` of a map.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|entry| entry.key == key),
@@ -80,7 +71,6 @@ impl Node {
         }
     }
 
-    /// The string at `key` of a map.
     pub fn text_at(&self, key: &str) -> Option<&str> {
         match &self.entry(key)?.value.value {
             Value::Text(text) => Some(text),
@@ -97,12 +87,12 @@ impl Node {
     }
 }
 
-/// Depth and weight of a collection of these.
-fn add_up<'n>(children: impl Iterator<Item = (&'n Node, usize)>) -> (usize, usize) {
-    let (depth, weight) = children.fold((0, 0_usize), |(depth, weight), (node, key)| {
-        (node.depth.max(depth), weight.saturating_add(node.weight).saturating_add(key))
+/// Depth and size of a collection of these children, each with the size of its key.
+fn total<'n>(children: impl Iterator<Item = (&'n Node, usize)>) -> (usize, usize) {
+    let (depth, bytes) = children.fold((0, 0_usize), |(depth, bytes), (node, key)| {
+        (node.depth.max(depth), bytes.saturating_add(node.expanded_bytes).saturating_add(key))
     });
-    (depth + 1, weight)
+    (depth + 1, bytes)
 }
 
 impl Serialize for Node {
@@ -113,13 +103,7 @@ impl Serialize for Node {
             Value::Number(number) => number.serialize(serializer),
             Value::Text(text) => serializer.serialize_str(text),
             Value::List(nodes) => serializer.collect_seq(nodes.iter().map(|node| &**node)),
-            Value::Map(entries) => {
-                let mut map = serializer.serialize_map(Some(entries.len()))?;
-                for entry in entries {
-                    map.serialize_entry(&entry.key, &*entry.value)?;
-                }
-                map.end()
-            }
+            Value::Map(entries) => serializer.collect_map(entries.iter().map(|it| (&it.key, &*it.value))),
         }
     }
 }

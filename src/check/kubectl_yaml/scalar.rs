@@ -1,8 +1,8 @@
-//! What kubectl reads a plain YAML scalar as.
+//! Plain YAML scalars as kubectl resolves them.
 //!
 //! Kubernetes converts YAML to JSON with `sigs.k8s.io/yaml`, which resolves scalars as go-yaml v2 does:
 //! YAML 1.1 words (`on`, `yes`, `~`), octal and hexadecimal integers and underscores in numbers, but no
-//! sexagesimal ones. An unquoted key `010` is therefore the offset 8, and this has to be judged, not `010`.
+//! sexagesimal ones. The rules therefore have to see the offset 8 for the unquoted key `010`.
 
 /// A plain scalar without a tag, resolved.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,7 +13,7 @@ pub enum Scalar {
     Bool(bool),
     /// An integer that fits 64 bits with sign.
     Int(i64),
-    /// One that fits only without.
+    /// An integer that fits 64 bits only without sign.
     Uint(u64),
     /// A number with a fraction or exponent, or an integer past 64 bits.
     Float(f64),
@@ -21,19 +21,18 @@ pub enum Scalar {
     Text,
 }
 
-/// Resolves a plain scalar.
 pub fn resolve(text: &str) -> Scalar {
     if let Some(known) = word(text) {
         return known;
     }
     match text.as_bytes().first() {
-        Some(b'.') if underscores_part_digits(text) => float(&text.replace('_', "")),
+        Some(b'.') if underscores_are_between_digits(text) => float(&text.replace('_', "")),
         Some(b'0'..=b'9' | b'+' | b'-') => number(text),
         _ => Scalar::Text,
     }
 }
 
-/// The words of YAML 1.1 that go-yaml knows.
+/// The words of YAML 1.1 that go-yaml resolves.
 fn word(text: &str) -> Option<Scalar> {
     Some(match text {
         "" | "~" | "null" | "Null" | "NULL" => Scalar::Null,
@@ -51,7 +50,7 @@ fn word(text: &str) -> Option<Scalar> {
 }
 
 /// Go takes an underscore in a float only between two digits.
-fn underscores_part_digits(text: &str) -> bool {
+fn underscores_are_between_digits(text: &str) -> bool {
     let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
     text.match_indices('_').all(|(at, _)| {
         let (before, after) = text.split_at(at);
@@ -68,7 +67,7 @@ fn number(text: &str) -> Scalar {
 fn integer(text: &str) -> Option<Scalar> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (radix, digits) = radix(digits);
-    // Rust's parser would accept a second sign here.
+    // `from_str_radix` would accept a second sign here.
     if digits.starts_with(['-', '+']) {
         return None;
     }
@@ -118,14 +117,8 @@ fn all_digits(text: &str) -> bool {
 pub fn float_key(value: f64) -> String {
     let value = value as f32;
     if !value.is_finite() {
-        return if value.is_nan() {
-            ".nan"
-        } else if value > 0.0 {
-            ".inf"
-        } else {
-            "-.inf"
-        }
-        .to_owned();
+        let infinity = if value > 0.0 { ".inf" } else { "-.inf" };
+        return if value.is_nan() { ".nan" } else { infinity }.to_owned();
     }
     let scientific = format!("{value:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
@@ -144,7 +137,7 @@ mod tests {
 
     /// Written by `sigs.k8s.io/yaml` 1.6: the scalar, what it is as a value, what it is as a key (null where
     /// kubectl refuses the document).
-    const DECIDED: &str = include_str!("../../tests/fixtures/manifests/kubectl-scalars.jsonl");
+    const DECIDED: &str = include_str!("../../../tests/fixtures/manifests/kubectl-scalars.jsonl");
 
     #[derive(serde::Deserialize)]
     struct Decided {
@@ -176,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn every_scalar_is_read_as_kubectl_reads_it() {
+    fn every_recorded_scalar_is_resolved_as_kubectl_does() {
         for line in DECIDED.lines() {
             let decided: Decided = serde_json::from_str(line).unwrap();
             assert_eq!(as_key(&decided.scalar), decided.key, "as a key: {line}");

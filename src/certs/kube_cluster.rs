@@ -1,0 +1,212 @@
+//! The objects in a real cluster: `get` and `patch` of the named objects, `create` of a missing Secret.
+
+mod object;
+
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use super::keyring::SecretPatch;
+use super::state::{
+    Cluster, ClusterState, Configuration, ConfigurationRef, Problem, Secret, Target, WebhookKind,
+    WriteOutcome,
+};
+use crate::pki::{self, UnixTime};
+
+const FIELD_MANAGER: &str = "ippool-webhook-certs";
+
+pub struct KubeCluster {
+    pub client: Client,
+    pub target: Target,
+}
+
+impl KubeCluster {
+    fn secrets(&self) -> Api<core::v1::Secret> {
+        Api::namespaced(self.client.clone(), &self.target.namespace)
+    }
+
+    fn configurations(&self, kind: WebhookKind) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind.as_str());
+        Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind))
+    }
+
+    /// The command that says whether `verb` on the Secret is allowed.
+    fn can_i_secret(&self, verb: &str) -> String {
+        let Target { namespace, secret, .. } = &self.target;
+        format!("kubectl auth can-i {verb} secrets/{secret} -n {namespace}")
+    }
+
+    async fn read_secret(&self, state: &mut ClusterState) -> anyhow::Result<()> {
+        match self.secrets().get_opt(&self.target.secret).await {
+            Ok(secret) => state.secret = secret.map(object::secret),
+            Err(error) => unreadable(state, self.target.secret(), self.can_i_secret("get"), error)?,
+        }
+        Ok(())
+    }
+
+    async fn read_configuration(
+        &self,
+        reference: &ConfigurationRef,
+        state: &mut ClusterState,
+    ) -> anyhow::Result<()> {
+        match self.configurations(reference.kind).get_opt(&reference.name).await {
+            Ok(Some(found)) => {
+                let configuration = object::configuration(found, reference, &self.target)?;
+                if configuration.webhooks.is_empty() {
+                    state.problems.push(self.calls_another_service(reference));
+                } else {
+                    state.configurations.push(configuration);
+                }
+            }
+            Ok(None) => state.problems.push(missing(reference)),
+            Err(error) => unreadable(state, reference.to_string(), can_i(reference, "get"), error)?,
+        }
+        Ok(())
+    }
+
+    async fn create_secret(&self, change: SecretPatch) -> anyhow::Result<WriteOutcome> {
+        let Target { namespace, secret, .. } = &self.target;
+        let present = |(key, value): (&str, Option<String>)| Some((key.to_owned(), bytes(value?)));
+        let object = core::v1::Secret {
+            metadata: ObjectMeta { name: Some(secret.clone()), ..ObjectMeta::default() },
+            type_: Some("Opaque".to_owned()),
+            data: Some(change.into_iter().filter_map(present).collect()),
+            ..core::v1::Secret::default()
+        };
+        let parameters =
+            PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        match self.secrets().create(&parameters, &object).await {
+            // The namespace does not exist, so a retry would fail as well.
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                bail!(
+                    "cannot create {}: {}\n    kubectl get namespaces {namespace}",
+                    self.target.secret(),
+                    status.message
+                )
+            }
+            written => outcome(written, || {
+                let what = format!(
+                    "create {}, which does not exist (the overlay self-managed has it, empty: apply it again)",
+                    self.target.secret()
+                );
+                (what, self.can_i_secret("create"))
+            }),
+        }
+    }
+
+    fn calls_another_service(&self, reference: &ConfigurationRef) -> Problem {
+        let Target { namespace, service, .. } = &self.target;
+        reference.problem(format!(
+            "none of its webhooks calls the Service {namespace}/{service}; name the right ones with --service and --publish-to"
+        ))
+    }
+}
+
+impl Cluster for KubeCluster {
+    async fn read(&mut self) -> anyhow::Result<ClusterState> {
+        let mut state = ClusterState::default();
+        self.read_secret(&mut state).await?;
+        for reference in &self.target.publish_to {
+            self.read_configuration(reference, &mut state).await?;
+        }
+        Ok(state)
+    }
+
+    async fn write(&mut self, seen: Option<&Secret>, change: SecretPatch) -> anyhow::Result<WriteOutcome> {
+        let Some(seen) = seen else { return self.create_secret(change).await };
+        let entry = |(key, value): (&str, Option<String>)| (key.to_owned(), json!(value.map(bytes)));
+        let data: Value = change.into_iter().map(entry).collect();
+        let patch = json!({ "metadata": { "resourceVersion": seen.resource_version }, "data": data });
+        let written = self
+            .secrets()
+            .patch(&self.target.secret, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(patch))
+            .await;
+        outcome(written, || (format!("patch {}", self.target.secret()), self.can_i_secret("patch")))
+    }
+
+    async fn publish(
+        &mut self,
+        seen: &Configuration,
+        bundles: &[(String, String)],
+    ) -> anyhow::Result<WriteOutcome> {
+        let webhook = |(name, bundle): &(String, String)| json!({ "name": name, "clientConfig": { "caBundle": bytes(bundle.clone()) } });
+        // A strategic merge patch merges webhooks by name, and so keeps every other field of them.
+        let webhooks: Vec<_> = bundles.iter().map(webhook).collect();
+        let patch = json!({ "metadata": { "resourceVersion": seen.resource_version }, "webhooks": webhooks });
+        let ConfigurationRef { kind, name } = &seen.reference;
+        let written = self
+            .configurations(*kind)
+            .patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Strategic(patch))
+            .await;
+        outcome(written, || (format!("patch {}", seen.reference), can_i(&seen.reference, "patch")))
+    }
+
+    async fn wait(&mut self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    fn now(&self) -> UnixTime {
+        pki::now()
+    }
+}
+
+fn bytes(text: String) -> ByteString {
+    ByteString(text.into_bytes())
+}
+
+fn missing(reference: &ConfigurationRef) -> Problem {
+    Problem {
+        object: reference.to_string(),
+        what: "it does not exist; apply the manifests first, or name another with --publish-to".to_owned(),
+        command: format!("kubectl get {}", reference.kind.resource()),
+    }
+}
+
+fn can_i(reference: &ConfigurationRef, verb: &str) -> String {
+    format!("kubectl auth can-i {verb} {}/{}", reference.kind.resource(), reference.name)
+}
+
+/// An error that the apiserver returned concerns this object; any other concerns all of them.
+fn unreadable(
+    state: &mut ClusterState,
+    object: String,
+    command: String,
+    error: kube::Error,
+) -> anyhow::Result<()> {
+    match error {
+        kube::Error::Api(status) => {
+            let what = format!("the apiserver says: {}", status.message);
+            state.problems.push(Problem { object, what, command });
+            state.unread = true;
+            Ok(())
+        }
+        other => Err(anyhow!(other).context(format!("cannot read {object}; is the apiserver reachable?"))),
+    }
+}
+
+/// The outcome of a write. `what` returns its description and the command that says whether it is allowed.
+fn outcome<T>(
+    written: Result<T, kube::Error>,
+    what: impl FnOnce() -> (String, String),
+) -> anyhow::Result<WriteOutcome> {
+    let error = match written {
+        Ok(_) => return Ok(WriteOutcome::Done),
+        // 409: changed or created since it was read. 404: deleted since.
+        Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => {
+            return Ok(WriteOutcome::Conflict);
+        }
+        Err(error) => error,
+    };
+    let (what, command) = what();
+    match error {
+        kube::Error::Api(status) => {
+            Err(anyhow!("cannot {what}: the apiserver says: {}\n    {command}", status.message))
+        }
+        other => Err(anyhow!(other).context(format!("cannot {what}; is the apiserver reachable?"))),
+    }
+}

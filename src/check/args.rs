@@ -1,0 +1,72 @@
+//! The flags of `check`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::finding::Severity;
+
+/// Check manifests against the rules, without a cluster.
+///
+/// Reads YAML (with several documents, and lists) and JSON. Objects of other kinds are skipped and counted. Exit code: 0
+/// clean, 1 findings at or above --fail-on, 2 something could not be read.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Files, directories (searched for .yaml, .yml and .json; hidden entries and symbolic links are skipped),
+    /// or - for standard input.
+    #[arg(value_name = "FILE|DIR|-", default_value = ".")]
+    pub paths: Vec<PathBuf>,
+
+    /// Output format.
+    #[arg(long, value_enum, default_value_t, env = "IPPOOL_WEBHOOK_FORMAT")]
+    pub format: Format,
+
+    /// Lowest severity of a finding that makes the exit code 1.
+    #[arg(long, value_enum, default_value_t, env = "IPPOOL_WEBHOOK_FAIL_ON")]
+    pub fail_on: FailOn,
+
+    /// Show what normalizing would change, as a diff that `patch -p1` applies. Needs --format text.
+    #[arg(long, env = "IPPOOL_WEBHOOK_DIFF", value_parser = clap::builder::BoolishValueParser::new())]
+    pub diff: bool,
+
+    /// YAML file with the severity of rules, as for `serve`.
+    #[arg(long, value_name = "FILE", env = "IPPOOL_WEBHOOK_POLICY")]
+    pub policy: Option<PathBuf>,
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Workflow commands of GitHub: annotations on a pull request.
+    Github,
+}
+
+/// `--fail-on`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// What the webhook would deny.
+    #[default]
+    Deny,
+    /// Any finding.
+    Warn,
+    /// No finding: only report.
+    Never,
+}
+
+impl FailOn {
+    /// Whether a finding of this severity is a failure.
+    pub fn includes(self, severity: Severity) -> bool {
+        match self {
+            Self::Deny => severity >= Severity::Deny,
+            Self::Warn => severity >= Severity::Warn,
+            Self::Never => false,
+        }
+    }
+}

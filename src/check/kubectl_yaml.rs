@@ -1,0 +1,48 @@
+//! YAML and JSON, read as kubectl reads them, into trees that know where each value is in the file.
+//!
+//! The events come from the parser of serde-saphyr. Its deserializer would resolve `010` and `on` as YAML 1.2 does and hide
+//! whether a key was quoted; kubectl resolves scalars as [`scalar`] describes.
+//!
+//! Where this is stricter than kubectl: a key must be unique in its map, also as `8` and `"8"`, of which kubectl keeps
+//! either; and NaN and infinity are not keys. Where it differs: `{a:}` is the key `a`, as in YAML, while kubectl reads `a:`.
+//! The complete list is in `tests/yaml/exceptions.rs`.
+
+mod builder;
+mod error;
+mod node;
+mod reader;
+mod scalar;
+mod split;
+
+use std::rc::Rc;
+
+pub use self::error::YamlError;
+pub use self::node::{Entry, Node, Span, Value};
+
+/// Reads the file `text`: passes each document that is not empty to `found`, or why one cannot be read. The documents after
+/// it are read as well.
+pub fn read(text: &str, mut found: impl FnMut(Result<Rc<Node>, YamlError>)) {
+    let mut budget = reader::Budget::default();
+    for chunk in split::split(text) {
+        if let Err(error) = reader::read(&chunk, &mut budget, |node| found(Ok(node))) {
+            found(Err(error));
+            // Every later document would fail in the same way.
+            if budget.is_spent() {
+                break;
+            }
+        }
+    }
+}
+
+/// The documents of a file as JSON up to the first that cannot be read, and why it cannot: what the tests compare with
+/// kubectl's own reader.
+#[cfg(feature = "cluster")]
+pub fn documents(text: &str) -> (Vec<String>, Option<String>) {
+    let (mut documents, mut first_error) = (Vec::new(), None);
+    read(text, |document| match document {
+        _ if first_error.is_some() => {}
+        Ok(node) => documents.extend(serde_json::to_string(&*node).ok()),
+        Err(error) => first_error = Some(error.why),
+    });
+    (documents, first_error)
+}

@@ -1,0 +1,11 @@
+//! Diagnostics as text, JSON, SARIF and workflow commands, for every subcommand that reports findings.
+
+mod diagnostic;
+mod excerpt;
+pub mod github;
+pub mod json;
+pub mod sarif;
+pub mod text;
+
+pub use self::diagnostic::{Diagnostic, Location, Notification, errors};
+pub use self::excerpt::Excerpt;

@@ -1,0 +1,88 @@
+//! A finding with its location, and a message about the run.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::excerpt::Excerpt;
+use crate::finding::{Finding, List, Severity};
+use crate::text::printable;
+
+/// A finding in one object, and where the object is.
+#[derive(Debug)]
+pub struct Diagnostic {
+    pub finding: Finding<'static>,
+    /// The namespace of the object; empty where it has none.
+    pub namespace: String,
+    /// The name of the object; empty where it has none.
+    pub name: String,
+    /// Where the finding is in the file that the object was read from.
+    pub location: Location,
+}
+
+#[derive(Debug)]
+pub struct Location {
+    pub file: Arc<str>,
+    /// The number of the document in the file, from 1.
+    pub document: usize,
+    pub excerpt: Excerpt,
+}
+
+/// A message about the run itself: an error that kept a file from being checked, or a note.
+#[derive(Debug)]
+pub struct Notification {
+    pub file: String,
+    pub line: Option<usize>,
+    pub text: String,
+    /// Whether it is an error: something was not checked.
+    pub is_error: bool,
+}
+
+impl Diagnostic {
+    /// `namespace/name` of the object.
+    pub fn object(&self) -> String {
+        let name = if self.name.is_empty() { "<no name>" } else { &self.name };
+        let slash = if self.namespace.is_empty() { "" } else { "/" };
+        printable(&format!("{}{slash}{name}", self.namespace))
+    }
+
+    /// The path and what is wrong there, without the id of the rule, which every format shows elsewhere.
+    pub fn sentence(&self) -> String {
+        let Finding { path, address, .. } = &self.finding;
+        let address = address.map(|address| format!(" ({address})")).unwrap_or_default();
+        let (opening, advice) = (self.finding.opening(), self.finding.advice(List::MAX_KEPT));
+        format!("{path}: {opening}{advice}{address}")
+    }
+}
+
+impl Notification {
+    pub fn error(file: impl Into<String>, line: Option<usize>, text: String) -> Self {
+        Self { file: file.into(), line, text, is_error: true }
+    }
+
+    pub fn note(file: impl Into<String>, line: Option<usize>, text: String) -> Self {
+        Self { is_error: false, ..Self::error(file, line, text) }
+    }
+}
+
+impl fmt::Display for Notification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", printable(&self.file))?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}", printable(&self.text))
+    }
+}
+
+/// The level that compilers and SARIF have for a severity.
+pub fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Deny => "error",
+        Severity::Warn => "warning",
+        Severity::Off => "none",
+    }
+}
+
+pub fn errors(notifications: &[Notification]) -> impl Iterator<Item = &Notification> {
+    notifications.iter().filter(|it| it.is_error)
+}

@@ -1,0 +1,110 @@
+//! SARIF 2.1.0, the format that code scanning services read.
+//!
+//! The log is written with `json!`. The crate `serde-sarif` has a type for each of its objects, but brings ten crates and a
+//! schema generator for the twenty properties used here.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::diagnostic::{Diagnostic, Notification, errors, level};
+use super::json;
+use crate::finding::RuleInfo;
+use crate::kinds;
+
+const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+
+/// All but the unreserved characters of RFC 3986 and the separator of paths.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+pub fn write(
+    diagnostics: &[Diagnostic],
+    notifications: &[Notification],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let indices: HashMap<_, _> = kinds::rules().enumerate().map(|(at, rule)| (rule.id, at)).collect();
+    let results: Vec<_> = diagnostics.iter().map(|it| result(it, &indices)).collect();
+    let errors: Vec<_> = errors(notifications).map(notification).collect();
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": driver() },
+            "columnKind": "unicodeCodePoints",
+            "invocations": [{
+                "executionSuccessful": errors.is_empty(),
+                "toolExecutionNotifications": errors,
+            }],
+            "results": results,
+        }],
+    });
+    json::write(&log, out)
+}
+
+fn driver() -> Value {
+    json!({
+        "name": env!("CARGO_PKG_NAME"),
+        "semanticVersion": env!("CARGO_PKG_VERSION"),
+        "rules": kinds::rules().map(descriptor).collect::<Vec<_>>(),
+    })
+}
+
+/// A rule as a `reportingDescriptor`.
+fn descriptor(rule: &'static RuleInfo) -> Value {
+    json!({
+        "id": rule.id,
+        "name": rule.name,
+        "shortDescription": { "text": rule.summary },
+        "help": {
+            "text": format!("Run `{} rules {}` for the page of this rule.", env!("CARGO_PKG_NAME"), rule.id),
+            "markdown": rule.page,
+        },
+        "defaultConfiguration": { "level": level(rule.severity) },
+        "properties": { "tags": ["whereabouts", "ippool"] },
+    })
+}
+
+fn result(diagnostic: &Diagnostic, indices: &HashMap<&str, usize>) -> Value {
+    let Diagnostic { finding, namespace, name, location } = diagnostic;
+    let (id, excerpt) = (finding.rule.id, &location.excerpt);
+    let field = format!("{namespace}/{name}/{}", finding.path);
+    json!({
+        "ruleId": id,
+        "ruleIndex": indices.get(id),
+        "level": level(finding.severity),
+        "message": { "text": diagnostic.sentence() },
+        // Stays the same when the line moves.
+        "partialFingerprints": { "object/v1": format!("{id}/{field}") },
+        "locations": [{
+            "physicalLocation": {
+                "artifactLocation": { "uri": uri(&location.file) },
+                "region": {
+                    "startLine": excerpt.line,
+                    "startColumn": excerpt.column,
+                    "endColumn": excerpt.column + excerpt.width,
+                },
+            },
+            "logicalLocations": [{ "kind": "object", "fullyQualifiedName": field }],
+        }],
+    })
+}
+
+fn notification(error: &Notification) -> Value {
+    let mut location = json!({ "artifactLocation": { "uri": uri(&error.file) } });
+    if let Some(line) = error.line {
+        location["region"] = json!({ "startLine": line });
+    }
+    json!({
+        "level": "error",
+        "message": { "text": error.to_string() },
+        "locations": [{ "physicalLocation": location }],
+    })
+}
+
+/// A path as a URI reference; a relative path stays relative.
+fn uri(path: &str) -> String {
+    let scheme = if path.starts_with('/') { "file://" } else { "" };
+    format!("{scheme}{}", utf8_percent_encode(path, ESCAPED))
+}
