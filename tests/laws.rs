@@ -353,6 +353,19 @@ fn reservations_alike_that_were_left_under_their_keys_have_moved() {
 }
 
 #[test]
+fn an_entry_left_alone_has_moved_also_beside_one_like_it() {
+    let reserved = json!({ "id": "reserved", "podref": "" });
+    let mut stored = holding("10.0.0.224/28", &[]);
+    stored["spec"]["allocations"] = json!({ "7": reserved });
+    let mut new = stored.clone();
+    new["spec"] = json!({ "range": "10.0.0.225/28", "allocations": { "6": reserved, "7": reserved } });
+    let moved = "spec.range: Invalid value: \"10.0.0.225/28\": field is immutable: must be \"10.0.0.224/28\", \
+                 or allocations move: 10.0.0.231 becomes 10.0.0.232";
+    let causes = causes(&updated(&stored, &new).1);
+    assert!(causes.iter().any(|cause| cause.starts_with(moved)), "{causes:?}");
+}
+
+#[test]
 fn a_repair_of_host_bits_may_remove_an_entry_on_the_way() {
     let mut stored = holding("10.53.0.7/24", &["1", "8"]);
     stored["spec"]["allocations"]["8"]["podref"] = json!("default/b");

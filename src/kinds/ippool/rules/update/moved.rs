@@ -24,7 +24,8 @@ type Holder<'a> = (IpAddr, &'a Allocation<'a>);
 
 impl Moved {
     /// An allocation that is gone from its address is looked for under its key, then by its container and pod
-    /// among those that were not at their address before.
+    /// among those that were not at their address before. One that the request leaves alone has moved even if
+    /// one like it is at its address now, except where host bits are repaired.
     pub(super) fn between(old: &Pool<'_>, new: &Pool<'_>) -> Self {
         if !base_changes(old, new) {
             return Self::default();
@@ -32,7 +33,13 @@ impl Moved {
         let arrived = gone(new, old);
         let by_key: HashMap<_, _> = left_under_their_keys(old, new, &arrived).collect();
         let by_owner: HashMap<_, _> = arrived.iter().filter_map(|it| Some((owner(it.1)?, *it))).collect();
-        let moved = gone(old, new).into_iter().filter_map(|(from, old)| {
+        let mut from = gone(old, new);
+        if !loses_host_bits(old, new) {
+            from.extend(left_alone(old, new));
+            from.sort_unstable_by_key(|(address, _)| *address);
+            from.dedup_by_key(|(address, _)| *address);
+        }
+        let moved = from.into_iter().filter_map(|(from, old)| {
             let left = by_key.get(&old.offset);
             let (to, _) = left.or_else(|| by_owner.get(&owner(old)?))?;
             Some(Move { from, to: *to, is_under_its_key: left.is_some() })
@@ -99,6 +106,12 @@ pub(super) fn loses_host_bits(old: &Pool<'_>, new: &Pool<'_>) -> bool {
 fn gone<'a>(pool: &'a Pool<'a>, other: &'a Pool<'a>) -> Vec<Holder<'a>> {
     let there: HashSet<_> = holders(other).map(|(address, it)| (address, &it.id, &it.podref)).collect();
     holders(pool).filter(|(address, it)| !there.contains(&(*address, &it.id, &it.podref))).collect()
+}
+
+/// The allocations of `old` that are the same in `new`, under the same key.
+fn left_alone<'a>(old: &'a Pool<'a>, new: &'a Pool<'a>) -> impl Iterator<Item = Holder<'a>> {
+    let by_key: HashMap<_, _> = new.spec.allocations.iter().map(|it| (it.key.as_ref(), it)).collect();
+    holders(old).filter(move |(_, it)| by_key.get(it.key.as_ref()) == Some(it))
 }
 
 fn holders<'a>(pool: &'a Pool<'a>) -> impl Iterator<Item = Holder<'a>> {
