@@ -153,14 +153,14 @@ impl Finding<'_> {
         self.error_type.opening(&self.value)
     }
 
-    /// What would be right, with so many items of the list, the address and the rule.
+    /// What would be right, with the first `max_listed` items of the list, the address and the rule.
     pub fn remedy(&self, max_listed: usize) -> String {
         let address = self.address.map(|address| format!(" ({address})")).unwrap_or_default();
         let before = if self.preexisting { ", preexisting" } else { "" };
         format!("{}{address} [{}{before}]", self.advice(max_listed), self.rule.id)
     }
 
-    /// What would be right, with so many items of the list.
+    /// What would be right, with the first `max_listed` items of the list.
     pub fn advice(&self, max_listed: usize) -> String {
         let list = self.list.as_ref().map(|list| list.text(max_listed)).unwrap_or_default();
         format!("{}{list}", self.detail)

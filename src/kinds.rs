@@ -11,7 +11,7 @@ use crate::json::Cursor;
 
 /// A kind of object.
 pub trait Kind: Sized + 'static {
-    /// An object, borrowed from its JSON. The default stands for one that is not there.
+    /// An object, borrowed from its JSON. The default is one that is not there.
     type Object<'a>: Debug + Default;
     /// What the rules check in one request.
     type Subject<'a>;

@@ -12,7 +12,7 @@ pub use user_pattern::UserPattern;
 use crate::finding::{Denies, RuleInfo, Severity};
 use crate::kinds;
 
-/// Who writes pools in the usual installations: upstream's manifests and charts, operators and other charts, each in
+/// Who writes pools in common installations: upstream's manifests and charts, operators and other charts, each in
 /// a namespace of its own, and OpenShift's.
 pub const TRUSTED_WRITERS: [&str; 2] = [
     "system:serviceaccount:*:*whereabouts*",

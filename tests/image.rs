@@ -1,5 +1,5 @@
 //! The container image, checked without a registry or an engine. `make image` runs these tests on the release it
-//! has just laid out (`IPPOOL_WEBHOOK_IMAGE` names the layout); without that a small static program stands in.
+//! has just laid out (`IPPOOL_WEBHOOK_IMAGE` names the layout); without it a small static program takes its place.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -34,9 +34,9 @@ fn stand_in(directory: &Path) -> PathBuf {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/static.c");
     let text = concat!("-DTEXT=\"ippool-webhook ", env!("CARGO_PKG_VERSION"), "\"");
     let program = directory.join("program");
-    let alone = ["-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-O1"];
+    let freestanding = ["-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-O1"];
     let rest = [text, "-o", program.to_str().unwrap(), source];
-    ran("cc", &[alone.as_slice(), &rest].concat());
+    ran("cc", &[freestanding.as_slice(), &rest].concat());
     program
 }
 
@@ -160,7 +160,7 @@ fn the_same_program_gives_the_same_image() {
 }
 
 #[test]
-fn a_program_that_needs_a_loader_is_refused() {
+fn a_program_that_needs_a_loader_is_rejected() {
     let scratch = tempfile::tempdir().unwrap();
     let (source, program) = (scratch.path().join("program.c"), scratch.path().join("program"));
     fs::write(&source, "int main(void) { return 0; }\n").unwrap();

@@ -87,7 +87,7 @@ fn every_recorded_review_has_its_stated_outcome() {
 }
 
 #[test]
-fn nothing_whereabouts_itself_wrote_is_refused() {
+fn nothing_that_whereabouts_wrote_is_denied() {
     let own: Vec<_> = recorded().into_iter().filter(|(name, _)| name.starts_with("whereabouts-")).collect();
     assert_eq!(own.len(), 19);
     for (name, path) in own {
@@ -100,7 +100,7 @@ fn nothing_whereabouts_itself_wrote_is_refused() {
 }
 
 #[test]
-fn what_is_sent_to_the_other_webhook_is_answered_too() {
+fn each_recorded_review_is_answered_by_both_endpoints() {
     for (name, path) in recorded() {
         let other = match endpoint(&name) {
             Endpoint::Mutate => Endpoint::Validate,
@@ -112,10 +112,10 @@ fn what_is_sent_to_the_other_webhook_is_answered_too() {
     }
 }
 
-/// What was sent to the mutating webhook alone, because the schema of the CRD refuses it right after; the
+/// What was sent only to the mutating webhook, because the schema of the CRD refuses it right after; the
 /// rules refuse the same where that schema is missing or loosened.
 #[test]
-fn what_the_schema_of_the_crd_refuses_the_rules_refuse_too() {
+fn what_the_schema_of_the_crd_rejects_the_rules_deny_too() {
     let expected = [
         (
             "create-integer-range-mutate",

@@ -91,7 +91,7 @@ fn every_page_has_the_headings_in_order_and_its_rule_as_title() {
 }
 
 #[test]
-fn the_pages_of_the_rules_are_all_the_pages_there_are() {
+fn every_page_belongs_to_a_rule() {
     let names: Vec<_> = kinds::rules().map(|rule| format!("{}-{}.md", rule.id, rule.name)).collect();
     let mut files: Vec<_> = std::fs::read_dir("src/kinds/ippool/rules")
         .unwrap()

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use testkit::review::{PERSON, ROBOT, UID, WHEREABOUTS, ask, causes, mutated, patch, pool, review, warnings};
 
-/// Ranges as people write them: tidy, sloppy, with host bits, and plain wrong.
+/// Ranges as people write them: canonical, not canonical, with host bits, and wrong.
 fn any_range() -> impl Strategy<Value = Value> {
     let ipv4 = (any::<[u8; 4]>(), 0..=32u8).prop_map(|([a, b, c, d], p)| format!("{a}.{b}.{c}.{d}/{p}"));
     let small = (any::<u8>(), 24..=32u8).prop_map(|(d, p)| format!("10.0.0.{d}/{p}"));
@@ -20,7 +20,7 @@ fn any_range() -> impl Strategy<Value = Value> {
         format!("{address}/{p}")
     });
     let mapped = (any::<u8>(), 80..=128u8).prop_map(|(d, p)| format!("::ffff:10.0.0.{d}/{p}"));
-    let sloppy = prop_oneof![
+    let non_canonical = prop_oneof![
         Just(" 10.0.6.0/24 ".to_owned()),
         Just("10.0.7.0/024".to_owned()),
         Just("2001:DB8:0:0::7/64".to_owned()),
@@ -29,7 +29,8 @@ fn any_range() -> impl Strategy<Value = Value> {
         Just("10.0.0.1".to_owned()),
         ".{0,20}",
     ];
-    let text = prop_oneof![2 => small, 2 => ipv4, 2 => ipv6, 1 => mapped, 2 => sloppy].prop_map(Value::from);
+    let text =
+        prop_oneof![2 => small, 2 => ipv4, 2 => ipv6, 1 => mapped, 2 => non_canonical].prop_map(Value::from);
     prop_oneof![20 => text, 1 => Just(Value::Null), 1 => Just(json!(10)), 1 => Just(json!([]))]
 }
 
@@ -92,7 +93,7 @@ fn any_user() -> impl Strategy<Value = &'static str> {
     prop_oneof![Just(PERSON), Just(ROBOT), Just(WHEREABOUTS)]
 }
 
-/// What whereabouts reads: every readable key with the address it stands for, and its entry.
+/// What whereabouts reads: every readable key with its address, and its entry.
 fn addresses(object: &Value) -> Option<Vec<(Option<IpAddr>, String)>> {
     // Whitespace around a range is the one thing whereabouts cannot read and normalizing repairs.
     let range = Range::parse(object["spec"]["range"].as_str()?.trim()).ok()?;
@@ -156,7 +157,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_normalized_is_no_finding_any_more(object in any_pool()) {
+    fn what_was_normalized_is_not_found_again(object in any_pool()) {
         let request = review("CREATE", PERSON, &object, &Value::Null);
         if patch(&ask(Endpoint::Mutate, &request)).is_some() {
             let after = mutated(&request).to_string();
@@ -168,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn a_review_that_changes_nothing_is_never_refused(object in any_pool(), user in any_user()) {
+    fn a_review_that_changes_nothing_is_never_denied(object in any_pool(), user in any_user()) {
         let mut labelled = object.clone();
         labelled["metadata"]["annotations"] = json!({ "note": "x" });
         for new in [&object, &labelled] {
@@ -179,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn a_removal_is_never_refused(object in any_pool(), mask: u16, user in any_user()) {
+    fn a_removal_is_never_denied(object in any_pool(), mask: u16, user in any_user()) {
         let reduced = keep(&object, mask);
         let response = ask(Endpoint::Validate, &review("UPDATE", user, &reduced, &object));
         prop_assert_eq!(causes(&response), Vec::<String>::new());
@@ -213,10 +214,10 @@ proptest! {
         }
         let stored = mutated(&review("UPDATE", PERSON, &new, &old));
         let response = ask(Endpoint::Validate, &review("UPDATE", PERSON, &stored, &old));
-        let spoke = response["auditAnnotations"]["rules"].as_str().unwrap_or_default().contains("IPP301");
+        let found = response["auditAnnotations"]["rules"].as_str().unwrap_or_default().contains("IPP301");
         let (Some(before), Some(after)) = (addresses(&old), addresses(&stored)) else { return Ok(()) };
         let readable = old["spec"]["range"].as_str().is_some_and(|it| Range::parse(it).is_ok());
-        if response["allowed"] == json!(true) && !spoke && readable {
+        if response["allowed"] == json!(true) && !found && readable {
             for entry in after.iter().filter(|(address, _)| address.is_some()) {
                 prop_assert!(before.contains(entry), "{:?} is new in {}", entry, stored);
             }
@@ -224,7 +225,7 @@ proptest! {
     }
 
     #[test]
-    fn one_more_good_allocation_is_never_refused_for_what_was_there(object in any_pool()) {
+    fn one_more_good_allocation_is_never_denied_for_what_was_there(object in any_pool()) {
         let Some(range) = object["spec"]["range"].as_str().and_then(|it| Range::parse(it).ok()) else { return Ok(()) };
         let free = (1..100).find(|n| object["spec"]["allocations"].get(n.to_string()).is_none()).unwrap();
         let fits = range.address_at(free).is_some_and(|it| range.contains(it) && range.edge(it).is_none());
@@ -239,7 +240,7 @@ proptest! {
     }
 
     #[test]
-    fn an_update_of_a_trusted_writer_is_never_refused_and_never_patched(old in any_pool(), new in any_pool()) {
+    fn an_update_by_a_trusted_writer_is_never_denied_or_patched(old in any_pool(), new in any_pool()) {
         let request = review("UPDATE", WHEREABOUTS, &new, &old);
         prop_assert_eq!(&ask(Endpoint::Validate, &request)["allowed"], &json!(true));
         prop_assert_eq!(patch(&ask(Endpoint::Mutate, &request)), None);
@@ -264,7 +265,7 @@ proptest! {
     }
 
     #[test]
-    fn every_answer_is_one_the_apiserver_takes(old in any_pool(), new in any_pool(), operation in any_operation(), user in any_user()) {
+    fn every_response_is_one_that_the_apiserver_accepts(old in any_pool(), new in any_pool(), operation in any_operation(), user in any_user()) {
         let request = review(operation, user, &new, &old);
         let validated = ask(Endpoint::Validate, &request);
         prop_assert!(validated.get("patch").is_none() && validated.get("patchType").is_none());
@@ -288,7 +289,7 @@ proptest! {
     }
 
     #[test]
-    fn any_object_at_all_gets_an_answer_with_its_uid(object in any_json(), old in any_json(), operation in any_operation()) {
+    fn any_object_gets_a_response_with_the_uid(object in any_json(), old in any_json(), operation in any_operation()) {
         for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
             let response = ask(endpoint, &review(operation, PERSON, &object, &old));
             prop_assert_eq!(&response["uid"], &json!(UID));
@@ -296,7 +297,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_are_no_review_are_refused_as_malformed(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn bytes_that_are_not_a_review_are_malformed(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(respond(Endpoint::Validate, &bytes, &Policy::default()).is_err());
     }
 }

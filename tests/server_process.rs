@@ -86,8 +86,8 @@ async fn a_review_is_logged_as_one_line_without_the_object() {
     let event = until_logged(&mut serving.log, "reviewed");
     assert_eq!(event["level"], "INFO");
     assert_eq!(event["outcome"], "denied", "what is allowed is not worth a line at this level");
-    let question: Value = serde_json::from_str(DENIED).unwrap();
-    let request = &question["request"];
+    let review: Value = serde_json::from_str(DENIED).unwrap();
+    let request = &review["request"];
     assert_eq!(event["uid"], request["uid"]);
     let wanted = ["validate", "CREATE", "admin", "kube-system", "bad-cidr", "IPP102"];
     let fields = ["endpoint", "operation", "user", "namespace", "name", "rules"]

@@ -59,7 +59,7 @@ fn every_range_is_read_as_go_reads_it() {
 }
 
 #[test]
-fn a_range_is_refused_exactly_where_go_cannot_read_it() {
+fn a_range_is_rejected_exactly_where_go_cannot_read_it() {
     for vector in vectors::<RangeVector>(RANGES) {
         let json = json!({ "spec": { "range": vector.range, "allocations": {} } }).to_string();
         let pool = Pool::parse(&json).unwrap();

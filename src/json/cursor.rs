@@ -32,7 +32,7 @@ impl<'a> Cursor<'a> {
         start.rest.get(..length).unwrap_or_default()
     }
 
-    /// Skips so many bytes, which are known to be whole values.
+    /// Skips `bytes`, which are known to be whole values.
     pub(crate) fn advance(&mut self, bytes: usize) -> Option<()> {
         self.rest = self.rest.get(bytes..)?;
         Some(())

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_would_trust_everyone_is_refused() {
+    fn a_pattern_that_would_trust_everyone_is_rejected() {
         for (pattern, whom) in [
             ("", "everyone"),
             ("*", "everyone"),

@@ -105,7 +105,7 @@ fn server_side_once(store: &mut Store, manifest: &Value, force: bool) -> Outcome
     store.admit(SERVER_SIDE, &new, applied.owners)
 }
 
-/// Fields that client-side apply wrote and nobody changed since are no conflict for kubectl.
+/// Fields that client-side apply wrote and nobody changed since are not a conflict for kubectl.
 fn allowed_conflicts(store: &Store) -> owners::Fields {
     let last = last_applied(store);
     let difference = owners::difference(&last["spec"], &store.spec());

@@ -59,7 +59,7 @@ fn server_side_apply_conflicts_where_another_manager_wrote_the_field() {
 }
 
 #[test]
-fn server_side_apply_takes_out_only_what_its_manager_alone_owns() {
+fn server_side_apply_removes_only_what_no_other_manager_owns() {
     let (mut store, mut release) = (store(), Release::default());
     let both = manifest(&json!({ "1": entry("a"), "2": entry("a") }));
     assert!(Client::ServerSide.send(&mut store, &mut release, &both).is_accepted());

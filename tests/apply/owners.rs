@@ -70,7 +70,7 @@ fn at<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, name| value.get(name))
 }
 
-/// Ownership after a write that is no apply: the writer owns what it brought, others lose it.
+/// Ownership after a write that is not an apply: the writer owns what it brought, others lose it.
 pub fn after_update(owners: &mut Owners, manager: &str, difference: &Difference) {
     take_from_others(owners, manager, difference);
     let own = owners.entry(manager.to_owned()).or_default();

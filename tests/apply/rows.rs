@@ -65,7 +65,7 @@ fn changes_nothing(client: Client, store: &mut Store, release: &mut Release, man
 }
 
 #[test]
-fn row_1_host_bits_beside_entries_are_refused_with_what_to_write() {
+fn row_1_host_bits_beside_entries_are_denied_with_what_to_write() {
     for client in CLIENTS {
         let (mut store, mut release, mut plugin) =
             (Store::new(&deny()), Release::default(), Plugin::default());
@@ -86,7 +86,7 @@ fn row_1_host_bits_beside_entries_are_refused_with_what_to_write() {
 }
 
 #[test]
-fn row_1_host_bits_beside_entries_are_refused_beside_live_pods_too() {
+fn row_1_host_bits_beside_entries_are_denied_beside_live_pods_too() {
     for client in [Apply, Forced] {
         let (mut store, mut release, mut plugin) =
             (Store::new(&deny()), Release::default(), Plugin::default());
@@ -118,7 +118,7 @@ fn row_2_warn_mode_stores_a_new_pool_with_host_bits_as_written() {
 }
 
 #[test]
-fn row_2_warn_mode_refuses_to_move_stored_entries() {
+fn row_2_warn_mode_denies_a_move_of_stored_entries() {
     for (client, pods) in [(Apply, 1), (Apply, 3), (Forced, 1), (Forced, 3)] {
         let (mut store, mut release, mut plugin) =
             (Store::new(&warn()), Release::default(), Plugin::default());
@@ -181,7 +181,7 @@ fn row_4_an_empty_manifest_with_host_bits_applies_to_an_existing_pool() {
 }
 
 #[test]
-fn row_5_a_key_that_is_no_canonical_number_is_refused_the_first_time() {
+fn row_5_a_key_that_is_not_canonical_is_denied_the_first_time() {
     for client in CLIENTS {
         let (mut store, mut release) = (Store::new(&deny()), Release::default());
         let refused = client.send(&mut store, &mut release, &gateway("192.168.2.224/28", &["007"]));
@@ -209,7 +209,7 @@ fn row_9_a_pool_with_host_bits_is_repaired_in_one_request() {
 }
 
 #[test]
-fn row_9_the_network_as_range_without_the_keys_is_refused() {
+fn row_9_the_network_as_range_without_the_keys_is_denied() {
     let old = manifest("10.53.0.0-24", "10.53.0.7/24", &["1", "8", "9"]);
     let mut new = old.clone();
     new["spec"]["range"] = json!("10.53.0.0/24");

@@ -157,7 +157,7 @@ fn an_accepted_manifest_applied_twice_ends_in_the_same_object() {
     assert!(accepted.into_inner() > SEQUENCES / 2);
 }
 
-/// The pods that come and go between two applies are no reason to refuse the second.
+/// The pods that come and go between two applies are not a reason to deny the second.
 #[test]
 fn an_accepted_manifest_is_accepted_beside_the_pods_that_came_since() {
     let clients = prop::sample::select(&[Apply, ServerSide, Forced, Helm][..]);

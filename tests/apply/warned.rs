@@ -43,7 +43,7 @@ fn an_entry_overwritten_under_its_key_is_not_moved_in_warn_mode() {
 
 /// Reservations are often alike; that does not make a range without its keys a repair.
 #[test]
-fn a_range_repaired_without_its_keys_is_refused_where_owners_are_alike() {
+fn a_range_repaired_without_its_keys_is_denied_if_owners_are_alike() {
     let old = pool("10.9.8.225/28", &[("1", "dns"), ("2", "dns"), ("3", "dns")]);
     let new = pool("10.9.8.224/28", &[("1", "dns"), ("2", "dns"), ("3", "dns")]);
     for policy in [json!({}), warn()] {
@@ -53,7 +53,7 @@ fn a_range_repaired_without_its_keys_is_refused_where_owners_are_alike() {
 
 /// What nobody can read stands for no address, and nothing would hold the next range to the old one.
 #[test]
-fn a_range_that_nobody_can_read_is_refused_over_stored_entries() {
+fn an_unreadable_range_over_stored_entries_is_denied() {
     let old = pool("10.9.8.224/28", &[("1", "pod")]);
     let as_written = json!({ "enforcement": "warn", "normalize": false });
     for range in [" 10.9.8.225/28", " 10.9.8.240/28", "10.9.8.224/33", "10.9.8.224"] {

@@ -1,5 +1,5 @@
 //! The certificate that looks after itself, in a control plane: installed, renewed under load, spoilt, and asked
-//! for in turn by a webhook that answers the apiserver alone.
+//! for in turn by a webhook that answers only the apiserver.
 
 mod broken;
 mod caller;

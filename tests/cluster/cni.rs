@@ -21,7 +21,7 @@ struct Case<'a> {
     network: Network<'a>,
     /// The pools that hold its allocations.
     pools: &'static [&'static str],
-    /// So many containers; where fewer find room, that is to be the same everywhere.
+    /// This many containers; where fewer fit, that has to be the same everywhere.
     containers: usize,
 }
 
@@ -208,7 +208,7 @@ fn at(base: IpAddr, offset: u32) -> IpAddr {
 }
 
 #[test]
-fn three_hundred_operations_of_the_plugin_end_as_they_do_without_the_webhook() {
+fn three_hundred_operations_of_the_plugin_end_as_without_the_webhook() {
     let without = thread::spawn(|| {
         let plane = Plane::start("cni-without-webhook");
         let plugin = Plugin::new(&plane);

@@ -27,7 +27,7 @@ fn the_table_in_the_docs_is_that_of_this_run() {
 }
 
 fn page(bad: &[Bad]) -> String {
-    let accepted = bad.iter().filter(|it| it.alone.accepted()).count();
+    let accepted = bad.iter().filter(|it| it.crd_only.accepted()).count();
     let all = bad.len();
     let mut page = INTRODUCTION.to_owned();
     page.push_str(&format!(
@@ -40,16 +40,16 @@ fn page(bad: &[Bad]) -> String {
 
 fn row(bad: &Bad) -> String {
     let name = &bad.manifest.name;
-    let (alone, says) = if bad.alone.accepted() {
+    let (crd_only, says) = if bad.crd_only.accepted() {
         ("**accepts it**".to_owned(), findings(bad))
     } else {
         (
-            format!("rejects it: {}", code(bad.alone.refusal())),
+            format!("rejects it: {}", code(bad.crd_only.refusal())),
             "nothing: the apiserver rejects it first".to_owned(),
         )
     };
     let link = format!("[{name}](../tests/cluster/manifests/bad/{name}.yaml)");
-    format!("| {link} | {} | {alone} | {says} |\n", bad.manifest.verb)
+    format!("| {link} | {} | {crd_only} | {says} |\n", bad.manifest.verb)
 }
 
 fn findings(bad: &Bad) -> String {

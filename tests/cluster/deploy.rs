@@ -1,4 +1,4 @@
-//! `deploy/` in a control plane: it is accepted as it stands, and the right users are sent to the webhook.
+//! `deploy/` in a control plane: it is accepted as it is, and the right users are sent to the webhook.
 
 use std::sync::OnceLock;
 
@@ -55,7 +55,7 @@ const WORKLOADS: [(&str, &str); 3] = [
 ];
 
 #[test]
-fn the_pods_meet_the_restricted_pod_security_standard_and_their_quota_admits_them() {
+fn the_pods_meet_the_restricted_standard_and_fit_their_quota() {
     for overlay in OVERLAYS {
         for (kind, path) in WORKLOADS {
             for workload in of_kind(overlay, kind) {
@@ -76,7 +76,7 @@ fn the_pods_meet_the_restricted_pod_security_standard_and_their_quota_admits_the
 }
 
 #[test]
-fn each_overlay_has_the_authority_of_its_issuer_put_into_every_configuration() {
+fn each_overlay_has_its_ca_injected_into_every_configuration() {
     let cert_manager = json!({ "cert-manager.io/inject-ca-from": "ippool-webhook/ippool-webhook" });
     let openshift = json!({ "service.beta.openshift.io/inject-cabundle": "true" });
     for (overlay, wanted) in
@@ -101,7 +101,7 @@ fn on_openshift_the_platform_chooses_the_user() {
 }
 
 #[test]
-fn an_overlay_is_installed_by_one_command_and_applied_again_keeps_the_injected_authority() {
+fn an_overlay_applied_again_keeps_the_injected_ca() {
     let (plane, folder) = (Plane::start("install"), folder("openshift"));
     let apply = ["apply", "-k", folder.to_str().unwrap()];
     let made = plane.kubectl(&apply).ok();

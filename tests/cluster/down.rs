@@ -98,7 +98,7 @@ fn while_it_is_down_a_trusted_writer_creates_and_updates_at_once() {
 }
 
 #[test]
-fn while_it_is_down_the_spec_that_a_person_writes_is_refused() {
+fn while_it_is_down_a_spec_that_a_person_writes_is_rejected() {
     let plane = bereft("down-person", |plane| namespace_with(plane, "people", &["10.33.0.0/24"]));
     let person = api(&plane, "people", Identity::Admin);
     let patch = |operation: Value| person.patch("10.33.0.0-24", &json!([operation]));

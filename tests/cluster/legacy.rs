@@ -93,13 +93,13 @@ fn work_with(range: &str, [a, b, c]: [(u8, &str); 3], warnings: &[&str]) {
 }
 
 #[test]
-fn a_pool_with_unreadable_offsets_from_before_is_allocated_from_released_labelled_and_deleted() {
+fn an_old_pool_with_unreadable_offsets_stays_in_use() {
     let warnings = ["Warning: spec.allocations[300]: must be at most 255", "[IPP206, preexisting]"];
     work_with("10.1.0.0/24", [(1, "1"), (2, "2"), (1, "1")], &warnings);
 }
 
 #[test]
-fn a_pool_with_host_bits_from_before_is_allocated_from_released_labelled_and_deleted() {
+fn an_old_pool_with_host_bits_stays_in_use() {
     let warnings = [
         "Warning: spec.range: must be \"10.0.0.0/24\", with every offset rewritten",
         "[IPP104, preexisting]",

@@ -18,8 +18,8 @@ use super::webhook::{Hook, Webhook};
 /// A bad manifest and what became of it.
 pub struct Bad {
     pub manifest: Manifest,
-    /// With the CRD alone.
-    pub alone: Printed,
+    /// With only the CRD.
+    pub crd_only: Printed,
     /// With the webhook.
     pub guarded: Printed,
 }
@@ -50,15 +50,15 @@ pub fn outcome() -> &'static Outcome {
         let robots = ["create", "clusterrolebinding", "robots", "--clusterrole=cluster-admin"];
         plane.kubectl(&[&robots[..], &["--serviceaccount=default:robot"]].concat()).ok();
         // Pools that are broken can be made only while nothing is registered.
-        prepare(&plane, bad.iter().map(|it| (it, alone(it))));
+        prepare(&plane, bad.iter().map(|it| (it, crd_only(it))));
         prepare(&plane, bad.iter().chain(&good).map(|it| (it, it.name.clone())));
-        let accepted: Vec<_> = bad.iter().map(|it| it.run(&plane, &alone(it))).collect();
+        let accepted: Vec<_> = bad.iter().map(|it| it.run(&plane, &crd_only(it))).collect();
         let webhook = Webhook::serve(&plane, &[]);
         webhook.register(&plane, &[Hook::Normalize, Hook::Validate]);
         let before = pools(&plane);
-        let bad = bad.into_iter().zip(accepted).map(|(manifest, alone)| {
+        let bad = bad.into_iter().zip(accepted).map(|(manifest, crd_only)| {
             let guarded = manifest.run(&plane, &manifest.name);
-            Bad { manifest, alone, guarded }
+            Bad { manifest, crd_only, guarded }
         });
         let bad: Vec<_> = bad.collect();
         let after = pools(&plane);
@@ -73,8 +73,8 @@ pub fn outcome() -> &'static Outcome {
 }
 
 /// The namespace in which a manifest is tried without the webhook.
-fn alone(manifest: &Manifest) -> String {
-    format!("alone-{}", manifest.name)
+fn crd_only(manifest: &Manifest) -> String {
+    format!("crd_only-{}", manifest.name)
 }
 
 /// Makes a namespace for each manifest, and in it the pool it starts from.
@@ -83,7 +83,7 @@ fn prepare<'a>(plane: &Plane, manifests: impl Iterator<Item = (&'a Manifest, Str
     for (manifest, namespace) in manifests {
         namespaces
             .push(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }));
-        // As a person would have made it who goes on with the same verb.
+        // As a person would have made it who continues with the same command.
         let pools = if manifest.verb == "apply-server-side" { &mut applied } else { &mut created };
         if let Some(start) = manifest.start(&namespace) {
             pools.push_str(&format!("---\n{start}"));
@@ -158,7 +158,7 @@ fn of_every_good_manifest_the_object_beside_it_is_stored_in_the_end() {
 }
 
 #[test]
-fn a_bad_manifest_is_refused_and_a_good_one_is_not() {
+fn a_bad_manifest_is_denied_and_a_good_one_is_not() {
     for bad in &outcome().bad {
         assert!(!bad.guarded.accepted(), "{}: {}", bad.manifest.name, bad.guarded);
     }
@@ -168,21 +168,21 @@ fn a_bad_manifest_is_refused_and_a_good_one_is_not() {
 }
 
 #[test]
-fn what_is_refused_leaves_no_trace_in_the_store() {
+fn what_is_denied_leaves_no_trace_in_the_store() {
     let outcome = outcome();
     assert!(outcome.before["items"].as_array().is_some_and(|it| !it.is_empty()));
     assert_eq!(outcome.before["items"], outcome.after["items"]);
 }
 
 #[test]
-fn a_trusted_writer_is_refused_nothing() {
+fn a_trusted_writer_is_denied_nothing() {
     numbers::record("refusals of trusted writers", outcome().refusals_of_trusted);
     assert_eq!(outcome().refusals_of_trusted, 0);
 }
 
 #[test]
-fn whatever_the_crd_lets_through_is_refused_by_a_rule() {
-    for bad in outcome().bad.iter().filter(|it| it.alone.accepted()) {
+fn everything_bad_that_the_crd_accepts_is_denied_by_a_rule() {
+    for bad in outcome().bad.iter().filter(|it| it.crd_only.accepted()) {
         assert!(!bad.guarded.findings().is_empty(), "{}: {}", bad.manifest.name, bad.guarded);
     }
 }
@@ -199,7 +199,7 @@ fn every_rule_that_denies_refuses_a_manifest() {
 }
 
 #[test]
-fn every_verb_of_kubectl_is_refused_something() {
+fn every_command_of_kubectl_is_denied_something() {
     let verbs: BTreeSet<_> = outcome().bad.iter().map(|it| it.manifest.verb.as_str()).collect();
     let all =
         ["apply", "apply-server-side", "create", "dry-run", "edit", "patch-json", "patch-merge", "replace"];

@@ -27,7 +27,7 @@ pub enum Identity<'a> {
     Admin,
     /// Nobody: no certificate and no token.
     Anonymous,
-    /// The bearer of a token; see [`Plane::token`]. Text that is no token makes a 401.
+    /// The bearer of a token; see [`Plane::token`]. Text that is not a token makes a 401.
     Token(&'a str),
 }
 
@@ -42,7 +42,7 @@ pub struct Plane {
     pub ca: String,
     /// The kubeconfig of the administrator, whose namespace is kube-system.
     pub admin_kubeconfig: PathBuf,
-    /// A directory of its own, emptied when it starts and left behind for whoever looks for the cause.
+    /// A directory of its own, emptied when it starts and left for those who look for the cause.
     pub scratch: PathBuf,
     address: SocketAddr,
     authority: Ca,
@@ -180,7 +180,7 @@ impl Plane {
         Ran::of(command, stdin)
     }
 
-    /// Asks the API; the code and the body, which is null where it is no JSON.
+    /// Asks the API; the code and the body, which is null where it is not JSON.
     pub fn request(
         &self,
         method: &str,

@@ -94,7 +94,7 @@ impl Drop for Leashed {
     }
 }
 
-/// What a program left behind.
+/// What a program left.
 #[derive(Debug)]
 pub struct Ran {
     /// The exit code; -1 after a signal.

@@ -72,7 +72,7 @@ fn pools() -> Vec<Value> {
 }
 
 #[test]
-fn our_type_accepts_and_refuses_what_the_crd_of_whereabouts_does_in_the_same_words() {
+fn the_type_accepts_and_rejects_what_the_crd_does_in_the_same_words() {
     // Of its own, since `kubectl get ippools` would not know any more which of the two is meant.
     let plane = &Plane::start("schema");
     install(plane);

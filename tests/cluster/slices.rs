@@ -34,7 +34,7 @@ fn spec(plane: &Plane) -> Value {
 }
 
 #[test]
-fn a_node_slice_with_host_bits_becomes_a_pool_in_which_every_address_is_where_it_is_counted() {
+fn a_node_slice_with_host_bits_becomes_a_pool_with_right_addresses() {
     let plane = Plane::start("slices");
     cut_slices(&plane);
     let webhook = Webhook::serve(&plane, &[]);

@@ -111,7 +111,7 @@ impl Webhook {
         self.reviews(&["writer=\"trusted\"", "outcome=\"denied\""])
     }
 
-    /// Reviews that were denied, whoever wrote.
+    /// Reviews that were denied, by any writer.
     pub fn refusals(&self) -> usize {
         self.reviews(&["outcome=\"denied\""])
     }

@@ -144,7 +144,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn any_step_is_compact((new, old) in any_update()) {
+    fn any_update_has_one_meaning_in_both_readers((new, old) in any_update()) {
         is_compact(&update(&object(&new), &object(&old)));
         is_compact(&update(&object(&old), &object(&new)));
         is_compact(&update("null", &object(&new)));
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn any_damage_has_one_meaning((new, old) in any_update(), damage in prop::collection::vec(any_damage(), 1..3)) {
+    fn any_damaged_body_has_one_meaning_in_both_readers((new, old) in any_update(), damage in prop::collection::vec(any_damage(), 1..3)) {
         is_compact(&damaged(&update(&object(&new), &object(&old)), damage));
     }
 }
@@ -218,7 +218,7 @@ fn what_is_not_json_is_not_compact() {
 }
 
 #[test]
-fn an_entry_is_not_taken_for_one_that_only_begins_like_it() {
+fn an_entry_is_not_read_as_one_that_begins_like_it() {
     let number = |text: &str| object(&[format!("\"1\":{text}"), member(2)]);
     for (new, old) in
         [("7", "77"), ("7", "7.5"), ("7", "7e2"), ("{}", "{\"id\":\"a\"}"), ("\"a\"", "\"a\\\"\"")]

@@ -118,12 +118,12 @@ impl Range {
         self.last_offset
     }
 
-    /// Whether `offset` stands for an address inside.
+    /// Whether the address of `offset` is inside.
     pub fn holds(&self, offset: i64) -> bool {
         self.last_offset.is_some_and(|last| (0..=last).contains(&offset))
     }
 
-    /// Which unusable address `offset` stands for, if it is one; see [`Range::edge`].
+    /// Which unusable address `offset` has, if it is one; see [`Range::edge`].
     pub fn edge_at(&self, offset: i64) -> Option<Edge> {
         // What is between the first and the last offset is between the edges.
         if offset == 0 || Some(offset) == self.last_offset {

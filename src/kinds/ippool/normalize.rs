@@ -1,4 +1,4 @@
-//! The canonical form of a pool: its network as Go prints it, and the offsets that then stand for the same
+//! The canonical form of a pool: its network as Go prints it, and the offsets that then mean the same
 //! addresses.
 //!
 //! Admission rewrites the text of `spec.range` and nothing else ([`range`]). Where entries count from an address with

@@ -58,7 +58,7 @@ mod tests {
         text + "}}}"
     }
 
-    fn judged(old: &str, new: &str) -> bool {
+    fn is_write(old: &str, new: &str) -> bool {
         is_plugin_write(&Pool::parse(old).unwrap().spec, &Pool::parse(new).unwrap().spec)
     }
 
@@ -67,12 +67,13 @@ mod tests {
         let (a, b, c) = (("1", CONTAINER, "a"), ("10", CONTAINER, "b"), ("2", CONTAINER, "c"));
         let all = pool(RANGE, &[a, b, c]);
         for fewer in [&[b, c][..], &[a, c], &[a, b]] {
-            assert!(judged(&pool(RANGE, fewer), &all) && judged(&all, &pool(RANGE, fewer)));
+            assert!(is_write(&pool(RANGE, fewer), &all) && is_write(&all, &pool(RANGE, fewer)));
         }
         assert!(
-            judged(&pool(RANGE, &[]), &pool(RANGE, &[a])) && judged(&pool(RANGE, &[a]), &pool(RANGE, &[]))
+            is_write(&pool(RANGE, &[]), &pool(RANGE, &[a]))
+                && is_write(&pool(RANGE, &[a]), &pool(RANGE, &[]))
         );
-        assert!(judged(&pool(RANGE, &[a, ("10", "before", "b"), c]), &all));
+        assert!(is_write(&pool(RANGE, &[a, ("10", "before", "b"), c]), &all));
     }
 
     #[test]
@@ -92,7 +93,7 @@ mod tests {
             pool("10.0.8.0/24", &[a, b]),
         ];
         for other in others {
-            assert!(!judged(&all, &other), "{other}");
+            assert!(!is_write(&all, &other), "{other}");
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{APPLY, Api, JSON, JSON_PATCH, MERGE_PATCH, assert_refused, assert_status, pool};
 
 #[test]
-fn a_dry_run_is_judged_and_stores_nothing() {
+fn a_dry_run_is_reviewed_and_stores_nothing() {
     let api = Api::new();
     let mut written = pool("10.20.20.5/24", &[]);
     written["metadata"]["name"] = json!("10.20.20.0-24");
@@ -31,7 +31,7 @@ fn a_dry_run_is_judged_and_stores_nothing() {
 }
 
 #[test]
-fn an_unknown_dry_run_is_refused_before_any_rule_speaks() {
+fn an_unknown_dry_run_is_rejected_before_any_rule_runs() {
     let api = Api::new();
     api.made(&pool("10.20.21.0/24", &[]));
     let bad = pool("10.20.21.0/33", &[]);
@@ -64,7 +64,7 @@ fn field_validation_decides_over_fields_the_schema_does_not_know() {
 }
 
 #[test]
-fn field_validation_decides_over_fields_that_stand_twice_and_the_last_is_judged() {
+fn field_validation_decides_on_duplicate_fields_and_the_last_counts() {
     let api = Api::new();
     let twice = |first: &str, second: &str| {
         let pool = pool("10.20.23.0/24", &[]).to_string();

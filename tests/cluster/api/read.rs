@@ -111,7 +111,7 @@ fn a_list_is_narrowed_paged_and_watched() {
 }
 
 #[test]
-fn a_list_with_a_parameter_that_does_not_parse_is_refused() {
+fn a_list_with_a_parameter_that_does_not_parse_is_rejected() {
     let api = Api::new();
     assert_status(&api.get("?labelSelector=%3D%3D"), 400, "BadRequest", "");
     assert_status(&api.get("?fieldSelector=spec.range%3D10"), 400, "BadRequest", "field label not supported");

@@ -7,7 +7,7 @@ use crate::guarded;
 use crate::plane::Identity;
 
 #[test]
-fn a_body_that_is_no_pool_is_a_bad_request() {
+fn a_body_that_is_not_a_pool_is_a_bad_request() {
     let api = Api::new();
     assert_status(&api.send("POST", "", JSON, "{"), 400, "BadRequest", "");
     let mut other = pool("10.20.25.0/24", &[]);
@@ -81,7 +81,7 @@ fn a_service_account_that_may_is_told_403_where_a_person_is_told_422() {
 }
 
 #[test]
-fn the_plugin_is_never_refused() {
+fn the_plugin_is_never_denied() {
     let api = Api::new();
     api.made(&pool("10.20.31.0/24", &["5"]));
     let plugin = api.by(Identity::Token(guarded().0.token("kube-system", "whereabouts").leak()));

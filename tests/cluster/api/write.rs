@@ -39,7 +39,7 @@ fn a_generated_name_is_held_to_the_range_as_well() {
 }
 
 #[test]
-fn a_bad_pool_is_refused_with_a_cause_for_each_finding() {
+fn a_bad_pool_is_denied_with_a_cause_for_each_finding() {
     let answer = Api::new().create("", &pool("10.20.8.0/30", &["4", "one"]));
     assert_refused(&answer, 422, &["IPP206", "IPP202"]);
     let (_, status) = answer;
@@ -82,7 +82,7 @@ fn a_pool_is_replaced_by_a_good_one_only() {
 }
 
 #[test]
-fn a_json_patch_is_judged_by_what_it_makes() {
+fn a_json_patch_is_reviewed_by_its_result() {
     let api = Api::new();
     api.made(&pool("10.20.11.0/24", &["5"]));
     let patch = |operations: Value| api.send("PATCH", "/10.20.11.0-24", JSON_PATCH, &operations.to_string());
@@ -99,7 +99,7 @@ fn a_json_patch_is_judged_by_what_it_makes() {
 }
 
 #[test]
-fn a_merge_patch_is_judged_by_what_it_makes() {
+fn a_merge_patch_is_reviewed_by_its_result() {
     let api = Api::new();
     api.made(&pool("10.20.12.0/24", &["5"]));
     let patch = |query: &str, patch: Value| {
@@ -124,7 +124,7 @@ fn a_strategic_merge_patch_is_not_for_custom_resources() {
 }
 
 #[test]
-fn a_server_side_apply_creates_updates_conflicts_and_is_refused() {
+fn a_server_side_apply_creates_updates_conflicts_and_is_denied() {
     let api = Api::new();
     let apply = |query: &str, pool: &Value| {
         api.send("PATCH", &format!("/10.20.14.0-24?{query}"), APPLY, &pool.to_string())

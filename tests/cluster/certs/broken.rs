@@ -18,7 +18,7 @@ fn spoil(stage: &Stage) {
 }
 
 #[test]
-fn a_broken_pair_changes_nothing_but_a_metric_and_a_log_line_until_it_is_replaced() {
+fn a_broken_pair_changes_only_a_metric_and_the_log() {
     let installed = installed();
     let (stage, site) = &*installed;
     let failures = "ippool_webhook_certificate_reloads_total{outcome=\"failure\"}";

@@ -72,7 +72,7 @@ fn issued(stage: &Stage) -> (Value, String, String) {
 }
 
 #[test]
-fn the_manifests_applied_again_leave_what_was_issued_alone() {
+fn the_manifests_applied_again_keep_what_was_issued() {
     let installed = installed();
     let (stage, _site) = &*installed;
     let before = issued(stage);
@@ -84,7 +84,7 @@ fn the_manifests_applied_again_leave_what_was_issued_alone() {
 }
 
 #[test]
-fn server_side_apply_leaves_what_was_issued_alone() {
+fn server_side_apply_keeps_what_was_issued() {
     let installed = installed();
     let (stage, _site) = &*installed;
     let before = issued(stage);
@@ -100,7 +100,7 @@ fn server_side_apply_leaves_what_was_issued_alone() {
 }
 
 #[test]
-fn the_account_of_the_job_may_read_and_change_three_objects_and_nothing_else() {
+fn the_account_of_the_job_may_read_and_change_only_three_objects() {
     let installed = installed();
     let (stage, _site) = &*installed;
     let token = stage.plane.token("ippool-webhook", "ippool-webhook-certs");

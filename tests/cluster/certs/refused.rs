@@ -21,7 +21,7 @@ fn refused(set: &Set<'_>, before: &[serde_json::Value; 3], ran: &Ran, parts: &[&
 }
 
 #[test]
-fn without_permission_each_object_is_named_with_the_command_that_asks_for_it() {
+fn a_missing_permission_is_named_with_the_command_that_checks_it() {
     let set = Set::new(plane(), "no-permission");
     set.fill("Opaque", &[]);
     let (before, account) = (set.stored(), set.account(&[], &[]));
@@ -116,7 +116,7 @@ fn a_configuration_that_somebody_else_fills_in_is_left_to_them() {
 }
 
 #[test]
-fn the_secret_of_another_issuer_is_taken_over_only_when_asked_and_then_without_a_gap() {
+fn the_secret_of_another_issuer_is_adopted_only_on_request() {
     let set = Set::new(plane(), "another-issuer");
     // As cert-manager leaves it behind.
     let (pair, ca) = (plane().certificate("cert-manager"), &plane().ca);

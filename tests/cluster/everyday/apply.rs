@@ -27,7 +27,7 @@ fn corrected_once(name: &'static str, network: u8, verb: &[&str]) {
 }
 
 #[test]
-fn host_bits_beside_an_entry_are_refused_until_they_are_corrected() {
+fn host_bits_beside_an_entry_are_denied_until_they_are_corrected() {
     corrected_once("01-client-side", 2, APPLY);
     corrected_once("01-server-side", 3, SERVER_SIDE);
     corrected_once("01-forced", 4, FORCED);
@@ -92,7 +92,7 @@ fn a_manifest_applied_between_pods_that_come_and_go_moves_no_entry() {
 }
 
 #[test]
-fn a_padded_key_is_refused_the_first_time_it_is_applied() {
+fn a_padded_key_is_denied_the_first_time_it_is_applied() {
     let mut session = Session::new(enforcing(), "05-padded-key", "10.55.0.0/24");
     session.write("10.55.0.0/24", &[("007", "router")]);
     [CREATE, APPLY, SERVER_SIDE].iter().for_each(|verb| session.refused(verb));

@@ -27,7 +27,7 @@ pub fn upgrade(before: &str, after: &str) -> Value {
 }
 
 #[test]
-fn a_release_with_host_bits_is_refused_and_the_corrected_one_stays() {
+fn a_release_with_host_bits_is_denied_and_the_corrected_one_stays() {
     const NAME: &str = "192.168.5.224-28";
     let reserving = |entries: &[(&str, &str)]| manifest(NAME, "192.168.5.224/28", entries);
     let mut session = Session::new(enforcing(), "01-helm", "192.168.5.224/28");

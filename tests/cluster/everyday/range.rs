@@ -6,7 +6,7 @@ use super::enforcing;
 use super::session::{APPLIES, APPLY, CREATE, REPLACE, SERVER_SIDE, Session};
 
 #[test]
-fn a_name_that_whereabouts_never_looks_up_is_refused() {
+fn a_name_that_whereabouts_never_looks_up_is_denied() {
     let mut session = Session::new(enforcing(), "06-name", "192.168.6.224/28");
     session.write_named("192.168.6.225-28", "192.168.6.225/28", &[("0", "gateway")]);
     [CREATE, APPLY, SERVER_SIDE].iter().for_each(|verb| session.refused(verb));

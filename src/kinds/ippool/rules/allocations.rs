@@ -128,7 +128,7 @@ pub static POOL_NEAR_SIZE_LIMIT: Rule = Rule {
         let count = pool.spec.entry_count();
         if pool.spec.truncated > 0 {
             let detail =
-                format!("holds {count} entries, more than can be stored: {MAX_ALLOCATIONS} were judged");
+                format!("holds {count} entries, more than can be stored: {MAX_ALLOCATIONS} were checked");
             report.invalid(PATH, "", detail);
         } else if pool.size > NEAR_SIZE_LIMIT_BYTES {
             let kib = pool.size >> 10;

@@ -48,7 +48,7 @@ pub(super) fn hint(text: &str) -> Cow<'static, str> {
 fn without_prefix(text: &str) -> Cow<'static, str> {
     match text.parse::<IpAddr>() {
         Ok(ip) => {
-            format!("with a prefix length after the address, for example {}", in_usual_network(ip)).into()
+            format!("with a prefix length after the address, for example {}", in_common_network(ip)).into()
         }
         Err(_) if start_of_span(text).is_some() => {
             Cow::Borrowed("not start-end: write the network, for example 10.0.0.0/24")
@@ -57,8 +57,8 @@ fn without_prefix(text: &str) -> Cow<'static, str> {
     }
 }
 
-/// The network of the usual size around an address, as an example.
-fn in_usual_network(ip: IpAddr) -> String {
+/// The network of a common size around an address, as an example.
+fn in_common_network(ip: IpAddr) -> String {
     let prefix = if ip.is_ipv4() { 24 } else { 64 };
     Range::parse(&format!("{ip}/{prefix}"))
         .map_or(format!("{ip}/{prefix}"), |range| range.network().to_string())

@@ -123,7 +123,7 @@ fn entries_brought_in<'a>(pool: &'a Pool<'_>, stored: Option<&Pool<'_>>) -> Vec<
     entries
 }
 
-/// For each entry inside the range the offset that stands for the same address, counted from the network.
+/// For each entry inside the range the offset of the same address, counted from the network.
 fn canonical_offsets(range: &Range, entries: &[&Allocation<'_>]) -> List {
     let canonical = range.canonical();
     let mut list = List::default();

@@ -23,7 +23,7 @@ const MANY_ALLOCATIONS: usize = 10;
 /// From this many allocations on, a request that drops all of them is reported.
 const SEVERAL_ALLOCATIONS: usize = 2;
 
-/// Live offsets would stand for other addresses.
+/// Offsets in use would mean other addresses.
 pub static RANGE_CHANGED: Rule = Rule {
     info: RuleInfo {
         id: "IPP301",

@@ -86,12 +86,12 @@ mod tests {
             Check::Entry(Entries::Malformed, check) => Some((&rule.info, check)),
             _ => None,
         });
-        let spoke = of_entries.filter(|(rule, check)| {
+        let found = of_entries.filter(|(rule, check)| {
             let mut found = 0;
             check(pool, entry, &mut Report::of(rule, Severity::Deny, &mut |_| found += 1));
             found > 0
         });
-        spoke.map(|(rule, _)| rule.id).collect()
+        found.map(|(rule, _)| rule.id).collect()
     }
 
     fn pool(range: &str, key: &str, entry: &str) -> String {
@@ -115,7 +115,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn of_what_is_well_formed_no_rule_speaks(
+        fn no_rule_finds_anything_in_a_well_formed_entry(
             range in select(vec![
                 "10.0.0.0/24", "10.0.0.7/24", "10.0.0.4/30", "10.0.0.1/31", "10.0.0.0/32", "0.0.0.0/0",
                 "fd00::/120", "fd00::9/64", "fd00::1/128", "::ffff:10.0.0.1/80", "::/0",

@@ -53,7 +53,7 @@ impl Moved {
         self.0.is_empty()
     }
 
-    /// Whether a key was left as it is and now stands for another address.
+    /// Whether a key was left as it is and now means another address.
     pub(super) fn any_under_its_key(&self) -> bool {
         self.0.iter().any(|it| it.is_under_its_key)
     }

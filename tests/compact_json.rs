@@ -1,4 +1,4 @@
-//! The apiserver's own form of JSON is read by a faster reader than any other. One blank in front makes it
+//! The compact form of an apiserver has a faster reader. One space in front makes it
 //! another form: the answer has to be the same to the last byte.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
@@ -13,21 +13,21 @@ fn answered(endpoint: Endpoint, body: &str) -> Result<String, String> {
     let policy = Policy::default();
     let answered = |body: &str| respond(endpoint, body.as_bytes(), &policy);
     match (answered(body), answered(&format!(" {body}"))) {
-        (Ok(usual), Ok(plain)) => {
-            assert_eq!(format!("{:?}", usual.record), format!("{:?}", plain.record));
-            assert_eq!(usual.body, plain.body);
-            Ok(String::from_utf8(usual.body).unwrap())
+        (Ok(compact), Ok(general)) => {
+            assert_eq!(format!("{:?}", compact.record), format!("{:?}", general.record));
+            assert_eq!(compact.body, general.body);
+            Ok(String::from_utf8(compact.body).unwrap())
         }
-        (Err(usual), Err(plain)) => {
-            assert_eq!(usual.reason, plain.reason);
-            Err(usual.message)
+        (Err(compact), Err(general)) => {
+            assert_eq!(compact.reason, general.reason);
+            Err(compact.message)
         }
-        (usual, plain) => panic!("{usual:?}\n{plain:?}"),
+        (compact, general) => panic!("{compact:?}\n{general:?}"),
     }
 }
 
 #[test]
-fn every_recorded_review_is_answered_alike_in_either_form() {
+fn every_recorded_review_has_one_answer_in_both_forms() {
     let mut reviews = 0;
     for file in std::fs::read_dir("tests/fixtures/reviews").unwrap() {
         let body = std::fs::read_to_string(file.unwrap().path()).unwrap();
@@ -40,7 +40,7 @@ fn every_recorded_review_is_answered_alike_in_either_form() {
 }
 
 #[test]
-fn every_generated_and_crafted_review_is_answered_alike_in_either_form() {
+fn generated_and_hostile_reviews_have_one_answer_in_both_forms() {
     let generated = testkit::bodies::names().into_iter().filter(|name| !name.ends_with("5000"));
     let generated = generated.map(|name| testkit::bodies::case(&name)).map(|case| (case.name, case.body));
     let crafted =
@@ -80,7 +80,7 @@ fn heard(body: &str) -> (Vec<String>, Vec<String>) {
 }
 
 #[test]
-fn what_changed_between_two_objects_is_seen_wherever_it_stands() {
+fn a_change_between_two_objects_is_seen_at_any_position() {
     let stored: Vec<_> = (10..60).map(|key| entry(&key.to_string(), &format!("default/web-{key}"))).collect();
     for at in [0, 1, 25, 48, 49] {
         let key = 10 + at;
@@ -104,7 +104,7 @@ fn what_changed_between_two_objects_is_seen_wherever_it_stands() {
 }
 
 #[test]
-fn entries_past_the_bound_are_counted_and_not_kept_in_this_form_too() {
+fn entries_past_the_bound_are_counted_and_not_kept_if_compact() {
     let entries: Vec<_> = (0..70_000).map(|key| entry(&key.to_string(), "")).collect();
     let (causes, said) = heard(&update(&entries, &entries));
     assert_eq!(causes, [""; 0]);
@@ -112,7 +112,7 @@ fn entries_past_the_bound_are_counted_and_not_kept_in_this_form_too() {
 }
 
 #[test]
-fn members_that_stand_twice_are_read_alike() {
+fn of_duplicate_members_the_last_counts_in_both_forms() {
     let one = |key: &str| update(&[entry(key, "a/b")], &[entry("7", "a/b")]);
     let twice = [
         (r#""spec":{"#, r#""spec":{"allocations":{"7":{"id":"a","ifname":"eth0","podref":"a/b"}},"#),
@@ -136,7 +136,7 @@ fn members_that_stand_twice_are_read_alike() {
 
 /// Entries that are the stored ones let the stored range be put back.
 #[test]
-fn whitespace_inside_an_unknown_field_is_no_change_of_an_entry() {
+fn whitespace_inside_an_unknown_field_does_not_change_an_entry() {
     let entry = |x: &str| format!(r#""7":{{"id":"a","podref":"a/b","ipamclaimref":{x},"x":{x}}}"#);
     let (compact, spaced) = (r#"{"list":[1,"two words"]}"#, r#"{ "list" : [ 1, "two words" ] }"#);
     let is_put_back = |new: &str, old: &str| {

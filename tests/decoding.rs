@@ -6,7 +6,7 @@ use ippool_webhook::policy::Policy;
 use serde_json::{Value, json};
 use testkit::review::{PERSON, UID, ask, causes, pool, review, warnings};
 
-fn tidy() -> Value {
+fn canonical() -> Value {
     pool(&json!({ "range": "10.0.0.0/24", "allocations": {} }))
 }
 
@@ -24,7 +24,7 @@ fn malformed(body: &[u8], reason: MalformedReason, says: &str) {
 }
 
 #[test]
-fn what_is_no_review_is_malformed_and_says_why() {
+fn a_body_that_is_not_a_review_is_malformed_and_says_why() {
     use MalformedReason::{EmptyBody, NotAReview, NotJson, WrongKind};
     malformed(b"", EmptyBody, "the request body is empty");
     malformed(b"\xff\xfe", NotJson, "not UTF-8");
@@ -35,7 +35,7 @@ fn what_is_no_review_is_malformed_and_says_why() {
     malformed(b"[]", NotAReview, "AdmissionReview");
     malformed(b"{}", NotAReview, "apiVersion and kind must be admission.k8s.io/v1 AdmissionReview");
     let broken = |change: fn(&mut Value)| {
-        let mut review = create(&tidy());
+        let mut review = create(&canonical());
         change(&mut review);
         review.to_string().into_bytes()
     };
@@ -62,7 +62,7 @@ fn what_is_no_review_is_malformed_and_says_why() {
 }
 
 #[test]
-fn subresources_and_connections_are_let_through_untouched() {
+fn subresources_and_connections_are_allowed_without_a_patch() {
     let bad = pool(&json!({ "range": "10.0.0.5/33" }));
     let mut status = create(&bad);
     status["request"]["subResource"] = json!("status");
@@ -75,8 +75,8 @@ fn subresources_and_connections_are_let_through_untouched() {
 }
 
 #[test]
-fn fields_that_are_null_absent_or_new_do_not_matter() {
-    let mut request = create(&tidy());
+fn fields_that_are_null_absent_or_new_change_nothing() {
+    let mut request = create(&canonical());
     for field in ["dryRun", "subResource", "name", "namespace", "oldObject", "options"] {
         request["request"][field] = Value::Null;
     }
@@ -85,7 +85,7 @@ fn fields_that_are_null_absent_or_new_do_not_matter() {
 }
 
 #[test]
-fn the_order_of_the_fields_does_not_matter() {
+fn the_order_of_the_fields_changes_nothing() {
     let request = create(&pool(&json!({ "range": "10.0.0.0/33", "allocations": {} })));
     let fields = request["request"].as_object().unwrap();
     let reversed: Vec<_> =
@@ -100,8 +100,8 @@ fn the_order_of_the_fields_does_not_matter() {
 }
 
 #[test]
-fn an_object_that_cannot_be_read_is_refused_with_the_uid_of_its_question() {
-    let body = create(&tidy()).to_string();
+fn an_object_that_cannot_be_read_is_denied_with_the_uid() {
+    let body = create(&canonical()).to_string();
     for (place, value) in [("\"10.0.0.0/24\"", "1e999"), ("\"10.0.0.0/24\"", r#""\ud800""#)] {
         let body = body.replace(place, value);
         let answer = respond(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
@@ -118,7 +118,7 @@ fn an_object_that_cannot_be_read_is_refused_with_the_uid_of_its_question() {
 }
 
 #[test]
-fn an_object_of_another_type_is_refused_like_an_empty_one() {
+fn an_object_of_another_type_is_denied_like_an_empty_one() {
     for object in [Value::Null, json!(7), json!("x"), json!([1]), json!(true)] {
         let response = ask(Endpoint::Validate, &create(&object));
         assert_eq!(response["auditAnnotations"]["denied-by"], "IPP101,IPP201", "{object}");
@@ -128,7 +128,7 @@ fn an_object_of_another_type_is_refused_like_an_empty_one() {
 #[test]
 fn deep_nesting_overflows_no_stack() {
     let deep = "[".repeat(200_000) + &"]".repeat(200_000);
-    let body = create(&tidy()).to_string();
+    let body = create(&canonical()).to_string();
     for place in ["\"10.0.0.0/24\"", "{}", "\"IPPool\"", "false"] {
         let body = body.replacen(place, &deep, 1);
         // Which answer it is depends on the place; that there is one is the point.
@@ -139,7 +139,7 @@ fn deep_nesting_overflows_no_stack() {
 
 #[test]
 fn a_name_of_half_a_megabyte_costs_no_more_than_reading_it() {
-    let mut object = tidy();
+    let mut object = canonical();
     object["metadata"]["name"] = json!("a-".repeat(1 << 18));
     let started = std::time::Instant::now();
     assert_eq!(ask(Endpoint::Validate, &create(&object))["allowed"], true);
@@ -149,7 +149,7 @@ fn a_name_of_half_a_megabyte_costs_no_more_than_reading_it() {
 #[test]
 fn more_entries_than_can_be_stored_are_counted_and_not_kept() {
     let entries: Vec<_> = (0..70_000).map(|n| format!("\"{n}\":{{\"id\":\"\",\"podref\":\"\"}}")).collect();
-    let body = review("UPDATE", PERSON, &tidy(), &tidy()).to_string();
+    let body = review("UPDATE", PERSON, &canonical(), &canonical()).to_string();
     let body = body.replacen("\"allocations\":{}", &format!("\"allocations\":{{{}}}", entries.join(",")), 1);
     let body = body.replace("10.0.0.0/24", "10.0.0.0/8");
     let answer = respond(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
@@ -158,7 +158,7 @@ fn more_entries_than_can_be_stored_are_counted_and_not_kept() {
     let first = &warnings(&answer["response"])[0];
     assert_eq!(
         first,
-        "spec.allocations: Invalid value: \"\": holds 70000 entries, more than can be stored: 65536 were judged [IPP215]"
+        "spec.allocations: Invalid value: \"\": holds 70000 entries, more than can be stored: 65536 were checked [IPP215]"
     );
 }
 
@@ -184,7 +184,7 @@ fn the_size_of_a_pool_is_measured_on_the_wire() {
 }
 
 #[test]
-fn foreign_text_in_an_answer_is_short_and_holds_no_control_character() {
+fn foreign_text_in_a_response_is_short_and_printable() {
     let key = "\u{202e}\n\u{1b}[31m".repeat(1_000);
     let object = pool(&json!({ "range": "10.0.0.0/24\n", "allocations": { key: {} } }));
     let response = ask(Endpoint::Validate, &create(&object));

@@ -247,7 +247,7 @@ fn a_respelled_range_keeps_its_entries_whatever_the_name() {
 }
 
 #[test]
-fn a_name_that_spells_the_network_otherwise_is_denied_with_the_right_one() {
+fn a_name_with_another_spelling_is_denied_with_the_right_one() {
     for (name, range, right) in [
         ("192.168.2.225-28", "192.168.2.224/28", "192.168.2.224-28"),
         ("2001-db8-0-0---64", "2001:db8::/64", "2001-db8---64"),
@@ -420,7 +420,7 @@ fn an_owner_that_keeps_its_claim_is_not_replaced() {
 }
 
 #[test]
-fn a_terminating_pool_is_judged_like_any_other() {
+fn a_terminating_pool_is_checked_like_any_other() {
     let mut stored = holding("10.0.0.0/24", &["1"]);
     stored["metadata"]["deletionTimestamp"] = json!("2026-11-22T16:10:33Z");
     let response = updated(&stored, &changed(&stored, "10.0.0.0/24", &["1", "300"])).1;
@@ -509,7 +509,7 @@ fn addresses_renamed_to_their_offsets_are_not_dropped() {
 }
 
 #[test]
-fn a_value_that_was_wrong_before_and_is_wrong_otherwise_now_is_refused() {
+fn a_wrong_value_replaced_by_another_wrong_value_is_denied() {
     let mut old = holding("10.0.0.0/24", &["1"]);
     old["spec"]["allocations"]["1"]["podref"] = json!("nonamespace");
     let mut new = old.clone();
@@ -557,7 +557,7 @@ fn causes_are_sorted_by_number_and_the_rest_is_counted() {
 }
 
 #[test]
-fn what_trust_spares_is_counted_and_warned_of() {
+fn what_trust_allows_is_counted_and_warned_of() {
     let (old, new) = (holding("10.0.0.0/24", &[]), holding("10.0.0.0/24", &["300"]));
     let body = review("UPDATE", WHEREABOUTS, &new, &old).to_string();
     let answer =
@@ -595,7 +595,7 @@ fn a_pool_in_a_file_is_rewritten_with_its_offsets() {
 }
 
 #[test]
-fn the_usual_slips_in_a_range_are_named_with_what_would_be_right() {
+fn a_common_mistake_in_a_range_is_named_with_what_would_be_right() {
     let slips = [
         ("10.0.0.1", "with a prefix length after the address, for example 10.0.0.0/24"),
         ("10.0.0.0/33", "with a prefix length from 0 to 32 for IPv4"),
@@ -644,7 +644,7 @@ fn normalizing_can_be_switched_off_and_rules_set() {
 }
 
 #[test]
-fn a_policy_with_a_mistake_is_refused_and_says_which() {
+fn a_policy_with_a_mistake_is_rejected_and_says_which() {
     let mistake = |policy: Value| serde_json::from_value::<Policy>(policy).unwrap_err().to_string();
     assert!(mistake(json!({ "rules": { "IPP999": "deny" } })).contains("no rule is called \"IPP999\""));
     assert!(mistake(json!({ "rules": { "IPP206": "error" } })).contains("unknown variant `error`"));
