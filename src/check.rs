@@ -1,6 +1,6 @@
 //! `check`: the rules on manifests, without a cluster.
 //!
-//! Files become objects ([`kubectl_yaml`]), objects become pools ([`manifest`]), pools are evaluated by the same rules as
+//! Files become objects ([`kubectl_yaml`]), those of the kind are found ([`manifest`]) and checked by the same rules as
 //! requests, and every finding is mapped back to its line ([`source_map`]).
 
 mod args;
@@ -22,11 +22,11 @@ pub use self::args::CheckArgs;
 use self::args::{FailOn, Format};
 #[cfg(feature = "cluster")]
 pub use self::kubectl_yaml::documents;
-use self::manifest::{Manifests, PoolManifest};
+use self::manifest::{Manifest, Manifests};
 use self::source_map::SourceMap;
 use crate::finding::Severity;
+use crate::kinds::Kind;
 use crate::kinds::ippool::IpPool;
-use crate::kinds::ippool::Pool;
 use crate::output::{Diagnostic, Excerpt, Location, Notification, errors, github, json, sarif, text};
 use crate::policy::Policy;
 use crate::policy_file;
@@ -63,7 +63,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let files = source::files(&args.paths, &mut report.notifications);
     let progress = progress(files.len());
     for file in &files {
-        report.check(file, &policy, args.diff);
+        report.check::<IpPool>(file, &policy, args.diff);
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -73,34 +73,34 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl CheckReport {
-    fn check(&mut self, path: &Path, policy: &Policy, diff: bool) {
+    fn check<K: Kind>(&mut self, path: &Path, policy: &Policy, diff: bool) {
         let text = match source::read(path) {
             Ok(text) => text,
             Err(error) => return self.notifications.push(error),
         };
         let file: Arc<str> = source::name(path).into();
-        let mut manifests = Manifests::read(&file, &text);
+        let mut manifests = Manifests::read::<K>(&file, &text);
         self.files += 1;
-        self.objects += manifests.pools.len();
+        self.objects += manifests.objects.len();
         self.skipped += manifests.skipped;
         self.notifications.append(&mut manifests.notifications);
-        for manifest in &manifests.pools {
-            self.examine(&file, &text, manifest, policy);
+        for manifest in &manifests.objects {
+            self.lint::<K>(&file, &text, manifest, policy);
         }
         if diff && policy.normalize {
-            self.diffs.push(diff::unified(&file, &text, &manifests.pools));
+            self.diffs.push(diff::unified::<K>(&file, &text, &manifests.objects));
         }
     }
 
-    fn examine(&mut self, file: &Arc<str>, text: &str, manifest: &PoolManifest, policy: &Policy) {
-        let pool = match Pool::parse(&manifest.json) {
-            Ok(pool) => pool,
+    fn lint<K: Kind>(&mut self, file: &Arc<str>, text: &str, manifest: &Manifest, policy: &Policy) {
+        let object = match K::parse(&manifest.json) {
+            Ok(object) => object,
             Err(error) => {
                 let (line, why) = (manifest.node.span.line, format!("cannot be read: {error}"));
                 return self.notifications.push(Notification::error(&**file, Some(line), why));
             }
         };
-        let findings = lint::<IpPool>(&pool, policy);
+        let findings = lint::<K>(&object, policy);
         if findings.is_empty() {
             return;
         }
@@ -110,8 +110,8 @@ impl CheckReport {
             let excerpt = Excerpt::new(text, span.line, span.column, &span.bytes);
             Diagnostic {
                 finding: finding.into_owned(),
-                namespace: pool.namespace().to_owned(),
-                name: pool.name().to_owned(),
+                namespace: manifest.namespace.clone(),
+                name: manifest.name.clone(),
                 location: Location { file: Arc::clone(file), document: manifest.document, excerpt },
             }
         }));
@@ -142,7 +142,7 @@ impl CheckReport {
     }
 
     fn summary(&self) -> String {
-        let objects = format!("{} in {}", plural(self.objects, "IPPool"), plural(self.files, "file"));
+        let objects = format!("{} in {}", plural(self.objects, IpPool::KIND), plural(self.files, "file"));
         let skipped = match self.skipped {
             0 => String::new(),
             1 => " (1 object of another kind skipped)".to_owned(),

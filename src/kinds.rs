@@ -72,6 +72,11 @@ pub trait Kind: Sized + 'static {
         None
     }
 
+    /// What to rewrite in a file so that the object is canonical, its entries included; a person reads it first.
+    fn file_edits(_object: &Self::Object<'_>) -> Vec<FileEdit> {
+        Vec::new()
+    }
+
     /// Whether the CNI plugin writes like this.
     fn is_plugin_write(_stored: &Self::Object<'_>, _object: &Self::Object<'_>) -> bool {
         false
@@ -87,6 +92,17 @@ pub struct Normalization {
     pub value: String,
     /// What to write instead, for the author.
     pub message: String,
+}
+
+/// One text to rewrite in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileEdit {
+    /// The value, or the map of the key, from the root of the object.
+    pub path: [&'static str; 2],
+    /// The key to rewrite; `None` for the value itself.
+    pub key: Option<String>,
+    /// What to write.
+    pub text: String,
 }
 
 /// Every rule of every kind, in the order of the ids.

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
 use ippool_webhook::admission::Endpoint;
-use ippool_webhook::kinds::ippool::Pool;
-use ippool_webhook::kinds::ippool::Rewrite;
+use ippool_webhook::kinds::ippool::{IpPool, Pool};
+use ippool_webhook::kinds::{FileEdit, Kind as _};
 use ippool_webhook::policy::Policy;
 use serde_json::{Value, json};
 use testkit::review::{
@@ -578,20 +578,24 @@ fn a_pool_in_a_file_is_not_rewritten_where_an_address_could_move() {
         ("a key that a shift would push past 2^63-1", holding("fd00::5/64", &["9223372036854775807"])),
         ("a mapped range with no address inside", holding("::ffff:10.0.0.5/90", &["1"])),
     ] {
-        assert_eq!(Rewrite::of(&Pool::parse(&object.to_string()).unwrap()), None, "{why}");
+        assert_eq!(IpPool::file_edits(&Pool::parse(&object.to_string()).unwrap()), [], "{why}");
     }
 }
 
 #[test]
 fn a_pool_in_a_file_is_rewritten_with_its_offsets() {
-    let rewritten = |object: Value| Rewrite::of(&Pool::parse(&object.to_string()).unwrap()).unwrap();
-    let rewrite = rewritten(holding(" 10.0.0.5/24", &["5", "010"]));
-    assert_eq!(rewrite, Rewrite { range: Some("10.0.0.0/24".into()), offset_shift: Some(5) });
-    assert_eq!((rewrite.key("5"), rewrite.key("010")), (Some("10".into()), Some("15".into())));
-    let respelled = rewritten(holding("10.0.0.0/24", &["007"]));
-    assert_eq!(respelled, Rewrite { range: None, offset_shift: Some(0) });
-    let unreadable = rewritten(holding("10.0.0.0/024", &["one"]));
-    assert_eq!(unreadable, Rewrite { range: Some("10.0.0.0/24".into()), offset_shift: None });
+    let edits = |object: Value| IpPool::file_edits(&Pool::parse(&object.to_string()).unwrap());
+    let range = || FileEdit { path: ["spec", "range"], key: None, text: "10.0.0.0/24".to_owned() };
+    let key = |key: &str, text: &str| FileEdit {
+        path: ["spec", "allocations"],
+        key: Some(key.to_owned()),
+        text: text.to_owned(),
+    };
+    let rewritten = edits(holding(" 10.0.0.5/24", &["5", "010"]));
+    assert_eq!(rewritten.iter().find(|it| it.key.is_none()), Some(&range()));
+    assert!(rewritten.contains(&key("5", "10")) && rewritten.contains(&key("010", "15")), "{rewritten:?}");
+    assert_eq!(edits(holding("10.0.0.0/24", &["007"])), [key("007", "7")]);
+    assert_eq!(edits(holding("10.0.0.0/024", &["one"])), [range()]);
 }
 
 #[test]

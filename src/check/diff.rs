@@ -9,87 +9,90 @@ use std::ops::Range;
 use diffy::DiffOptions;
 use serde_json::Value;
 
-use super::kubectl_yaml::{Entry, Node, Span};
-use super::manifest::{Manifests, PoolManifest};
-use crate::kinds::ippool::Pool;
-use crate::kinds::ippool::Rewrite;
+use super::kubectl_yaml::{Node, Span};
+use super::manifest::{Manifest, Manifests};
+use crate::kinds::{FileEdit, Kind};
 
 /// Lines shown around a change.
 const CONTEXT_LINES: usize = 3;
 
-/// One pool before and after.
+/// One object before and after.
 struct Normalization<'m> {
     index: usize,
-    manifest: &'m PoolManifest,
-    rewrite: Rewrite,
+    manifest: &'m Manifest,
+    edits: Vec<FileEdit>,
     before: Value,
     after: Value,
 }
 
-/// The unified diff of normalizing the pools of a file; empty if nothing changes.
-pub fn unified(file: &str, text: &str, pools: &[PoolManifest]) -> String {
-    let changes: Vec<_> =
-        pools.iter().enumerate().filter_map(|(index, pool)| Normalization::of(index, pool)).collect();
+/// The unified diff of normalizing the objects of a file; empty if nothing changes.
+pub fn unified<K: Kind>(file: &str, text: &str, objects: &[Manifest]) -> String {
+    let changes: Vec<_> = objects
+        .iter()
+        .enumerate()
+        .filter_map(|(index, object)| Normalization::of::<K>(index, object))
+        .collect();
     if changes.is_empty() {
         return String::new();
     }
-    match edited(file, text, &changes) {
+    match edited::<K>(file, text, &changes) {
         Some(edited) => render(text, &edited, file),
         None => changes.iter().map(|change| change.object_diff(file)).collect(),
     }
 }
 
 impl<'m> Normalization<'m> {
-    fn of(index: usize, manifest: &'m PoolManifest) -> Option<Self> {
-        let rewrite = Rewrite::of(&Pool::parse(&manifest.json).ok()?)?;
+    fn of<K: Kind>(index: usize, manifest: &'m Manifest) -> Option<Self> {
+        let edits = K::file_edits(&K::parse(&manifest.json).ok()?);
+        if edits.is_empty() {
+            return None;
+        }
         let before: Value = serde_json::from_str(&manifest.json).ok()?;
-        let after = rewritten(&rewrite, before.clone())?;
-        Some(Self { index, manifest, rewrite, before, after })
+        let after = rewritten(&edits, before.clone())?;
+        Some(Self { index, manifest, edits, before, after })
     }
 
     /// The replacements of tokens in the file.
-    fn edits(&self, text: &str) -> Option<Vec<(Range<usize>, String)>> {
-        let spec = &self.manifest.node.entry("spec")?.value;
-        let mut edits = Vec::new();
-        if let Some(range) = &self.rewrite.range {
-            edits.push(edit(text, &spec.entry("range")?.value.span, range)?);
-        }
-        for entry in self.rewrite.offset_shift.map(|_| keys(spec)).unwrap_or_default() {
-            let moved = self.rewrite.key(&entry.key)?;
-            if moved != entry.key {
-                edits.push(edit(text, &entry.key_span, &moved)?);
+    fn tokens(&self, text: &str) -> Option<Vec<(Range<usize>, String)>> {
+        let span = |change: &FileEdit| {
+            let mut node: &Node = &self.manifest.node;
+            for key in change.path {
+                node = &node.entry(key)?.value;
             }
-        }
-        Some(edits)
+            Some(match &change.key {
+                Some(key) => &node.entry(key)?.key_span,
+                None => &node.span,
+            })
+        };
+        self.edits.iter().map(|change| edit(text, span(change)?, &change.text)).collect()
     }
 
     /// The diff of the object, reformatted.
     fn object_diff(&self, file: &str) -> String {
         let written = |value| serde_saphyr::to_string(value).unwrap_or_default();
-        let text = |path| self.before.pointer(path).and_then(Value::as_str).unwrap_or_default();
-        let object = format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"));
-        let title =
-            format!("{file} (document {}, {})", self.manifest.document, crate::text::printable(&object));
+        let Manifest { namespace, name, .. } = self.manifest;
+        let object = crate::text::printable(&format!("{namespace}/{name}"));
+        let title = format!("{file} (document {}, {object})", self.manifest.document);
         render(&written(&self.before), &written(&self.after), &title)
     }
 }
 
-/// The object with its range and keys rewritten.
-fn rewritten(rewrite: &Rewrite, mut object: Value) -> Option<Value> {
-    if let Some(range) = &rewrite.range {
-        object["spec"]["range"] = range.as_str().into();
+/// The object with its texts rewritten.
+fn rewritten(edits: &[FileEdit], mut object: Value) -> Option<Value> {
+    let mut renamed = Vec::new();
+    for FileEdit { path, key, text } in edits {
+        let value = path.iter().try_fold(&mut object, |value, key| value.get_mut(key))?;
+        match key {
+            None => *value = text.as_str().into(),
+            // Removed first, all of them: a new key may be the old one of another entry.
+            Some(key) => renamed.push((path, text, value.as_object_mut()?.remove(key)?)),
+        }
     }
-    if rewrite.offset_shift.is_some() {
-        let entries = object.pointer_mut("/spec/allocations")?.as_object_mut()?;
-        // All at once, since a moved key may equal one that has not moved yet.
-        let moved = std::mem::take(entries).into_iter().map(|(key, entry)| Some((rewrite.key(&key)?, entry)));
-        *entries = moved.collect::<Option<_>>()?;
+    for (path, key, entry) in renamed {
+        let map = path.iter().try_fold(&mut object, |value, key| value.get_mut(key))?;
+        map.as_object_mut()?.insert(key.clone(), entry);
     }
     Some(object)
-}
-
-fn keys(spec: &Node) -> &[Entry] {
-    spec.entry("allocations").map(|allocations| allocations.value.entries()).unwrap_or_default()
 }
 
 /// Replaces the token at `span` by `value`, in the same quotes.
@@ -103,10 +106,10 @@ fn edit(text: &str, span: &Span, value: &str) -> Option<(Range<usize>, String)> 
 }
 
 /// The file with all edits; `None` where it does not read back as expected.
-fn edited(file: &str, text: &str, changes: &[Normalization<'_>]) -> Option<String> {
+fn edited<K: Kind>(file: &str, text: &str, changes: &[Normalization<'_>]) -> Option<String> {
     let mut edits = Vec::new();
     for change in changes {
-        edits.append(&mut change.edits(text)?);
+        edits.append(&mut change.tokens(text)?);
     }
     edits.sort_by_key(|(bytes, _)| bytes.start);
     let mut edited = String::with_capacity(text.len());
@@ -117,14 +120,14 @@ fn edited(file: &str, text: &str, changes: &[Normalization<'_>]) -> Option<Strin
         done = bytes.end;
     }
     edited.push_str(text.get(done..)?);
-    reads_back(file, &edited, changes).then_some(edited)
+    reads_back::<K>(file, &edited, changes).then_some(edited)
 }
 
-fn reads_back(file: &str, edited: &str, changes: &[Normalization<'_>]) -> bool {
-    let read = Manifests::read(file, edited);
+fn reads_back<K: Kind>(file: &str, edited: &str, changes: &[Normalization<'_>]) -> bool {
+    let read = Manifests::read::<K>(file, edited);
     changes.iter().all(|change| {
-        let pool = read.pools.get(change.index);
-        let value = pool.and_then(|pool| serde_json::from_str::<Value>(&pool.json).ok());
+        let object = read.objects.get(change.index);
+        let value = object.and_then(|object| serde_json::from_str::<Value>(&object.json).ok());
         value.as_ref() == Some(&change.after)
     })
 }

@@ -1,37 +1,38 @@
-//! The IPPools of one file.
+//! The objects of one kind in a file.
 
 use std::rc::Rc;
 
 use super::kubectl_yaml::{self, Node, Value, YamlError};
-use crate::kinds::Kind as _;
-use crate::kinds::ippool::IpPool;
+use crate::kinds::Kind;
 use crate::output::Notification;
 
 #[derive(Debug, Default)]
 pub struct Manifests {
-    /// The pools, in the order of the file.
-    pub pools: Vec<PoolManifest>,
+    /// In the order of the file.
+    pub objects: Vec<Manifest>,
     pub skipped: usize,
     /// What could not be read, and notes.
     pub notifications: Vec<Notification>,
 }
 
 #[derive(Debug)]
-pub struct PoolManifest {
+pub struct Manifest {
     /// The number of its document, from 1; empty documents do not count.
     pub document: usize,
     pub node: Rc<Node>,
     pub json: String,
+    pub namespace: String,
+    pub name: String,
 }
 
 impl Manifests {
     /// Reads the file called `file`. A document that cannot be read does not hide the others.
-    pub fn read(file: &str, text: &str) -> Self {
+    pub fn read<K: Kind>(file: &str, text: &str) -> Self {
         let (mut manifests, mut document) = (Self::default(), 0);
         kubectl_yaml::read(text, |read| match read {
             Ok(node) => {
                 document += 1;
-                manifests.classify(file, document, &node, None);
+                manifests.classify::<K>(file, document, &node, None);
             }
             Err(YamlError { line, why }) => {
                 let why = format!("cannot be parsed: {why}");
@@ -42,17 +43,23 @@ impl Manifests {
     }
 
     /// Classifies one object; descends into lists. `inherited` is the kind of an item that has none itself.
-    fn classify(&mut self, file: &str, document: usize, node: &Rc<Node>, inherited: Option<&TypeMeta>) {
+    fn classify<K: Kind>(
+        &mut self,
+        file: &str,
+        document: usize,
+        node: &Rc<Node>,
+        inherited: Option<&TypeMeta>,
+    ) {
         let kind = TypeMeta::of(node).or_else(|| inherited.cloned()).unwrap_or_default();
         if let (Some(items), Some(item_kind)) = (items(node), kind.of_items()) {
             for item in items {
-                self.classify(file, document, item, Some(&item_kind));
+                self.classify::<K>(file, document, item, Some(&item_kind));
             }
-        } else if kind.is_pool() {
+        } else if kind.is::<K>() {
             self.add(file, document, node);
         } else {
             self.skipped += 1;
-            if let Some(why) = kind.almost_a_pool() {
+            if let Some(why) = kind.is_almost::<K>() {
                 self.notifications.push(Notification::note(file, Some(node.span.line), why));
             }
         }
@@ -60,7 +67,12 @@ impl Manifests {
 
     fn add(&mut self, file: &str, document: usize, node: &Rc<Node>) {
         match serde_json::to_string(&**node) {
-            Ok(json) => self.pools.push(PoolManifest { document, node: Rc::clone(node), json }),
+            Ok(json) => {
+                let metadata = node.entry("metadata").map(|entry| &entry.value);
+                let text = |key| metadata.and_then(|it| it.text_at(key)).unwrap_or_default().to_owned();
+                let (namespace, name) = (text("namespace"), text("name"));
+                self.objects.push(Manifest { document, node: Rc::clone(node), json, namespace, name });
+            }
             Err(error) => {
                 let why = format!("cannot be written as JSON: {error}");
                 self.notifications.push(Notification::error(file, Some(node.span.line), why));
@@ -68,10 +80,6 @@ impl Manifests {
         }
     }
 }
-
-const GROUP: &str = IpPool::GROUP;
-const VERSION: &str = IpPool::VERSION;
-const KIND: &str = IpPool::KIND;
 
 /// `apiVersion` and `kind`, either possibly empty.
 #[derive(Clone, Debug, Default)]
@@ -94,22 +102,23 @@ impl TypeMeta {
         Some(Self { api_version: self.api_version.clone(), kind })
     }
 
-    fn is_pool(&self) -> bool {
-        self.kind == KIND && self.api_version.split_once('/') == Some((GROUP, VERSION))
+    fn is<K: Kind>(&self) -> bool {
+        self.kind == K::KIND && self.api_version.split_once('/') == Some((K::GROUP, K::VERSION))
     }
 
-    /// Why it is not a pool although its kind has that name. Calico has one as well, which is not a mistake.
-    fn almost_a_pool(&self) -> Option<String> {
-        if self.kind != KIND {
+    /// Why it is not of this kind although it has the name. Calico has an IPPool as well, which is not a mistake.
+    fn is_almost<K: Kind>(&self) -> Option<String> {
+        let (kind, group) = (K::KIND, K::GROUP);
+        if self.kind != kind {
             return None;
         }
-        let right = format!("{GROUP}/{VERSION}");
+        let right = format!("{group}/{}", K::VERSION);
         if self.api_version.is_empty() {
-            return Some(format!("skipped: kind {KIND} without apiVersion; whereabouts' is {right}"));
+            return Some(format!("skipped: kind {kind} without apiVersion; whereabouts' is {right}"));
         }
-        let of_group = self.api_version.split('/').next() == Some(GROUP);
+        let of_group = self.api_version.split('/').next() == Some(group);
         of_group
-            .then(|| format!("skipped: {KIND} of {}, which does not exist; it is {right}", self.api_version))
+            .then(|| format!("skipped: {kind} of {}, which does not exist; it is {right}", self.api_version))
     }
 }
 
@@ -123,19 +132,24 @@ fn items(node: &Node) -> Option<&[Rc<Node>]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::ippool::IpPool;
 
     /// The specs of the pools of a file without notifications.
     fn specs(spec: &str) -> Vec<String> {
-        let text = format!("apiVersion: {GROUP}/{VERSION}\nkind: {KIND}\nspec:\n{spec}");
-        let manifests = Manifests::read("pool.yaml", &text);
+        let text = format!(
+            "apiVersion: {}/{}\nkind: {}\nspec:\n{spec}",
+            IpPool::GROUP,
+            IpPool::VERSION,
+            IpPool::KIND
+        );
+        let manifests = Manifests::read::<IpPool>("pool.yaml", &text);
         assert!(manifests.notifications.is_empty(), "{:?}", manifests.notifications);
-        let spec =
-            |pool: PoolManifest| serde_json::to_string(&*pool.node.entry("spec").unwrap().value).unwrap();
-        manifests.pools.into_iter().map(spec).collect()
+        let spec = |pool: Manifest| serde_json::to_string(&*pool.node.entry("spec").unwrap().value).unwrap();
+        manifests.objects.into_iter().map(spec).collect()
     }
 
     fn notification(text: &str) -> String {
-        let manifests = Manifests::read("pool.yaml", text);
+        let manifests = Manifests::read::<IpPool>("pool.yaml", text);
         manifests.notifications.iter().map(ToString::to_string).collect()
     }
 

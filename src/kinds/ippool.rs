@@ -11,9 +11,8 @@ pub mod rules;
 pub use allocations::Allocations;
 pub use cidr::Range;
 pub use model::{Allocation, MAX_ALLOCATIONS, Metadata, Pool, Spec, Unreadable, read_offset};
-pub use normalize::Rewrite;
 
-use super::{Kind, Normalization};
+use super::{FileEdit, Kind, Normalization};
 use crate::finding::{Report, Rule};
 use crate::json::Cursor;
 use rules::{Check, Subject};
@@ -70,6 +69,10 @@ impl Kind for IpPool {
 
     fn normalize(stored: Option<&Pool<'_>>, pool: &Pool<'_>) -> Option<Normalization> {
         normalize::range(stored, pool)
+    }
+
+    fn file_edits(pool: &Pool<'_>) -> Vec<FileEdit> {
+        normalize::file_edits(pool)
     }
 
     fn is_plugin_write(stored: &Pool<'_>, pool: &Pool<'_>) -> bool {

@@ -3,20 +3,22 @@
 //!
 //! Admission rewrites the text of `spec.range` and nothing else ([`range`]). Where entries count from an address with
 //! host bits, their keys have to be rewritten with the range; a person does that, and `check --diff` shows how
-//! ([`Rewrite`]).
+//! ([`file_edits`]).
 
 use std::collections::HashSet;
 
-use super::{Pool, Range, read_offset};
-use crate::kinds::Normalization;
+use super::{Pool, Range};
+use crate::kinds::{FileEdit, Normalization};
 use crate::text::Quoted;
+
+const RANGE: [&str; 2] = ["spec", "range"];
 
 /// What admission writes in place of `spec.range`, if that moves no entry.
 pub(super) fn range(stored: Option<&Pool<'_>>, pool: &Pool<'_>) -> Option<Normalization> {
     let value = canonical_range(stored, pool)?;
     let text = Quoted(pool.spec.range.text().unwrap_or_default());
     let message = format!("spec.range: {text} is stored as {value}, its network; write that");
-    Some(Normalization { path: ["spec", "range"], value, message })
+    Some(Normalization { path: RANGE, value, message })
 }
 
 /// `None` where the text is canonical, is the stored one, or where another text would move an entry.
@@ -54,31 +56,21 @@ pub(super) fn shift_between(stored: &Pool<'_>, pool: &Pool<'_>) -> Option<i64> {
     }
 }
 
-/// The canonical form of a whole pool, for files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rewrite {
-    /// The range as it should be written, where it is not.
-    pub range: Option<String>,
-    /// What is added to every offset, where the keys have to be rewritten at all.
-    pub offset_shift: Option<i64>,
-}
-
-impl Rewrite {
-    /// What to change in `pool`; `None` where nothing has to be, or where it could move an address.
-    pub fn of(pool: &Pool<'_>) -> Option<Self> {
-        let offset_shift = offset_shift(pool);
-        let range = match offset_shift {
-            Some(1..) => pool.spec.intended_range().map(|range| range.network().to_string()),
-            _ => canonical_range(None, pool),
-        };
-        (range.is_some() || offset_shift.is_some()).then_some(Self { range, offset_shift })
-    }
-
-    /// The key to write in place of `key`; `None` where it cannot be read.
-    pub fn key(&self, key: &str) -> Option<String> {
-        let shift = self.offset_shift.unwrap_or(0);
-        Some(read_offset(key).ok()?.checked_add(shift)?.to_string())
-    }
+/// What to rewrite in a file: the range, and every key that is not the offset from its network. Empty where nothing has
+/// to be, or where it could move an address.
+pub(super) fn file_edits(pool: &Pool<'_>) -> Vec<FileEdit> {
+    let shift = offset_shift(pool);
+    let range = match shift {
+        Some(1..) => pool.spec.intended_range().map(|range| range.network().to_string()),
+        _ => canonical_range(None, pool),
+    };
+    let range = range.map(|text| FileEdit { path: RANGE, key: None, text });
+    let keys = pool.spec.allocations.iter().filter_map(|allocation| {
+        let text = allocation.offset.ok()?.checked_add(shift?)?.to_string();
+        let key = Some(allocation.key.to_string());
+        (allocation.key != text).then_some(FileEdit { path: ["spec", "allocations"], key, text })
+    });
+    range.into_iter().chain(keys).collect()
 }
 
 /// What is added to every offset; `None` where no key has to be rewritten, where an address could move, and
