@@ -2,7 +2,7 @@
 //! `properties.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
-use ippool_webhook::admission::Endpoint;
+use ippool_webhook::admission::{Endpoint, ReviewRecord, respond};
 use ippool_webhook::kinds::ippool::{IpPool, Pool};
 use ippool_webhook::kinds::{FileEdit, Kind as _};
 use ippool_webhook::policy::Policy;
@@ -556,15 +556,34 @@ fn causes_are_sorted_by_number_and_the_rest_is_counted() {
     );
 }
 
+/// What is logged and counted of an update by `username`.
+fn record(username: &str, new: &Value, old: &Value) -> ReviewRecord {
+    let body = review("UPDATE", username, new, old).to_string();
+    respond(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap().record
+}
+
 #[test]
 fn what_trust_allows_is_counted_and_warned_of() {
-    let (old, new) = (holding("10.0.0.0/24", &[]), holding("10.0.0.0/24", &["300"]));
-    let body = review("UPDATE", WHEREABOUTS, &new, &old).to_string();
-    let answer =
-        ippool_webhook::admission::respond(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
-    assert!(answer.record.trusted);
-    assert_eq!(answer.record.would_deny, 1);
-    assert_eq!(answer.record.outcome.as_str(), "warned");
+    let (empty, bad) = (holding("10.0.0.0/24", &[]), holding("10.0.0.0/24", &["300"]));
+    let worse = holding("10.0.0.0/24", &["300", "400"]);
+    let trusted = record(WHEREABOUTS, &bad, &empty);
+    assert!(trusted.trusted);
+    assert_eq!((trusted.would_deny, trusted.outcome.as_str()), (1, "warned"));
+    // What is preexisting would not deny either.
+    assert_eq!(record(WHEREABOUTS, &worse, &bad).would_deny, 1);
+    assert_eq!(record(WHEREABOUTS, &bad, &worse).would_deny, 0);
+    assert_eq!(record(PERSON, &worse, &bad).would_deny, 0);
+}
+
+#[test]
+fn only_an_untrusted_service_account_can_write_as_an_untrusted_plugin() {
+    let empty = holding("10.0.0.0/24", &[]);
+    let mut one = holding("10.0.0.0/24", &["1"]);
+    one["spec"]["allocations"]["1"]["id"] = json!("3b0f5a1c".repeat(8));
+    assert!(record(ROBOT, &one, &empty).untrusted_plugin_write);
+    assert!(!record(ROBOT, &holding("10.0.0.0/24", &["1", "2"]), &empty).untrusted_plugin_write);
+    assert!(!record(WHEREABOUTS, &one, &empty).untrusted_plugin_write);
+    assert!(!record(PERSON, &one, &empty).untrusted_plugin_write);
 }
 
 #[test]
