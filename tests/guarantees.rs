@@ -537,8 +537,11 @@ fn causes_are_sorted_by_number_and_the_rest_is_counted() {
     let offsets: Vec<_> =
         (300..330).map(|n| n.to_string()).chain(["1000".to_owned(), "-5".to_owned()]).collect();
     let offsets: Vec<_> = offsets.iter().map(String::as_str).collect();
-    let response =
-        ask(Endpoint::Validate, &review("CREATE", PERSON, &holding("10.0.0.0/24", &offsets), &Value::Null));
+    let new = holding("10.0.0.0/24", &offsets);
+    let response = ask(Endpoint::Validate, &review("CREATE", PERSON, &new, &Value::Null));
+    let counted = record(PERSON, &new, &holding("10.0.0.0/24", &[])).findings;
+    let counted: Vec<_> = counted.iter().map(|it| (it.rule.id, it.findings)).collect();
+    assert_eq!(counted, [("IPP205", 1), ("IPP206", 31)]);
     let causes = causes(&response);
     assert_eq!(causes.len(), 21);
     assert!(causes[0].starts_with("spec.allocations[-5]: "), "{}", causes[0]);
