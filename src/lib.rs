@@ -58,8 +58,6 @@ pub mod cli;
 #[cfg(feature = "serve")]
 mod cluster;
 #[cfg(feature = "serve")]
-pub mod ippool;
-#[cfg(feature = "serve")]
 mod output;
 #[cfg(feature = "serve")]
 mod pki;

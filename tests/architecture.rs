@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ippool_webhook::kinds;
 
 /// The modules from the bottom up: each uses only those before it (invariant 2).
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 15] = [
     "text",
     "json",
     "finding",
@@ -15,7 +15,6 @@ const LAYERS: [&str; 16] = [
     "policy",
     "review",
     "admission",
-    "ippool",
     "policy_file",
     "output",
     "check",

@@ -1,9 +1,9 @@
 //! Two pools out of bytes: one as stored, and one that somebody makes of it.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use ippool_webhook::kinds::ippool::Range;
 use ippool_webhook::finding::{Denies, Severity};
 use ippool_webhook::kinds;
+use ippool_webhook::kinds::ippool::Range;
 use serde_json::{Map, Value, json};
 
 use testkit::review::{PERSON, ROBOT, WHEREABOUTS};

@@ -1,8 +1,8 @@
 //! A range on the first line, a key of `spec.allocations` after it: both are read as Go reads them.
 
-use ippool_webhook::policy::Policy;
-use ippool_webhook::kinds::ippool::{Pool, read_offset};
 use ippool_webhook::kinds::ippool::Range;
+use ippool_webhook::kinds::ippool::{Pool, read_offset};
+use ippool_webhook::policy::Policy;
 use serde_json::json;
 
 use crate::go;

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use ippool_webhook::admission::{Endpoint, respond};
-use ippool_webhook::policy::Policy;
-use ippool_webhook::kinds::ippool::read_offset;
-use ippool_webhook::kinds::ippool::Range;
 use ippool_webhook::finding::Severity;
 use ippool_webhook::kinds;
+use ippool_webhook::kinds::ippool::Range;
+use ippool_webhook::kinds::ippool::read_offset;
+use ippool_webhook::policy::Policy;
 use serde_json::{Value, json};
 
 use crate::address::{base, entries, network, range_of};

@@ -152,24 +152,9 @@ impl AsRef<str> for Text<'_> {
 
 impl<'de> Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(AnyText(PhantomData))
-    }
-}
-
-struct AnyText<'a>(PhantomData<&'a ()>);
-
-impl<'de> Visitor<'de> for AnyText<'de> {
-    type Value = Text<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
-        Ok(Text(Cow::Owned(text.to_owned())))
+        match Field::deserialize(deserializer)? {
+            Field::Text(text) => Ok(Self(text)),
+            _ => Err(D::Error::custom("not a string")),
+        }
     }
 }

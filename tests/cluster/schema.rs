@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use ippool_webhook::ippool::IPPool;
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
+use testkit::ippool::IPPool;
 
 use super::plane::{Identity, Plane};
 use super::process::awaited;

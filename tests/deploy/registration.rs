@@ -1,9 +1,9 @@
 //! The webhook configurations: which requests the webhook is called for, and which of them depend on it.
 
-use ippool_webhook::ippool::IPPool;
 use ippool_webhook::policy::Policy;
 use kube::Resource;
 use serde_json::{Value, json};
+use testkit::ippool::IPPool;
 
 use super::{cel, object, text};
 

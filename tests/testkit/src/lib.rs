@@ -10,6 +10,8 @@ pub mod client;
 #[cfg(feature = "serve")]
 pub mod client_auth;
 #[cfg(feature = "serve")]
+pub mod ippool;
+#[cfg(feature = "serve")]
 pub mod pki;
 #[cfg(feature = "serve")]
 pub mod program;

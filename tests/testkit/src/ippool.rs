@@ -1,5 +1,4 @@
-//! The IPPool as a `kube` resource, for clients that list and write pools. The rules read [`crate::kinds::ippool::Pool`] instead,
-//! which can also represent pools that do not fit this type.
+//! The IPPool as a typed resource, to be compared with the CRD of whereabouts.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The addresses of one network, and the pods that hold them.
-///
-/// ```
-/// use ippool_webhook::ippool::{IPAllocation, IPPool, IPPoolSpec};
-///
-/// let mut spec = IPPoolSpec { range: "10.0.0.0/24".to_owned(), ..IPPoolSpec::default() };
-/// let owner = IPAllocation { id: "6f0e7d1c2b3a".into(), podref: "default/web-0".into(), ifname: None };
-/// spec.allocations.insert("1".to_owned(), owner);
-/// let pool = IPPool::new("10.0.0.0-24", spec);
-/// assert_eq!(serde_json::to_value(&pool).unwrap()["apiVersion"], "whereabouts.cni.cncf.io/v1alpha1");
-/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, CustomResource, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "whereabouts.cni.cncf.io",
