@@ -106,5 +106,5 @@ rules: ## rewrite every copy of the list of rules: the table of the README, the 
 	UPDATE_EXPECTED=1 $(CARGO) test --locked --test architecture --test cli_rules
 
 outcomes: ## rewrite the stated outcomes of the recorded reviews; read the difference before committing
-	UPDATE_OUTCOMES=1 $(CARGO) test --locked --test outcomes -- --exact every_recorded_review_has_its_stated_outcome
+	UPDATE_OUTCOMES=1 $(CARGO) test --locked --test recorded_reviews -- --exact every_recorded_review_has_its_stated_outcome
 	git diff --stat -- tests/fixtures/outcomes.json

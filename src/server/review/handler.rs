@@ -22,7 +22,7 @@ use crate::server::conn::GuardedBytes;
 use crate::server::limits::Limits;
 use crate::server::metrics::Metrics;
 
-/// What evaluates a review: [`crate::admission::answer`], or what a test replaces it with.
+/// What evaluates a review: [`crate::admission::respond`], or what a test replaces it with.
 pub type Evaluate =
     Arc<dyn Fn(Endpoint, &[u8], &Policy) -> Result<AdmissionResponse, Malformed> + Send + Sync>;
 
