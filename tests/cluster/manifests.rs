@@ -74,7 +74,7 @@ pub fn outcome() -> &'static Outcome {
 
 /// The namespace in which a manifest is tried without the webhook.
 fn crd_only(manifest: &Manifest) -> String {
-    format!("crd_only-{}", manifest.name)
+    format!("crd-only-{}", manifest.name)
 }
 
 /// Makes a namespace for each manifest, and in it the pool it starts from.
