@@ -27,6 +27,9 @@ fn a_broken_pair_changes_only_a_metric_and_the_log() {
     let good = served();
     spoil(stage);
     awaited("the failure to be counted", || (site.webhook.metric(failures) > before).then_some(()));
+    // The log is written by a thread of its own, after the failure is counted.
+    let is_logged = || site.webhook.log().contains("\"level\":\"ERROR\"").then_some(());
+    awaited("the failure to be logged", is_logged);
     let log = site.webhook.log();
     let errors: Vec<_> = log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
     assert_eq!(errors.len(), 1, "{log}");
