@@ -366,6 +366,24 @@ fn an_entry_left_alone_has_moved_also_beside_one_like_it() {
 }
 
 #[test]
+fn an_entry_left_alone_in_a_repair_has_moved_beside_one_like_it() {
+    let mut stored = holding("10.9.8.225/28", &[]);
+    stored["metadata"]["name"] = json!("10.9.8.224-28");
+    let entry = json!({ "id": "reserved", "ifname": "eth0", "podref": "infra/dns" });
+    stored["spec"]["allocations"] = json!({ "5": entry });
+    let mut new = stored.clone();
+    let like_it = json!({ "id": "reserved", "podref": "infra/dns" });
+    new["spec"] = json!({ "range": "10.9.8.224/28", "allocations": { "5": entry, "6": like_it } });
+    let start = "spec.range: Invalid value: \"10.9.8.224/28\": field is immutable, unless every offset is rewritten \
+                 in the same request: \"5\" becomes \"6\" (10.9.8.230)";
+    refused(&updated(&stored, &new).1, &[("IPP301", start)]);
+    // Every offset rewritten, where one of two that are the same takes the key of the other.
+    stored["spec"]["allocations"] = json!({ "5": entry, "6": entry });
+    new["spec"]["allocations"] = json!({ "6": entry, "7": entry });
+    assert_eq!(causes(&updated(&stored, &new).1), [""; 0]);
+}
+
+#[test]
 fn a_repair_of_host_bits_may_remove_an_entry_on_the_way() {
     let mut stored = holding("10.53.0.7/24", &["1", "8"]);
     stored["spec"]["allocations"]["8"]["podref"] = json!("default/b");

@@ -59,8 +59,8 @@ impl Kind for IpPool {
     /// old one: so that a repair of the range does not answer for the defects of the entries.
     fn rebase<'a: 'a>(stored: &Pool<'a>, pool: &Pool<'a>) -> Option<Pool<'a>> {
         let shift = normalize::shift_between(stored, pool)?;
-        let spec = stored.spec.shifted(shift).with_range(pool.spec.range.clone());
-        Some(Pool { spec, ..stored.clone() })
+        let spec = stored.spec.rebased(shift, pool.spec.range.clone());
+        Some(Pool { metadata: stored.metadata.clone(), spec, size: stored.size })
     }
 
     fn is_reduction(stored: &Pool<'_>, pool: &Pool<'_>) -> bool {

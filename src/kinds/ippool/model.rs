@@ -123,10 +123,9 @@ impl<'a> Pool<'a> {
 }
 
 impl<'a> Spec<'a> {
-    /// The same spec with every readable key moved by `shift`. Keys that would overflow are left out: nothing
-    /// stored can have the same offset.
-    #[must_use]
-    pub fn shifted(&self, shift: i64) -> Spec<'a> {
+    /// The same entries under another range, with every readable key moved by `shift`. Keys that would overflow are left
+    /// out: nothing stored can have the same offset.
+    pub(super) fn rebased(&self, shift: i64, range: Field<'a>) -> Self {
         let moved = self.allocations.iter().cloned().filter_map(|mut allocation| {
             if let Ok(offset) = allocation.offset {
                 let moved = offset.checked_add(shift)?;
@@ -135,14 +134,17 @@ impl<'a> Spec<'a> {
             }
             Some(allocation)
         });
-        Spec { allocations: moved.collect(), ..self.clone() }
-    }
-
-    /// The same spec with another range.
-    #[must_use]
-    pub fn with_range(mut self, range: Field<'a>) -> Self {
-        self.set_range(range);
-        self
+        let mut spec = Self {
+            shape: self.shape,
+            why_unreadable: self.why_unreadable.clone(),
+            allocations_shape: self.allocations_shape,
+            allocations: moved.collect(),
+            truncated: self.truncated,
+            unknown: self.unknown,
+            ..Self::default()
+        };
+        spec.set_range(range);
+        spec
     }
 
     pub(super) fn set_range(&mut self, range: Field<'a>) {
@@ -188,14 +190,17 @@ impl<'a> Spec<'a> {
 
 impl PartialEq for Allocation<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.is_copy_of(other)
-            || (&self.key, self.shape, self.claim, self.unknown)
-                == (&other.key, other.shape, other.claim, other.unknown)
-                && (&self.id, &self.podref, &self.ifname) == (&other.id, &other.podref, &other.ifname)
+        self.is_copy_of(other) || self.key == other.key && self.has_fields_of(other)
     }
 }
 
 impl<'a> Allocation<'a> {
+    /// Whether they are the same but for their keys.
+    pub(super) fn has_fields_of(&self, other: &Allocation<'_>) -> bool {
+        (self.shape, self.claim, self.unknown) == (other.shape, other.claim, other.unknown)
+            && (&self.id, &self.podref, &self.ifname) == (&other.id, &other.podref, &other.ifname)
+    }
+
     /// Whether both were read from the same place of the same text, as entries that two objects have in common are.
     fn is_copy_of(&self, other: &Self) -> bool {
         matches!((&self.key, &other.key), (Cow::Borrowed(a), Cow::Borrowed(b)) if std::ptr::eq(*a, *b))

@@ -24,22 +24,15 @@ type Holder<'a> = (IpAddr, &'a Allocation<'a>);
 
 impl Moved {
     /// An allocation that is gone from its address is looked for under its key, then by its container and pod
-    /// among those that were not at their address before. One that the request leaves alone has moved even if
-    /// one like it is at its address now, except where host bits are repaired.
+    /// among those that were not at their address before.
     pub(super) fn between(old: &Pool<'_>, new: &Pool<'_>) -> Self {
         if !base_changes(old, new) {
             return Self::default();
         }
-        let arrived = gone(new, old);
+        let arrived: Vec<_> = holders(new).filter(is_gone_from(old)).collect();
         let by_key: HashMap<_, _> = left_under_their_keys(old, new, &arrived).collect();
         let by_owner: HashMap<_, _> = arrived.iter().filter_map(|it| Some((owner(it.1)?, *it))).collect();
-        let mut from = gone(old, new);
-        if !loses_host_bits(old, new) {
-            from.extend(left_alone(old, new));
-            from.sort_unstable_by_key(|(address, _)| *address);
-            from.dedup_by_key(|(address, _)| *address);
-        }
-        let moved = from.into_iter().filter_map(|(from, old)| {
+        let moved = departed(old, new).into_iter().filter_map(|(from, old)| {
             let left = by_key.get(&old.offset);
             let (to, _) = left.or_else(|| by_owner.get(&owner(old)?))?;
             Some(Move { from, to: *to, is_under_its_key: left.is_some() })
@@ -71,10 +64,10 @@ impl Moved {
 /// The keys that keep the addresses, for the canonical form of the old range: of what moved, and of what another
 /// entry took the key of.
 pub(super) fn offsets_to_write(old: &Pool<'_>, new: &Pool<'_>, canonical: &Range) -> List {
-    let mut gone = gone(old, new);
-    gone.sort_by_key(|(from, _)| *from);
+    let mut departed = departed(old, new);
+    departed.sort_by_key(|(from, _)| *from);
     let mut list = List::default();
-    for (from, entry) in gone {
+    for (from, entry) in departed {
         let Some(offset) = canonical.offset_of(from) else { continue };
         list.push(|| format!("{} becomes \"{offset}\" ({from})", Quoted(&entry.key)));
     }
@@ -102,16 +95,24 @@ pub(super) fn loses_host_bits(old: &Pool<'_>, new: &Pool<'_>) -> bool {
         (Some(old), Some(new)) if old.host_bits() != 0 && *new == old.canonical())
 }
 
-/// The allocations of `pool` at whose address `other` has not the same container and pod.
-fn gone<'a>(pool: &'a Pool<'a>, other: &'a Pool<'a>) -> Vec<Holder<'a>> {
-    let there: HashSet<_> = holders(other).map(|(address, it)| (address, &it.id, &it.podref)).collect();
-    holders(pool).filter(|(address, it)| !there.contains(&(*address, &it.id, &it.podref))).collect()
+/// The allocations of `old` that are gone from their address in `new`, or that the request left alone under a key that
+/// means another address now, even if one like it is at theirs. Only a repair of host bits may write one at the key of its address
+/// and the same one under the key that it had.
+fn departed<'a>(old: &'a Pool<'a>, new: &'a Pool<'a>) -> Vec<Holder<'a>> {
+    let (is_gone, repairs) = (is_gone_from(new), loses_host_bits(old, new));
+    let by_key: HashMap<_, _> = new.spec.allocations.iter().map(|it| (it.key.as_ref(), it)).collect();
+    let by_address: HashMap<_, _> = holders(new).collect();
+    let is_left_alone = |(address, it): &Holder<'_>| {
+        let is_rewritten = || by_address.get(address).is_some_and(|new| new.has_fields_of(it));
+        by_key.get(it.key.as_ref()) == Some(it) && !(repairs && is_rewritten())
+    };
+    holders(old).filter(|it| is_gone(it) || is_left_alone(it)).collect()
 }
 
-/// The allocations of `old` that are the same in `new`, under the same key.
-fn left_alone<'a>(old: &'a Pool<'a>, new: &'a Pool<'a>) -> impl Iterator<Item = Holder<'a>> {
-    let by_key: HashMap<_, _> = new.spec.allocations.iter().map(|it| (it.key.as_ref(), it)).collect();
-    holders(old).filter(move |(_, it)| by_key.get(it.key.as_ref()) == Some(it))
+/// Whether `pool` has another container or pod at the address of an allocation, or none.
+fn is_gone_from<'a>(pool: &'a Pool<'a>) -> impl Fn(&Holder<'a>) -> bool {
+    let there: HashSet<_> = holders(pool).map(|(address, it)| (address, &it.id, &it.podref)).collect();
+    move |(address, it)| !there.contains(&(*address, &it.id, &it.podref))
 }
 
 fn holders<'a>(pool: &'a Pool<'a>) -> impl Iterator<Item = Holder<'a>> {
