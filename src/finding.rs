@@ -94,10 +94,9 @@ impl ErrorType {
     pub const fn cause(self) -> &'static str {
         match self {
             Self::Required => "FieldValueRequired",
-            Self::Invalid => "FieldValueInvalid",
+            Self::Invalid | Self::Notice => "FieldValueInvalid",
             Self::TypeInvalid => "FieldValueTypeInvalid",
             Self::Duplicate => "FieldValueDuplicate",
-            Self::Notice => "FieldValueInvalid",
         }
     }
 
@@ -155,9 +154,14 @@ impl Finding<'_> {
 
     /// What would be right, with the first `max_listed` items of the list, the address and the rule.
     pub fn remedy(&self, max_listed: usize) -> String {
-        let address = self.address.map(|address| format!(" ({address})")).unwrap_or_default();
         let before = if self.preexisting { ", preexisting" } else { "" };
-        format!("{}{address} [{}{before}]", self.advice(max_listed), self.rule.id)
+        format!("{} [{}{before}]", self.located_advice(max_listed), self.rule.id)
+    }
+
+    /// What would be right, with the first `max_listed` items of the list and the address.
+    pub fn located_advice(&self, max_listed: usize) -> String {
+        let address = self.address.map(|address| format!(" ({address})")).unwrap_or_default();
+        self.advice(max_listed) + &address
     }
 
     /// What would be right, with the first `max_listed` items of the list.

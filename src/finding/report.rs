@@ -10,7 +10,6 @@ use super::{ErrorType, FieldPath, Finding, RuleInfo, Severity};
 pub struct Report<'r, 'a> {
     rule: &'static RuleInfo,
     severity: Severity,
-    address: Option<IpAddr>,
     last: Option<Finding<'a>>,
     sink: &'r mut dyn FnMut(Finding<'a>),
 }
@@ -18,12 +17,20 @@ pub struct Report<'r, 'a> {
 impl<'r, 'a> Report<'r, 'a> {
     /// A report of `rule` with this severity, which passes findings on to `sink`.
     pub fn of(rule: &'static RuleInfo, severity: Severity, sink: &'r mut dyn FnMut(Finding<'a>)) -> Self {
-        Self { rule, severity, address: None, last: None, sink }
+        Self { rule, severity, last: None, sink }
     }
 
-    /// The address that the next findings are about, unless they say another.
-    pub(crate) fn set_address(&mut self, address: Option<IpAddr>) {
-        self.address = address;
+    /// Has `check` report findings about `address`, unless they say another.
+    pub(crate) fn about(
+        &mut self,
+        address: impl Fn() -> Option<IpAddr>,
+        check: impl FnOnce(&mut Report<'_, 'a>),
+    ) {
+        let mut sink = |mut finding: Finding<'a>| {
+            finding.address = finding.address.or_else(&address);
+            (self.sink)(finding);
+        };
+        check(&mut Report::of(self.rule, self.severity, &mut sink));
     }
 
     /// A field that has to be there is not.
@@ -78,8 +85,8 @@ impl<'r, 'a> Report<'r, 'a> {
         detail: Cow<'static, str>,
     ) -> &mut Finding<'a> {
         self.flush();
-        let Self { rule, severity, address, .. } = *self;
-        let (list, preexisting) = (None, false);
+        let Self { rule, severity, .. } = *self;
+        let (list, address, preexisting) = (None, None, false);
         self.last.insert(Finding {
             rule,
             path,

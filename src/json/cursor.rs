@@ -2,6 +2,8 @@
 //! the cursor knows its position, which serde does not tell. So what is expected, or was read before, is skipped in
 //! one comparison. `None` means that the text is in another form, or not JSON; then serde reads it from the start.
 
+use std::marker::PhantomData;
+
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess};
 use serde_json::{Deserializer, Error};
@@ -82,7 +84,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn skip_key(&mut self) -> Option<()> {
         if self.string().is_none() {
             self.rest.starts_with('"').then_some(())?;
-            self.value(std::marker::PhantomData::<IgnoredAny>)?;
+            self.value(PhantomData::<IgnoredAny>)?;
         }
         self.eat(":")
     }
@@ -119,7 +121,7 @@ impl<'a> Cursor<'a> {
                 }
                 Some(())
             }
-            _ => self.value(std::marker::PhantomData::<IgnoredAny>).map(drop),
+            _ => self.value(PhantomData::<IgnoredAny>).map(drop),
         }
     }
 

@@ -47,10 +47,8 @@ impl Diagnostic {
 
     /// The path and what is wrong there, without the id of the rule, which every format shows elsewhere.
     pub fn sentence(&self) -> String {
-        let Finding { path, address, .. } = &self.finding;
-        let address = address.map(|address| format!(" ({address})")).unwrap_or_default();
-        let (opening, advice) = (self.finding.opening(), self.finding.advice(List::MAX_KEPT));
-        format!("{path}: {opening}{advice}{address}")
+        let Self { finding, .. } = self;
+        format!("{}: {}{}", finding.path, finding.opening(), finding.located_advice(List::MAX_KEPT))
     }
 }
 

@@ -68,7 +68,7 @@ pub struct Limits {
     /// Bodies from this size on, in bytes, are reviewed one at a time, and others do not wait for them: an adversarial
     /// one takes half a second.
     pub large_bytes: usize,
-    /// What a review takes at most, in sizes of its body (`tests/memory.rs`); half of one for what whereabouts writes.
+    /// What a review takes at most, in sizes of its body (`tests/memory.rs`); 0.9 of one for what whereabouts writes.
     pub review_factor: usize,
     /// What a review takes at most, in bytes: a pool has at most 65,536 entries.
     pub review_bytes: usize,

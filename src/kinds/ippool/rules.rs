@@ -119,8 +119,7 @@ fn check_entry<'a>(
     entry: &'a Allocation<'a>,
     report: &mut Report<'_, 'a>,
 ) {
-    report.set_address(pool.address_of(entry));
-    check(pool, entry, report);
+    report.about(|| pool.address_of(entry), |report| check(pool, entry, report));
 }
 
 /// `spec.allocations[key]`.

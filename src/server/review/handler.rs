@@ -52,11 +52,11 @@ impl Handler {
         let took = started.elapsed();
         self.metrics.took(endpoint, took);
         match result {
-            Ok((answer, permit)) => {
-                self.metrics.reviewed(endpoint, &answer.record);
-                log::reviewed(endpoint, &answer.record, took);
+            Ok((response, permit)) => {
+                self.metrics.reviewed(endpoint, &response.record);
+                log::reviewed(endpoint, &response.record, took);
                 // The response holds memory until its last byte was written.
-                let body = Bytes::from_owner(GuardedBytes(answer.body, permit));
+                let body = Bytes::from_owner(GuardedBytes(response.body, permit));
                 json_response(StatusCode::OK, body.into())
             }
             Err(rejection) => self.reject(Some(endpoint), rejection, &head, body).await,
@@ -155,10 +155,10 @@ impl Handler {
         body: Bytes,
         mut permit: MemoryPermit,
     ) -> Result<(AdmissionResponse, MemoryPermit), Rejection> {
-        let answer = (self.evaluate)(endpoint, &body, &self.policy)?;
+        let response = (self.evaluate)(endpoint, &body, &self.policy)?;
         drop(body);
-        permit.resize(answer.body.len());
-        Ok((answer, permit))
+        permit.resize(response.body.len());
+        Ok((response, permit))
     }
 }
 

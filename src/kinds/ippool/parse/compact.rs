@@ -103,7 +103,10 @@ fn allocations<'a>(cursor: &mut Cursor<'a>, base: Option<&Pool<'a>>) -> Option<(
                 Some(allocation) => allocation,
                 None => as_serde_reads(key, members.cursor)?,
             });
-            texts.push(*members.cursor, capacity);
+            // What is read with a base is not one itself.
+            if base.is_empty() {
+                texts.push(*members.cursor, capacity);
+            }
         } else {
             entries.extend_from_slice(base.get(common)?);
         }
