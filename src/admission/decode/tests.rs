@@ -95,39 +95,10 @@ fn any_update() -> impl Strategy<Value = (Vec<String>, Vec<String>)> {
 
 /// A piece of a body, and what replaces it.
 fn any_damage() -> impl Strategy<Value = (Index, usize, String)> {
-    let pieces = vec![
-        "",
-        "{",
-        "}",
-        "[",
-        "]",
-        ",",
-        ":",
-        "\"",
-        "\\",
-        " ",
-        "\n",
-        "\t",
-        "\u{1}",
-        "null",
-        "7",
-        "1e999",
-        "é",
-        "\\u0041",
-        "{}",
-        "\"v:\\\"x\\\"\":{},",
-        "\"id\":",
-        ",\"ifname\":",
-        ",\"podref\":\"x\"",
-        "\"x\":1,",
-        "\"allocations\":{},",
-        "\"spec\":{},",
-        "\"metadata\":{\"name\":\"y\"},",
-        "\"managedFields\":[],",
-        "\"object\":null,",
-        "\"object\":{},",
-        "\"uid\":\"2\",",
-    ];
+    let tokens = r#"{ } [ ] , : " \ null 7 1e999 é \u0041 {} "v:\"x\"":{}, "id": ,"ifname": ,"podref":"x" "x":1, "object":{}, "#;
+    let members = r#""allocations":{}, "spec":{}, "metadata":{"name":"y"}, "managedFields":[], "object":null, "uid":"2","#;
+    let pieces: Vec<_> =
+        tokens.split(' ').chain(members.split(' ')).chain([" ", "\n", "\t", "\u{1}"]).collect();
     (any::<Index>(), 0..12usize, select(pieces).prop_map(str::to_owned))
 }
 

@@ -138,7 +138,7 @@ impl<'a> Spec<'a> {
             shape: self.shape,
             why_unreadable: self.why_unreadable.clone(),
             allocations_shape: self.allocations_shape,
-            allocations: moved.collect(),
+            allocations: Allocations::new(moved.collect()),
             truncated: self.truncated,
             unknown: self.unknown,
             ..Self::default()

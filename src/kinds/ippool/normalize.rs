@@ -83,7 +83,7 @@ fn offset_shift(pool: &Pool<'_>) -> Option<i64> {
     }
     let canonical = range.canonical();
     let mut seen = HashSet::new();
-    for allocation in &pool.spec.allocations {
+    for allocation in pool.spec.allocations.iter() {
         let offset = allocation.offset.ok()?;
         let shifted = offset.checked_add(shift)?;
         let keeps_address = shift == 0

@@ -1,12 +1,12 @@
 //! A second kind goes through the same code: it is decoded, reviewed, ratcheted and answered.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use ippool_webhook::admission::{Endpoint, respond_to};
+use ippool_webhook::finding::{FieldPath, Report, Rule, RuleInfo};
+use ippool_webhook::kinds::Kind;
+use ippool_webhook::policy::Policy;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use super::Kind;
-use crate::admission::{Endpoint, respond_to};
-use crate::finding::{FieldPath, Report, Rule, RuleInfo};
-use crate::policy::Policy;
 
 /// A slice of a range, of which a rule checks one field.
 #[derive(Debug, Default, Deserialize)]
