@@ -3,7 +3,6 @@
 mod accept;
 mod activity;
 mod http;
-mod phase;
 mod stream;
 mod table;
 

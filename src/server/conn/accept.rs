@@ -38,10 +38,7 @@ pub async fn accept<F, Served>(
             tokio::time::sleep(BACK_OFF).await;
             continue;
         };
-        if shutdown.closed.run_until_cancelled(connections.vacancy()).await.is_none() {
-            return;
-        }
-        let guard = connections.open();
+        let Some(guard) = shutdown.closed.run_until_cancelled(connections.open()).await else { return };
         let serving = serve(stream, guard.activity.clone());
         tasks.spawn(async move {
             serving.await;

@@ -1,9 +1,8 @@
 //! HTTP on one connection, from its first request to its end.
 
 use std::convert::Infallible;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,7 +12,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
@@ -37,8 +36,12 @@ pub async fn serve<S>(
         let router = route(&mut request);
         respond(request, router, activity.clone(), shutdown.clone())
     });
-    let stream = TokioIo::new(ActivityStream::new(stream, activity.clone(), limits));
-    drive(http1(limits).serve_connection(stream, service), activity, limits, shutdown).await;
+    let stream = TokioIo::new(ActivityStream::new(stream, activity.clone(), limits.write));
+    let mut connection = http1(limits).serve_connection(stream, service);
+    let ended = drive(&mut connection, activity, limits, shutdown).await;
+    if ended && activity.lingers() {
+        linger(connection.into_parts().io.into_inner().stream, activity, limits).await;
+    }
 }
 
 fn http1(limits: &Limits) -> http1::Builder {
@@ -56,42 +59,33 @@ pub fn has_one_host<B>(request: &Request<B>) -> bool {
 }
 
 /// Runs `connection` to its end. A peer in the middle of a header, or one that does not read, is cut off; otherwise
-/// the requests in progress are finished.
+/// the requests in progress are finished. Returns whether the last response was sent.
 async fn drive<S, A>(
-    connection: http1::Connection<TokioIo<ActivityStream<S>>, A>,
+    connection: &mut http1::Connection<TokioIo<ActivityStream<S>>, A>,
     activity: &Activity,
     limits: &Limits,
     shutdown: &Shutdown,
-) where
+) -> bool
+where
     S: AsyncRead + AsyncWrite + Unpin,
     A: HttpService<Incoming, ResBody = ResponseBody, Error = Infallible>,
 {
-    let mut connection = pin!(connection);
     let mut timeout = limits.drain;
     tokio::select! {
-        result = connection.as_mut() => return log_end(result),
+        result = &mut *connection => return has_ended(result),
         () = shutdown.closed.cancelled() => {}
         reason = activity.expired(limits.idle, limits.header) => {
             debug!(?reason, "closing a connection");
             match reason {
-                CloseReason::Header | CloseReason::Stalled => return,
+                CloseReason::Header | CloseReason::Stalled => return false,
                 CloseReason::Evicted => timeout = limits.evict,
                 CloseReason::Idle => {}
             }
         }
     }
-    connection.as_mut().graceful_shutdown();
-    finish(connection, activity, limits, timeout).await;
-}
-
-async fn finish(
-    connection: impl Future<Output = hyper::Result<()>>,
-    activity: &Activity,
-    limits: &Limits,
-    timeout: Duration,
-) {
+    Pin::new(&mut *connection).graceful_shutdown();
     tokio::select! {
-        result = connection => log_end(result),
+        result = connection => return has_ended(result),
         // hyper waits for the rest of a header that has begun.
         reason = activity.expired(limits.drain, limits.header), if !activity.is_evicted() => {
             debug!(?reason, "dropping a connection");
@@ -102,11 +96,25 @@ async fn finish(
             }
         }
     }
+    false
 }
 
-fn log_end(result: hyper::Result<()>) {
-    if let Err(error) = result {
-        debug!(%error, "a connection failed");
+fn has_ended(result: hyper::Result<()>) -> bool {
+    result.inspect_err(|error| debug!(%error, "a connection failed")).is_ok()
+}
+
+/// Reads and discards until the peer has read its response and closes, or a bound is passed. Closing with unread bytes
+/// would send a reset, and the peer would lose the response.
+async fn linger(stream: impl AsyncRead + Unpin, activity: &Activity, limits: &Limits) {
+    let (mut unread, mut sink) = (stream.take(limits.linger_bytes as u64), tokio::io::sink());
+    let evicted = async {
+        activity.evicted().await;
+        tokio::time::sleep(limits.evict).await;
+    };
+    tokio::select! {
+        _ = tokio::io::copy(&mut unread, &mut sink) => {}
+        () = tokio::time::sleep(limits.linger) => {}
+        () = evicted => {}
     }
 }
 

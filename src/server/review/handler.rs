@@ -1,7 +1,6 @@
 //! The handler of both endpoints: from a request to a response or a rejection.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -71,7 +70,9 @@ impl Handler {
         head: &Parts,
         mut body: Body,
     ) -> Response<Body> {
-        if rejection.body_unread && !body::discard(&mut body, &head.headers, &self.limits).await {
+        // A client that was too slow is not waited for again.
+        let is_late = matches!(rejection.status, StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT);
+        if !is_late && !body::discard(&mut body, &head.headers, &self.limits).await {
             rejection.close = true;
         }
         if let Some(peer) = peer(head).filter(|_| rejection.close && !body.is_end_stream()) {
@@ -97,14 +98,11 @@ impl Handler {
         let peer = peer(head).ok_or_else(Rejection::panicked)?;
         let deadline = Deadline::of(head.uri.query(), started, limits.review);
         let reviewing = async {
-            let mut permit = self.memory.permit(peer.clone());
-            let mut queue_timeout = deadline.queue_timeout(limits.queue);
-            let mut reader =
-                BodyReader { peer, permit: &mut permit, queue_timeout: &mut queue_timeout, limits };
-            let bytes = reader.read(body, size).await?;
+            let mut permit = self.memory.permit(peer.clone(), deadline.queue_timeout(limits.queue));
+            let bytes = BodyReader { peer, permit: &mut permit, limits }.read(body, size).await?;
             peer.activity.begin_review();
             self.metrics.received(bytes.len());
-            let evaluated = self.schedule(endpoint, bytes, permit, queue_timeout).await?;
+            let evaluated = self.schedule(endpoint, bytes, permit).await?;
             peer.activity.reviewed();
             Ok(evaluated)
         };
@@ -118,7 +116,6 @@ impl Handler {
         endpoint: Endpoint,
         body: Bytes,
         mut permit: MemoryPermit,
-        queue_timeout: Duration,
     ) -> Result<(AdmissionResponse, MemoryPermit), Rejection> {
         if body.len() <= self.limits.inline_bytes {
             return self.evaluate(endpoint, body, permit);
@@ -126,7 +123,7 @@ impl Handler {
         if body::has_long_token(&body) {
             return Err(Rejection::long_string());
         }
-        let processor = self.processors.acquire(body.len(), queue_timeout).await?;
+        let processor = self.processors.acquire(body.len(), permit.timeout).await?;
         let needed = body.len().saturating_mul(self.limits.review_factor).min(self.limits.review_bytes);
         permit.acquire_available(needed);
         if !body::is_available(needed) {

@@ -21,11 +21,7 @@ use crate::server::metrics::{Metrics, Waits};
 
 /// What one client holds: one connection, or all connections whose certificate has one name.
 #[derive(Debug, Default)]
-pub struct ClientUsage {
-    bytes: AtomicUsize,
-    /// Whether it has an allowed client certificate. Then it is the apiserver, which has priority.
-    pub authenticated: bool,
-}
+pub struct ClientUsage(AtomicUsize);
 
 /// The other end of a connection.
 #[derive(Clone, Debug)]
@@ -53,7 +49,6 @@ struct State {
     used: usize,
     next: u64,
     holders: HashMap<u64, Holder>,
-    waiters: Vec<Waiter>,
     /// The clients with a name, at most one for each connection.
     clients: HashMap<String, Weak<ClientUsage>>,
 }
@@ -62,17 +57,10 @@ struct State {
 struct Holder {
     bytes: usize,
     peer: Peer,
-    waits: bool,
+    /// How many bytes more it waits for, and how it learns of them: `true` with the bytes, `false` when it is rejected.
+    waiting: Option<(usize, oneshot::Sender<bool>)>,
     /// Its request was ended, and is about to release its bytes.
     dropped: bool,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    id: u64,
-    bytes: usize,
-    /// Receives `true` with the bytes, `false` when it is rejected.
-    granted: oneshot::Sender<bool>,
 }
 
 /// The memory of one request; dropping it releases the memory.
@@ -80,6 +68,8 @@ struct Waiter {
 pub struct MemoryPermit {
     budget: Arc<MemoryBudget>,
     id: u64,
+    /// How long the request may still wait.
+    pub timeout: Duration,
 }
 
 impl MemoryBudget {
@@ -111,30 +101,29 @@ impl MemoryBudget {
             return usage;
         }
         state.clients.retain(|_, usage| usage.strong_count() > 0);
-        let usage = Arc::new(ClientUsage { bytes: AtomicUsize::new(0), authenticated: true });
+        let usage = Arc::<ClientUsage>::default();
         state.clients.insert(name.to_owned(), Arc::downgrade(&usage));
         usage
     }
 
-    /// An empty permit for one request of `peer`.
-    pub fn permit(self: &Arc<Self>, peer: Peer) -> MemoryPermit {
+    /// An empty permit for one request of `peer`, which may wait for `timeout`.
+    pub fn permit(self: &Arc<Self>, peer: Peer, timeout: Duration) -> MemoryPermit {
         let mut state = self.state();
         state.next += 1;
         let id = state.next;
-        state.holders.insert(id, Holder { bytes: 0, peer, waits: false, dropped: false });
-        MemoryPermit { budget: Arc::clone(self), id }
+        state.holders.insert(id, Holder { bytes: 0, peer, waiting: None, dropped: false });
+        MemoryPermit { budget: Arc::clone(self), id, timeout }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether holder `id` may have `bytes` more now.
-    fn fits(&self, state: &State, id: u64, bytes: usize) -> bool {
-        let Some(holder) = state.holders.get(&id) else { return false };
+    /// Whether `holder` may have `bytes` more now.
+    fn fits(&self, state: &State, holder: &Holder, bytes: usize) -> bool {
         let reserve = if holder.bytes + bytes <= self.small { 0 } else { self.reserve };
         let usage = &holder.peer.usage;
-        let within_share = usage.bytes.load(Relaxed) + bytes <= self.share;
+        let within_share = usage.0.load(Relaxed) + bytes <= self.share;
         state.used + bytes + reserve <= self.limit
             && (within_share || !state.another_waits(usage, self.share))
     }
@@ -142,7 +131,7 @@ impl MemoryBudget {
     fn grant(&self, state: &mut State, id: u64, bytes: usize) {
         let Some(holder) = state.holders.get_mut(&id) else { return };
         holder.bytes += bytes;
-        holder.peer.usage.bytes.fetch_add(bytes, Relaxed);
+        holder.peer.usage.0.fetch_add(bytes, Relaxed);
         state.used += bytes;
         self.show(state);
     }
@@ -155,10 +144,9 @@ impl MemoryBudget {
     fn release(&self, state: &mut State, id: u64, bytes: usize) {
         let Some(holder) = state.holders.get_mut(&id) else { return };
         holder.bytes -= bytes;
-        holder.peer.usage.bytes.fetch_sub(bytes, Relaxed);
+        holder.peer.usage.0.fetch_sub(bytes, Relaxed);
         state.used -= bytes;
-        while let Some(next) = self.next(state) {
-            let Waiter { id, bytes, granted } = state.stop_waiting(next);
+        while let Some((id, (bytes, granted))) = self.next(state) {
             if granted.send(true).is_ok() {
                 self.grant(state, id, bytes);
             }
@@ -167,23 +155,20 @@ impl MemoryBudget {
         self.show(state);
     }
 
-    /// The first waiter that the free memory suffices for: the apiserver, then the one that will hold least.
-    fn next(&self, state: &State) -> Option<usize> {
-        let fitting = (0..state.waiters.len())
-            .filter(|at| self.fits(state, state.waiters[*at].id, state.waiters[*at].bytes));
-        fitting.min_by_key(|at| {
-            let waiter = &state.waiters[*at];
-            let holder = state.holders.get(&waiter.id);
-            let authenticated = holder.is_some_and(|holder| holder.peer.usage.authenticated);
-            (!authenticated, holder.map_or(0, |holder| holder.bytes) + waiter.bytes, waiter.id)
-        })
+    /// Takes the first waiter that the free memory suffices for: the one that will hold least.
+    fn next(&self, state: &mut State) -> Option<(u64, (usize, oneshot::Sender<bool>))> {
+        let waiters = state.holders.iter().filter_map(|(id, it)| Some((*id, it, it.waiting.as_ref()?.0)));
+        let fitting = waiters.filter(|(_, holder, bytes)| self.fits(state, holder, *bytes));
+        let (_, id) = fitting.map(|(id, holder, bytes)| (holder.bytes + bytes, id)).min()?;
+        Some((id, state.holders.get_mut(&id)?.waiting.take()?))
     }
 
     /// Drops as many holders without progress as the waiters need, the longest stalled one first.
     fn drop_stalled(&self) {
         let mut state = self.state();
         while self.is_short(&state) {
-            let stalled = state.holders.values_mut().filter(|it| it.bytes > 0 && !it.waits && !it.dropped);
+            let stalled =
+                state.holders.values_mut().filter(|it| it.bytes > 0 && it.waiting.is_none() && !it.dropped);
             let stalled = stalled.filter_map(|holder| Some((holder.peer.activity.waits_for_peer()?, holder)));
             let Some((since, holder)) = stalled.min_by_key(|(since, _)| *since) else { return };
             if since.elapsed() < self.stall {
@@ -197,7 +182,7 @@ impl MemoryBudget {
     /// Whether what is about to be released will suffice for no waiter.
     fn is_short(&self, state: &State) -> bool {
         let released: usize = state.holders.values().filter(|it| it.dropped).map(|it| it.bytes).sum();
-        let least = state.waiters.iter().map(|waiter| waiter.bytes).min();
+        let least = state.holders.values().filter_map(|it| Some(it.waiting.as_ref()?.0)).min();
         least.is_some_and(|least| state.used - released + least + self.reserve > self.limit)
     }
 }
@@ -205,37 +190,21 @@ impl MemoryBudget {
 impl State {
     /// Whether another client waits that would stay within its share.
     fn another_waits(&self, usage: &Arc<ClientUsage>, share: usize) -> bool {
-        self.waiters.iter().any(|waiter| {
-            let other = self.holders.get(&waiter.id).map(|holder| &holder.peer.usage);
-            let is_fair = |other: &&Arc<ClientUsage>| other.bytes.load(Relaxed) + waiter.bytes <= share;
-            other.filter(is_fair).is_some_and(|other| !Arc::ptr_eq(other, usage))
+        self.holders.values().any(|holder| {
+            let other = &holder.peer.usage;
+            let is_fair = |bytes| other.0.load(Relaxed) + bytes <= share;
+            holder.waiting.as_ref().is_some_and(|(bytes, _)| is_fair(*bytes)) && !Arc::ptr_eq(other, usage)
         })
-    }
-
-    fn stop_waiting(&mut self, at: usize) -> Waiter {
-        let waiter = self.waiters.swap_remove(at);
-        if let Some(holder) = self.holders.get_mut(&waiter.id) {
-            holder.waits = false;
-        }
-        waiter
     }
 
     /// When every holder waits, rejects the newest: what it holds lets the others finish.
     fn resolve_deadlock(&mut self) {
-        if self.waiters.is_empty() {
-            return;
-        }
-        let mut holding = self.holders.values().filter(|holder| holder.bytes > 0);
-        if holding.any(|holder| !holder.waits) {
-            return;
-        }
-        let holds = |id| self.holders.get(id).is_some_and(|holder: &Holder| holder.bytes > 0);
-        let holding = (0..self.waiters.len()).filter(|at| holds(&self.waiters[*at].id));
-        if let Some(newest) = holding.max_by_key(|at| self.waiters[*at].id) {
-            let _ = self.stop_waiting(newest).granted.send(false);
+        let mut holding: Vec<_> = self.holders.iter_mut().filter(|(_, holder)| holder.bytes > 0).collect();
+        if holding.iter().all(|(_, holder)| holder.waiting.is_some())
+            && let Some((_, newest)) = holding.iter_mut().max_by_key(|(id, _)| *id)
+            && let Some((_, granted)) = newest.waiting.take()
+        {
+            let _ = granted.send(false);
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -23,8 +23,6 @@ pub struct Rejection {
     pub reason: &'static str,
     /// What is wrong and what would be right, for the person who reads the error of the apiserver.
     pub message: String,
-    /// Whether the body has to be read before the response is sent.
-    pub body_unread: bool,
     /// Whether the connection is closed after the response.
     pub close: bool,
     header: Option<(HeaderName, &'static str)>,
@@ -33,12 +31,7 @@ pub struct Rejection {
 impl Rejection {
     fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
         let message = text::shortened(&message.into(), MAX_MESSAGE_BYTES);
-        Self { status, reason, message, body_unread: false, close: false, header: None }
-    }
-
-    fn unread(mut self) -> Self {
-        self.body_unread = true;
-        self
+        Self { status, reason, message, close: false, header: None }
     }
 
     fn closing(mut self) -> Self {
@@ -49,46 +42,46 @@ impl Rejection {
     pub fn unknown_path() -> Self {
         let message = "no such path: reviews are sent to /mutate and /validate; \
                        /livez, /readyz and /metrics are served on the admin port (--admin-listen)";
-        Self::new(StatusCode::NOT_FOUND, "path", message).unread()
+        Self::new(StatusCode::NOT_FOUND, "path", message)
     }
 
     pub fn wrong_method() -> Self {
         let message = "a review is sent by POST";
-        let mut rejection = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", message).unread();
+        let mut rejection = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", message);
         rejection.header = Some((header::ALLOW, "POST"));
         rejection
     }
 
     pub fn wrong_content_type() -> Self {
         let message = "a review is sent with the header Content-Type: application/json";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message).unread()
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message)
     }
 
     /// 403: the certificate has none of the allowed names, or the CA has changed.
     pub fn wrong_client() -> Self {
         let message = "the client certificate has none of the names that --client-name allows, or --client-ca no longer \
                        holds its CA: give the client another certificate, or change these flags";
-        Self::new(StatusCode::FORBIDDEN, "client_name", message).unread().closing()
+        Self::new(StatusCode::FORBIDDEN, "client_name", message).closing()
     }
 
     /// 401: the certificate has expired since the handshake.
     pub fn client_expired() -> Self {
         let message = "the client certificate has expired since this connection was opened: connect again with a \
                        valid one";
-        Self::new(StatusCode::UNAUTHORIZED, "client_expired", message).unread().closing()
+        Self::new(StatusCode::UNAUTHORIZED, "client_expired", message).closing()
     }
 
     /// 400 (RFC 9112, 3.2).
     pub fn wrong_host() -> Self {
         let message = "an HTTP/1.1 request has one Host header, and this one has none or several";
-        Self::new(StatusCode::BAD_REQUEST, "host", message).unread().closing()
+        Self::new(StatusCode::BAD_REQUEST, "host", message).closing()
     }
 
     pub fn too_large(max_body_bytes: usize) -> Self {
         let message = format!(
             "the body is longer than {max_body_bytes} bytes; --max-body-bytes raises the limit (the apiserver sends 7 MiB at most)"
         );
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).unread()
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
     /// 400: no field of a review is that long.
@@ -141,7 +134,7 @@ impl Rejection {
     /// With `Retry-After: 0` on a closed connection, the apiserver tries another replica within the same request.
     fn overloaded(reason: &'static str, what: &str) -> Self {
         let message = format!("{what}; try again, another replica may have more");
-        let mut rejection = Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, message).unread().closing();
+        let mut rejection = Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, message).closing();
         rejection.header = Some((header::RETRY_AFTER, "0"));
         rejection
     }

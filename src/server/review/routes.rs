@@ -1,15 +1,14 @@
 //! The router of the webhook: two endpoints, and rejections for everything else.
 
 use std::any::Any;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
-use axum::routing::{MethodRouter, post};
-use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
+use axum::routing::{MethodRouter, any, post};
+use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
 use super::handler::Handler;
@@ -37,38 +36,24 @@ pub fn rejecting(handler: Arc<Handler>, rejection: fn() -> Rejection) -> Router 
 fn endpoint(handler: &Arc<Handler>, endpoint: Endpoint) -> MethodRouter<Arc<Handler>> {
     let handle =
         move |State(handler): State<Arc<Handler>>, request: Request| handler.handle(endpoint, request);
-    let on_panic = OnPanic { metrics: Arc::clone(&handler.metrics), endpoint };
+    let metrics = Arc::clone(&handler.metrics);
+    let on_panic = move |panic: Box<dyn Any + Send>| panicked(&metrics, endpoint, &*panic);
     post(handle).layer(CatchPanicLayer::custom(on_panic))
 }
 
-type BoxedResponse = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
-
-fn reject_with(
-    rejection: fn() -> Rejection,
-) -> impl Fn(State<Arc<Handler>>, Request) -> BoxedResponse + Clone {
-    move |State(handler), request| {
+fn reject_with(rejection: fn() -> Rejection) -> MethodRouter<Arc<Handler>> {
+    any(async move |State(handler): State<Arc<Handler>>, request: Request| {
         let (head, body) = request.into_parts();
-        Box::pin(async move { handler.reject(None, rejection(), &head, body).await })
-    }
+        handler.reject(None, rejection(), &head, body).await
+    })
 }
 
-#[derive(Clone)]
-struct OnPanic {
-    metrics: Arc<Metrics>,
-    endpoint: Endpoint,
-}
-
-impl ResponseForPanic for OnPanic {
-    type ResponseBody = Body;
-
-    fn response_for_panic(&mut self, panic: Box<dyn Any + Send>) -> Response<Body> {
-        let message = panic.downcast_ref::<&str>().copied();
-        let message =
-            message.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default();
-        let message = text::shortened(message, MAX_PANIC_BYTES);
-        error!(endpoint = self.endpoint.as_str(), panic = message, "a review panicked; this is a bug");
-        let rejection = Rejection::panicked();
-        self.metrics.rejected(Some(self.endpoint), rejection.reason);
-        rejection.into_response()
-    }
+fn panicked(metrics: &Metrics, endpoint: Endpoint, panic: &(dyn Any + Send)) -> Response<Body> {
+    let message = panic.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default();
+    let message = text::shortened(message, MAX_PANIC_BYTES);
+    error!(endpoint = endpoint.as_str(), panic = message, "a review panicked; this is a bug");
+    let rejection = Rejection::panicked();
+    metrics.rejected(Some(endpoint), rejection.reason);
+    rejection.into_response()
 }

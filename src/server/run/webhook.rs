@@ -16,42 +16,15 @@ use crate::server::tls::{self, Client, ClientAuth, ClientStatus};
 #[derive(Clone)]
 pub struct Webhook {
     auth: Arc<ClientAuth>,
-    routers: Arc<Routers>,
+    router: Router,
     handler: Arc<Handler>,
     shutdown: Shutdown,
-}
-
-/// The routers for each kind of request and client.
-struct Routers {
-    allowed: Router,
-    forbidden: Router,
-    expired: Router,
-    without_host: Router,
-}
-
-impl Routers {
-    fn of(&self, request: &Request<Incoming>, client: &Client) -> Router {
-        let router = match client.status() {
-            _ if !conn::has_one_host(request) => &self.without_host,
-            ClientStatus::Allowed => &self.allowed,
-            ClientStatus::Forbidden => &self.forbidden,
-            ClientStatus::Expired => &self.expired,
-        };
-        router.clone()
-    }
 }
 
 impl Webhook {
     /// Serves clients that `auth` allows with `handler`.
     pub fn new(auth: Arc<ClientAuth>, handler: Arc<Handler>, shutdown: Shutdown) -> Self {
-        let rejecting = |rejection| review::rejecting(Arc::clone(&handler), rejection);
-        let routers = Routers {
-            allowed: review::webhook(Arc::clone(&handler)),
-            forbidden: rejecting(Rejection::wrong_client),
-            expired: rejecting(Rejection::client_expired),
-            without_host: rejecting(Rejection::wrong_host),
-        };
-        Self { auth, routers: Arc::new(routers), handler, shutdown }
+        Self { auth, router: review::webhook(Arc::clone(&handler)), handler, shutdown }
     }
 
     /// Serves the connections of `listener` in `tasks` until the server is closed.
@@ -80,8 +53,18 @@ impl Webhook {
         let peer = Peer { activity: activity.clone(), usage: memory.usage(client.name()) };
         let route = |request: &mut Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
-            self.routers.of(request, &client)
+            self.route(request, &client)
         };
         conn::serve(stream, &activity, route, limits, &self.shutdown).await;
+    }
+
+    fn route(&self, request: &Request<Incoming>, client: &Client) -> Router {
+        let rejection = match client.status() {
+            _ if !conn::has_one_host(request) => Rejection::wrong_host,
+            ClientStatus::Allowed => return self.router.clone(),
+            ClientStatus::Forbidden => Rejection::wrong_client,
+            ClientStatus::Expired => Rejection::client_expired,
+        };
+        review::rejecting(Arc::clone(&self.handler), rejection)
     }
 }

@@ -73,7 +73,7 @@ impl Certificates {
     /// Shows the expiry of the certificate in use in the metrics, and logs it when it is near.
     pub fn report(&self, metrics: &Metrics) {
         let loaded = self.current.load();
-        metrics.certificate_expiry.set(loaded.not_after);
+        metrics.certificate_expiry_timestamp_seconds.set(loaded.not_after);
         match loaded.standing() {
             Standing::Good => {}
             Standing::ExpiresSoon => {
@@ -140,7 +140,7 @@ impl Certificates {
 
     fn swap(&self, loaded: Loaded, metrics: &Metrics) {
         metrics.reloaded(true);
-        metrics.certificate_expiry.set(loaded.not_after);
+        metrics.certificate_expiry_timestamp_seconds.set(loaded.not_after);
         info!(expires = loaded.until, "serving with a new certificate");
         self.current.store(Arc::new(loaded));
     }

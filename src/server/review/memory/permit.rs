@@ -5,19 +5,20 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{MemoryPermit, Waiter};
+use super::MemoryPermit;
 use crate::server::review::rejection::Rejection;
 
 /// How often a waiter looks for a stalled holder.
 const STALL_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 impl MemoryPermit {
-    /// Acquires `bytes` more as soon as they are free, or 503 after `timeout`, from which the wait is subtracted.
-    pub async fn acquire(&mut self, bytes: usize, timeout: &mut Duration) -> Result<(), Rejection> {
+    /// Acquires `bytes` more as soon as they are free, or 503 after the timeout, from which the wait is subtracted.
+    /// After a rejection, the permit has to be dropped, which ends its wait.
+    pub async fn acquire(&mut self, bytes: usize) -> Result<(), Rejection> {
         let Some(waiter) = self.try_acquire(bytes) else { return Ok(()) };
         let started = Instant::now();
-        let granted = tokio::time::timeout(*timeout, self.wait(waiter)).await;
-        *timeout = timeout.saturating_sub(started.elapsed());
+        let granted = tokio::time::timeout(self.timeout, self.wait(waiter)).await;
+        self.timeout = self.timeout.saturating_sub(started.elapsed());
         match granted {
             Ok(true) => Ok(()),
             _ => Err(Rejection::out_of_memory()),
@@ -27,21 +28,18 @@ impl MemoryPermit {
     /// Acquires `bytes` if they are free; otherwise becomes a waiter, which the result wakes.
     fn try_acquire(&self, bytes: usize) -> Option<oneshot::Receiver<bool>> {
         let mut state = self.budget.state();
-        if self.budget.fits(&state, self.id, bytes) {
+        if self.budget.fits(&state, state.holders.get(&self.id)?, bytes) {
             self.budget.grant(&mut state, self.id, bytes);
             return None;
         }
         let (granted, receiver) = oneshot::channel();
-        state.waiters.push(Waiter { id: self.id, bytes, granted });
-        if let Some(holder) = state.holders.get_mut(&self.id) {
-            holder.waits = true;
-        }
+        state.holders.get_mut(&self.id)?.waiting = Some((bytes, granted));
         state.resolve_deadlock();
         Some(receiver)
     }
 
     async fn wait(&self, mut waiter: oneshot::Receiver<bool>) -> bool {
-        let _guards = (WaiterGuard(self), self.budget.waits.begin());
+        let _guard = self.budget.waits.begin();
         loop {
             if let Ok(granted) = tokio::time::timeout(STALL_CHECK_INTERVAL, &mut waiter).await {
                 return granted.unwrap_or(false);
@@ -71,23 +69,14 @@ impl MemoryPermit {
     }
 }
 
-/// Removes the waiter however the wait ends, also when it is cancelled.
-struct WaiterGuard<'a>(&'a MemoryPermit);
-
-impl Drop for WaiterGuard<'_> {
-    fn drop(&mut self) {
-        let mut state = self.0.budget.state();
-        if let Some(at) = state.waiters.iter().position(|waiter| waiter.id == self.0.id) {
-            state.stop_waiting(at);
-        }
-    }
-}
-
 impl Drop for MemoryPermit {
     fn drop(&mut self) {
         let mut state = self.budget.state();
-        let bytes = state.holders.get(&self.id).map_or(0, |holder| holder.bytes);
-        self.budget.release(&mut state, self.id, bytes);
+        if let Some(holder) = state.holders.get_mut(&self.id) {
+            holder.waiting = None;
+            let bytes = holder.bytes;
+            self.budget.release(&mut state, self.id, bytes);
+        }
         state.holders.remove(&self.id);
     }
 }
