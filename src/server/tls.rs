@@ -2,17 +2,14 @@
 
 mod certificates;
 mod client_auth;
-mod client_cert;
 mod config;
-mod files;
-mod follow;
 mod handshake;
-mod pair;
+mod pem_files;
+mod reload;
 pub mod self_signed;
-mod watch;
 
 pub use certificates::Certificates;
 pub use client_auth::{Client, ClientAuth, ClientStatus};
 pub use config::{TlsError, TlsOptions, TlsVersion};
 pub use handshake::handshake;
-pub use pair::CertificateError;
+pub use pem_files::CertificateError;

@@ -40,15 +40,15 @@ impl Webhook {
 
     async fn serve(self, stream: TcpStream, activity: Activity) {
         let Handler { limits, metrics, memory, .. } = &*self.handler;
-        let (acceptor, pending) = self.auth.acceptor();
+        let tls = self.auth.snapshot();
         // A connection in its handshake has no request to finish.
         let stream = tokio::select! {
-            stream = tls::handshake(&acceptor, stream, limits, metrics) => stream,
+            stream = tls::handshake(&tls.acceptor, stream, limits, metrics) => stream,
             () = self.shutdown.closed.cancelled() => None,
             () = activity.evicted() => None,
         };
         let Some(stream) = stream else { return };
-        let client = pending.client(stream.get_ref().1.peer_certificates());
+        let client = Client::new(Arc::clone(&self.auth), tls, stream.get_ref().1.peer_certificates());
         activity.established(client.name().is_some());
         let peer = Peer { activity: activity.clone(), usage: memory.usage(client.name()) };
         let route = |request: &mut Request<Incoming>| {

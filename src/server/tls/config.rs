@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use rustls::ServerConfig;
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::{ServerConfig, SupportedProtocolVersion};
+use rustls::version::TLS13;
 use thiserror::Error;
 
 use super::certificates::Certificates;
@@ -61,32 +62,19 @@ pub fn server_config(
     verifier: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ServerConfig::builder_with_provider(provider).with_protocol_versions(versions(min_version))?;
+    let versions = if min_version == TlsVersion::V1_2 { rustls::ALL_VERSIONS } else { &[&TLS13] };
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions)?;
     let mut config = match verifier {
         None => builder.with_no_client_auth().with_cert_resolver(certificates),
         Some(verifier) => {
-            without_resumption(builder.with_client_cert_verifier(verifier).with_cert_resolver(certificates))
+            let mut config = builder.with_client_cert_verifier(verifier).with_cert_resolver(certificates);
+            // A resumed session would skip the verification of the client certificate.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+            config.max_early_data_size = 0;
+            config
         }
     };
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(config)
-}
-
-/// From the newest to the oldest.
-static VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
-
-fn versions(min: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
-    match min {
-        TlsVersion::V1_2 => &VERSIONS,
-        TlsVersion::V1_3 => &VERSIONS[..1],
-    }
-}
-
-/// A resumed session would skip the verification of the client certificate.
-fn without_resumption(mut config: ServerConfig) -> ServerConfig {
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
-    config.max_early_data_size = 0;
-    config
 }
