@@ -20,31 +20,35 @@ const NO_FILES: &str =
     "no connection can be accepted, is the limit of open files reached? the longest idle ones are closed";
 
 /// Accepts the connections of `listener`, at most as many at once as `connections` allows, and has `serve` serve each
-/// in a task of `tasks`. It closes the listener and returns when the server is closed. Without a file descriptor for
-/// a new connection, one of `evictable` is closed, but never the one that was just accepted.
+/// in a task. When the server is closed, it closes the listener and waits for the tasks, each of which bounds what it
+/// still has to do. Without a file descriptor for a new connection, one of `evictable` is closed, but never the one that
+/// was just accepted.
 pub async fn accept<F, Served>(
     listener: TcpListener,
     connections: &Arc<ConnectionTable>,
     evictable: &ConnectionTable,
-    tasks: &TaskTracker,
     shutdown: &Shutdown,
     serve: F,
 ) where
     F: Fn(TcpStream, Activity) -> Served,
     Served: Future<Output = ()> + Send + 'static,
 {
+    let tasks = TaskTracker::new();
     while let Some(accepted) = shutdown.closed.run_until_cancelled(listener.accept()).await {
         let Ok((stream, _peer)) = accepted.inspect_err(|error| make_room(error, evictable)) else {
             tokio::time::sleep(BACK_OFF).await;
             continue;
         };
-        let Some(guard) = shutdown.closed.run_until_cancelled(connections.open()).await else { return };
+        let Some(guard) = shutdown.closed.run_until_cancelled(connections.open()).await else { break };
         let serving = serve(stream, guard.activity.clone());
         tasks.spawn(async move {
             serving.await;
             drop(guard);
         });
     }
+    drop(listener);
+    tasks.close();
+    tasks.wait().await;
 }
 
 /// Ignores a peer that aborted. Any other error means that file descriptors ran out, and closing a connection frees one.

@@ -2,13 +2,13 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, Version, header};
 use bytes::Bytes;
-use hyper::body::{Frame, Incoming, SizeHint};
+use http_body_util::{BodyExt, Collected, Full};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::activity::{Activity, CloseReason, RequestGuard};
+use super::activity::{Activity, CloseReason};
 use super::stream::ActivityStream;
 use crate::server::limits::Limits;
 use crate::server::shutdown::Shutdown;
@@ -68,7 +68,7 @@ async fn drive<S, A>(
 ) -> bool
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    A: HttpService<Incoming, ResBody = ResponseBody, Error = Infallible>,
+    A: HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible>,
 {
     let mut timeout = limits.drain;
     tokio::select! {
@@ -118,26 +118,23 @@ async fn linger(stream: impl AsyncRead + Unpin, activity: &Activity, limits: &Li
     }
 }
 
-/// The response of `router`. While the server drains, each response sends its client to another replica.
+/// The response of `router`, whose request is in progress until its last byte was written. While the server drains, each
+/// response sends its client to another replica.
 async fn respond(
     request: Request<Incoming>,
     router: Router,
     activity: Activity,
     shutdown: Shutdown,
-) -> Result<Response<ResponseBody>, Infallible> {
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let guard = activity.begin_request();
-    let mut response = router.oneshot(request.map(Body::new)).await?;
+    let (mut head, body) = router.oneshot(request.map(Body::new)).await?.into_parts();
     if shutdown.draining.is_cancelled() {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    // Every body is in memory, in one piece: this neither waits nor copies nor fails.
+    let bytes = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
     activity.begin_response();
-    Ok(response.map(|body| ResponseBody { body, guard: Some(guard) }))
-}
-
-/// The body of a response, whose request is in progress until its last byte was written.
-struct ResponseBody {
-    body: Body,
-    guard: Option<RequestGuard>,
+    Ok(Response::from_parts(head, Full::new(Bytes::from_owner(GuardedBytes(bytes, guard)))))
 }
 
 /// Bytes of a response, which hyper drops with their guard once they are written.
@@ -146,31 +143,5 @@ pub struct GuardedBytes<B, G>(pub B, pub G);
 impl<B: AsRef<[u8]>, G> AsRef<[u8]> for GuardedBytes<B, G> {
     fn as_ref(&self) -> &[u8] {
         self.0.as_ref()
-    }
-}
-
-impl hyper::body::Body for ResponseBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if !self.body.is_end_stream() {
-            return Poll::Ready(frame);
-        }
-        let guard = self.guard.take();
-        let last = |bytes| Bytes::from_owner(GuardedBytes(bytes, guard));
-        Poll::Ready(frame.map(|frame| Ok(frame?.map_data(last))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

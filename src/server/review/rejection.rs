@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
 use crate::admission::Malformed;
@@ -25,13 +25,12 @@ pub struct Rejection {
     pub message: String,
     /// Whether the connection is closed after the response.
     pub close: bool,
-    header: Option<(HeaderName, &'static str)>,
 }
 
 impl Rejection {
     fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
         let message = text::shortened(&message.into(), MAX_MESSAGE_BYTES);
-        Self { status, reason, message, close: false, header: None }
+        Self { status, reason, message, close: false }
     }
 
     fn closing(mut self) -> Self {
@@ -46,10 +45,7 @@ impl Rejection {
     }
 
     pub fn wrong_method() -> Self {
-        let message = "a review is sent by POST";
-        let mut rejection = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", message);
-        rejection.header = Some((header::ALLOW, "POST"));
-        rejection
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "a review is sent by POST")
     }
 
     pub fn wrong_content_type() -> Self {
@@ -134,9 +130,7 @@ impl Rejection {
     /// With `Retry-After: 0` on a closed connection, the apiserver tries another replica within the same request.
     fn overloaded(reason: &'static str, what: &str) -> Self {
         let message = format!("{what}; try again, another replica may have more");
-        let mut rejection = Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, message).closing();
-        rejection.header = Some((header::RETRY_AFTER, "0"));
-        rejection
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, message).closing()
     }
 
     pub fn too_late(message: String) -> Self {
@@ -161,11 +155,14 @@ impl Rejection {
             "code": self.status.as_u16(),
         });
         let mut response = json_response(self.status, status.to_string().into());
-        if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        let mut insert = |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
+        match self.status {
+            StatusCode::METHOD_NOT_ALLOWED => drop(insert(header::ALLOW, "POST")),
+            StatusCode::SERVICE_UNAVAILABLE => drop(insert(header::RETRY_AFTER, "0")),
+            _ => {}
         }
         if self.close {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            insert(header::CONNECTION, "close");
         }
         response
     }
@@ -185,17 +182,12 @@ pub fn json_response(status: StatusCode, body: Body) -> Response<Body> {
     response
 }
 
-fn kubernetes_reason(status: StatusCode) -> &'static str {
+fn kubernetes_reason(status: StatusCode) -> String {
     match status {
-        StatusCode::BAD_REQUEST => "BadRequest",
-        StatusCode::UNAUTHORIZED => "Unauthorized",
-        StatusCode::FORBIDDEN => "Forbidden",
-        StatusCode::NOT_FOUND => "NotFound",
-        StatusCode::METHOD_NOT_ALLOWED => "MethodNotAllowed",
-        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => "Timeout",
-        StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge",
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => "UnsupportedMediaType",
-        StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
-        _ => "InternalError",
+        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => "Timeout".to_owned(),
+        StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge".to_owned(),
+        StatusCode::INTERNAL_SERVER_ERROR => "InternalError".to_owned(),
+        // The others are called as in HTTP.
+        _ => status.canonical_reason().unwrap_or_default().replace(' ', ""),
     }
 }

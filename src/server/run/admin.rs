@@ -10,7 +10,6 @@ use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::routing::get;
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::task::TaskTracker;
 
 use crate::server::conn::{self, Activity, ConnectionTable};
 use crate::server::limits::Limits;
@@ -33,7 +32,7 @@ pub struct Admin {
 /// Serves the admin port until this is dropped, since probes have to see the whole shutdown. Without a file descriptor
 /// for a new connection, one of `webhook` is closed.
 pub async fn serve(listener: TcpListener, admin: Admin, limits: &Limits, webhook: &ConnectionTable) {
-    let (tasks, shutdown) = (TaskTracker::new(), Shutdown::default());
+    let shutdown = Shutdown::default();
     let connections = ConnectionTable::new("admin", limits.admin_connections, Duration::ZERO, &admin.metrics);
     let router = router(admin);
     let without_host = Router::new().fallback(async || Rejection::wrong_host().into_response());
@@ -48,7 +47,7 @@ pub async fn serve(listener: TcpListener, admin: Admin, limits: &Limits, webhook
         };
         async move { conn::serve(stream, &activity, route, &limits, &shutdown).await }
     };
-    conn::accept(listener, &connections, webhook, &tasks, &shutdown, serve).await;
+    conn::accept(listener, &connections, webhook, &shutdown, serve).await;
 }
 
 fn router(admin: Admin) -> Router {

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
 use tracing::info;
 
 use super::admin::{self, Admin};
 use super::webhook::Webhook;
 use crate::policy::Policy;
-use crate::server::conn::ConnectionTable;
+use crate::server::conn::{self, ConnectionTable};
 use crate::server::limits::{self, Limits};
 use crate::server::review::{Evaluate, Handler};
 use crate::server::shutdown::Shutdown;
@@ -134,13 +133,10 @@ impl Server {
         let certificates = Arc::clone(&self.certificates);
         let admin = Admin { metrics: Arc::clone(&metrics), certificates, shutdown: shutdown.clone() };
         let webhook = Webhook::new(Arc::clone(&self.auth), Arc::clone(&handler), shutdown.clone());
+        let serve = |stream, activity| webhook.clone().serve(stream, activity);
         let serving = async {
-            let tasks = TaskTracker::new();
-            let accepting = webhook.accept(self.listener, &connections, &tasks);
+            let accepting = conn::accept(self.listener, &connections, &connections, &shutdown, serve);
             tokio::join!(accepting, shutdown.follow(signal, self.shutdown_delay));
-            // Each connection bounds what it still has to do.
-            tasks.close();
-            tasks.wait().await;
         };
         // Probes are served and certificate files are followed for as long as there are connections.
         tokio::select! {

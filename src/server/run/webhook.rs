@@ -5,10 +5,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_util::task::TaskTracker;
+use tokio::net::TcpStream;
 
-use crate::server::conn::{self, Activity, ConnectionTable};
+use crate::server::conn::{self, Activity};
 use crate::server::review::{self, Handler, Peer, Rejection};
 use crate::server::shutdown::Shutdown;
 use crate::server::tls::{self, Client, ClientAuth, ClientStatus};
@@ -27,18 +26,7 @@ impl Webhook {
         Self { auth, router: review::webhook(Arc::clone(&handler)), handler, shutdown }
     }
 
-    /// Serves the connections of `listener` in `tasks` until the server is closed.
-    pub async fn accept(
-        &self,
-        listener: TcpListener,
-        connections: &Arc<ConnectionTable>,
-        tasks: &TaskTracker,
-    ) {
-        let serve = |stream, activity| self.clone().serve(stream, activity);
-        conn::accept(listener, connections, connections, tasks, &self.shutdown, serve).await;
-    }
-
-    async fn serve(self, stream: TcpStream, activity: Activity) {
+    pub async fn serve(self, stream: TcpStream, activity: Activity) {
         let Handler { limits, metrics, memory, .. } = &*self.handler;
         let tls = self.auth.snapshot();
         // A connection in its handshake has no request to finish.
