@@ -6,8 +6,6 @@ use std::time::Duration;
 pub const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 /// The shortest `--idle-timeout`, in seconds: the 90 s of the apiserver and a margin for clocks.
 pub const MIN_IDLE_SECONDS: u64 = 100;
-/// Reading a file of certificates. A file system that takes longer hangs.
-pub const FILE: Duration = Duration::from_secs(5);
 
 /// The bounds of one server.
 #[derive(Clone, Debug)]
@@ -74,7 +72,7 @@ pub struct Limits {
     pub review_bytes: usize,
     /// Bodies above `inline_bytes` and below `large_bytes` that are reviewed at once.
     pub concurrent_reviews: usize,
-    /// Reading a file of certificates.
+    /// Reading a file of certificates. A file system that takes longer hangs.
     pub file: Duration,
     /// The interval at which the certificate files are polled, in case no event reported a change. The kubelet itself
     /// takes a minute to update a Secret volume.
@@ -112,7 +110,7 @@ impl Default for Limits {
             review_factor: 64,
             review_bytes: 48 * MIB,
             concurrent_reviews: concurrent_reviews(),
-            file: FILE,
+            file: Duration::from_secs(5),
             certificate_poll: Duration::from_secs(5),
         }
     }

@@ -66,7 +66,7 @@ metrics! {
     /// Findings as they were reported
     findings: Family<Labels<2>, Counter> = Family::default(),
     /// Length of the bodies that were read
-    request_bytes: Histogram = Histogram::new(BYTES_BUCKETS),
+    pub request_bytes: Histogram = Histogram::new(BYTES_BUCKETS),
     /// Requests that ended in an HTTP error
     rejected_requests: Family<Labels<1>, Counter> = Family::default(),
     /// Memory that is held for reviews: bodies, their evaluation, and responses until they are sent
@@ -118,7 +118,8 @@ impl Metrics {
             }
         }
         for permit in ["memory", "processor"] {
-            drop(self.permits(permit));
+            self.permits_waiting.get_or_create(&[("permit", permit)]).inc_by(0);
+            self.permit_waits.get_or_create(&[("permit", permit)]).inc_by(0);
         }
     }
 
@@ -172,16 +173,13 @@ impl Metrics {
         self.connections_evicted.get_or_create(&connection(listener, state)).inc();
     }
 
-    /// The requests that wait for `permit`.
-    pub fn permits(&self, permit: &'static str) -> Waits {
+    /// Counts one more request that waits for `permit`, for as long as the guard lives.
+    pub fn wait(&self, permit: &'static str) -> WaitGuard {
         let labels = [("permit", permit)];
-        let (now, total) =
-            (self.permits_waiting.get_or_create(&labels), self.permit_waits.get_or_create(&labels));
-        Waits { now: now.clone(), total: total.clone() }
-    }
-
-    pub fn received(&self, bytes: usize) {
-        self.request_bytes.observe(bytes as f64);
+        self.permit_waits.get_or_create(&labels).inc();
+        let waiting = self.permits_waiting.get_or_create(&labels).clone();
+        waiting.inc();
+        WaitGuard(waiting)
     }
 
     pub fn handshake_failed(&self, reason: &'static str) {
@@ -227,25 +225,9 @@ fn review(endpoint: Endpoint, operation: &'static str, trusted: bool, outcome: &
     [("endpoint", endpoint.as_str()), ("operation", operation), ("writer", writer), ("outcome", outcome)]
 }
 
-/// The requests that wait for one kind of permit.
-#[derive(Clone, Debug)]
-pub struct Waits {
-    pub now: Gauge,
-    pub total: Counter,
-}
-
 /// One waiting request; dropping it ends the wait.
 #[derive(Debug)]
 pub struct WaitGuard(Gauge);
-
-impl Waits {
-    /// Counts one more for as long as the guard lives.
-    pub fn begin(&self) -> WaitGuard {
-        self.total.inc();
-        self.now.inc();
-        WaitGuard(self.now.clone())
-    }
-}
 
 impl Drop for WaitGuard {
     fn drop(&mut self) {

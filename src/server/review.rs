@@ -5,7 +5,6 @@ mod deadline;
 mod handler;
 mod log;
 mod memory;
-mod processors;
 mod rejection;
 mod routes;
 

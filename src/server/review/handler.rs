@@ -1,19 +1,20 @@
 //! The handler of both endpoints: from a request to a response or a rejection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use hyper::body::Body as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::body::{self, BodyReader};
 use super::deadline::Deadline;
 use super::log;
 use super::memory::{MemoryBudget, MemoryPermit, Peer};
-use super::processors::Processors;
 use super::rejection::{Rejection, json_response};
 use crate::admission::{self, AdmissionResponse, Endpoint, Malformed};
 use crate::policy::Policy;
@@ -30,7 +31,10 @@ pub struct Handler {
     pub policy: Policy,
     pub limits: Limits,
     pub memory: Arc<MemoryBudget>,
-    pub processors: Processors,
+    /// For bodies that are reviewed on threads of their own. The large ones share one permit, so that the others never
+    /// wait for them, and no two of them take the most memory at once.
+    processors: Arc<Semaphore>,
+    large_processor: Arc<Semaphore>,
     pub metrics: Arc<Metrics>,
     pub evaluate: Evaluate,
 }
@@ -39,8 +43,9 @@ impl Handler {
     pub fn new(policy: Policy, limits: Limits) -> Self {
         let metrics = Arc::new(Metrics::default());
         let memory = MemoryBudget::new(&limits, &metrics);
-        let processors = Processors::new(&limits, &metrics);
-        Self { policy, limits, memory, processors, metrics, evaluate: Arc::new(admission::respond) }
+        let processors = Arc::new(Semaphore::new(limits.concurrent_reviews));
+        let (large_processor, evaluate) = (Arc::new(Semaphore::new(1)), Arc::new(admission::respond));
+        Self { policy, limits, memory, processors, large_processor, metrics, evaluate }
     }
 
     /// The response to `request`, which was sent to `endpoint`.
@@ -101,7 +106,7 @@ impl Handler {
             let mut permit = self.memory.permit(peer.clone(), deadline.queue_timeout(limits.queue));
             let bytes = BodyReader { peer, permit: &mut permit, limits }.read(body, size).await?;
             peer.activity.begin_review();
-            self.metrics.received(bytes.len());
+            self.metrics.request_bytes.observe(bytes.len() as f64);
             let evaluated = self.schedule(endpoint, bytes, permit).await?;
             peer.activity.reviewed();
             Ok(evaluated)
@@ -123,7 +128,7 @@ impl Handler {
         if body::has_long_token(&body) {
             return Err(Rejection::long_string());
         }
-        let processor = self.processors.acquire(body.len(), permit.timeout).await?;
+        let processor = self.processor(body.len(), permit.timeout).await?;
         let needed = body.len().saturating_mul(self.limits.review_factor).min(self.limits.review_bytes);
         permit.acquire_available(needed);
         if !body::is_available(needed) {
@@ -143,6 +148,19 @@ impl Handler {
                 Err(_) => Err(Rejection::shutting_down()),
             },
         }
+    }
+
+    /// A processor for a body of `bytes`, or 503 when there is none within `timeout`.
+    async fn processor(&self, bytes: usize, timeout: Duration) -> Result<OwnedSemaphorePermit, Rejection> {
+        let is_large = bytes >= self.limits.large_bytes;
+        let permits = if is_large { &self.large_processor } else { &self.processors };
+        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _guard = self.metrics.wait("processor");
+        // Nothing closes these semaphores, so an error is the timeout.
+        let permit = tokio::time::timeout(timeout, Arc::clone(permits).acquire_owned()).await;
+        permit.ok().and_then(Result::ok).ok_or_else(Rejection::busy)
     }
 
     /// Evaluates `body`; from then on, the permit is for the response.

@@ -12,12 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::oneshot;
 
 use crate::server::conn::Activity;
 use crate::server::limits::Limits;
-use crate::server::metrics::{Metrics, Waits};
+use crate::server::metrics::Metrics;
 
 /// What one client holds: one connection, or all connections whose certificate has one name.
 #[derive(Debug, Default)]
@@ -39,8 +38,7 @@ pub struct MemoryBudget {
     /// What one client may hold while others wait.
     share: usize,
     stall: Duration,
-    in_flight_bytes: Gauge,
-    waits: Waits,
+    metrics: Arc<Metrics>,
     state: Mutex<State>,
 }
 
@@ -74,21 +72,18 @@ pub struct MemoryPermit {
 
 impl MemoryBudget {
     /// The budget of `limits`; `metrics` show how much of it is used.
-    pub fn new(limits: &Limits, metrics: &Metrics) -> Arc<Self> {
+    pub fn new(limits: &Limits, metrics: &Arc<Metrics>) -> Arc<Self> {
         let limit = limits.max_in_flight_bytes;
         // The longest body has to fit beside the reserve, or it would never be read.
         let reserve = limit.saturating_sub(limits.max_body_bytes) / 8;
         let share = limits.max_body_bytes.max((limit - reserve) / 2);
-        let (small, stall) = (limits.small_bytes, limits.stall);
-        let (in_flight_bytes, waits) = (metrics.in_flight_bytes.clone(), metrics.permits("memory"));
         Arc::new(Self {
             limit,
             reserve,
-            small,
+            small: limits.small_bytes,
             share,
-            stall,
-            in_flight_bytes,
-            waits,
+            stall: limits.stall,
+            metrics: Arc::clone(metrics),
             state: Mutex::default(),
         })
     }
@@ -137,7 +132,7 @@ impl MemoryBudget {
     }
 
     fn show(&self, state: &State) {
-        self.in_flight_bytes.set(i64::try_from(state.used).unwrap_or(i64::MAX));
+        self.metrics.in_flight_bytes.set(i64::try_from(state.used).unwrap_or(i64::MAX));
     }
 
     /// Releases `bytes` of holder `id`, and grants what is free to the waiters.

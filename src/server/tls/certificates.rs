@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 
 use super::pem_files::{CertificateError, Loaded, PemFiles, PemPair, Standing};
 use super::reload::Reloader;
-use crate::server::limits::{FILE, Limits};
+use crate::server::limits::Limits;
 use crate::server::metrics::Metrics;
 
 /// The pause between two warnings that the certificate is about to expire.
@@ -35,7 +35,7 @@ impl Certificates {
     /// error: the server starts and is not ready.
     pub fn from_files(cert: PathBuf, key: PathBuf) -> Result<Self, CertificateError> {
         let files = PemFiles { cert, key };
-        let first = files.read_within(FILE)?;
+        let first = files.read_within(Limits::default().file)?;
         Ok(Self { current: ArcSwap::from_pointee(files.load(&first)?), files: Some((files, first)) })
     }
 

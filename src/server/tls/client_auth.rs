@@ -21,7 +21,7 @@ use super::certificates::Certificates;
 use super::config::{self, TlsError, TlsOptions, TlsVersion};
 use super::pem_files;
 use super::reload::Reloader;
-use crate::server::limits::{FILE, Limits};
+use crate::server::limits::Limits;
 use crate::server::metrics::Metrics;
 
 /// Which clients may connect.
@@ -199,7 +199,7 @@ impl Identity {
 /// The content of `file`, and the verifier of its clients.
 fn read_ca(file: &Path) -> Result<(Vec<u8>, Arc<dyn ClientCertVerifier>), String> {
     let path = file.to_owned();
-    let content = pem_files::within(FILE, move || pem_files::read(&path)).flatten();
+    let content = pem_files::within(Limits::default().file, move || pem_files::read(&path)).flatten();
     let content = content.map_err(|error| error.to_string())?;
     let verifier = verifier(&content)?;
     Ok((content, verifier))

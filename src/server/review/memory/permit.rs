@@ -39,7 +39,7 @@ impl MemoryPermit {
     }
 
     async fn wait(&self, mut waiter: oneshot::Receiver<bool>) -> bool {
-        let _guard = self.budget.waits.begin();
+        let _guard = self.budget.metrics.wait("memory");
         loop {
             if let Ok(granted) = tokio::time::timeout(STALL_CHECK_INTERVAL, &mut waiter).await {
                 return granted.unwrap_or(false);
