@@ -8,21 +8,26 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::version::TLS13;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::certificates::Certificates;
-use super::config::{self, TlsError, TlsOptions, TlsVersion};
 use super::pem_files;
 use super::reload::Reloader;
+use super::{TlsError, TlsOptions, TlsVersion};
 use crate::server::limits::Limits;
 use crate::server::metrics::Metrics;
+
+/// The only protocol served. The apiserver offers only this to webhooks, so that its requests spread over the
+/// replicas, and HTTP/2 would bring windows, streams and resets that each need a bound.
+const ALPN: &[u8] = b"http/1.1";
 
 /// Which clients may connect.
 pub struct ClientAuth {
@@ -49,7 +54,8 @@ impl ClientAuth {
             Err(reason) => Err(TlsError::ClientCa { path: file, reason }),
         };
         let (ca, verifier) = client_ca.map(read).transpose()?.unzip();
-        let current = ArcSwap::from_pointee(TlsSnapshot::new(&certificates, min_version, verifier)?);
+        let current =
+            ArcSwap::from_pointee(TlsSnapshot::new(Arc::clone(&certificates), min_version, verifier)?);
         Ok(Self { certificates, min_version, names, ca, current })
     }
 
@@ -73,7 +79,7 @@ impl ClientAuth {
 
     fn replace(&self, found: Result<Vec<u8>, String>, metrics: &Metrics) {
         let next = found.and_then(|pem| verifier(&pem)).and_then(|verifier| {
-            TlsSnapshot::new(&self.certificates, self.min_version, Some(verifier))
+            TlsSnapshot::new(Arc::clone(&self.certificates), self.min_version, Some(verifier))
                 .map_err(|error| error.to_string())
         });
         metrics.client_ca_reloaded(next.is_ok());
@@ -90,12 +96,27 @@ impl ClientAuth {
 }
 
 impl TlsSnapshot {
+    /// Serves with `certificates`; `verifier` verifies the clients, where there is one.
     fn new(
-        certificates: &Arc<Certificates>,
+        certificates: Arc<Certificates>,
         min_version: TlsVersion,
         verifier: Option<Arc<dyn ClientCertVerifier>>,
     ) -> Result<Self, TlsError> {
-        let config = config::server_config(Arc::clone(certificates), min_version, verifier.clone())?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions = if min_version == TlsVersion::V1_2 { rustls::ALL_VERSIONS } else { &[&TLS13] };
+        let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions)?;
+        let mut config = match verifier.clone() {
+            None => builder.with_no_client_auth().with_cert_resolver(certificates),
+            Some(verifier) => {
+                let mut config = builder.with_client_cert_verifier(verifier).with_cert_resolver(certificates);
+                // A resumed session would skip the verification of the client certificate.
+                config.session_storage = Arc::new(NoServerSessionStorage {});
+                config.send_tls13_tickets = 0;
+                config.max_early_data_size = 0;
+                config
+            }
+        };
+        config.alpn_protocols = vec![ALPN.to_vec()];
         Ok(Self { acceptor: Arc::new(config).into(), verifier })
     }
 

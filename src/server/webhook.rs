@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use tokio::net::TcpStream;
 
 use crate::server::conn::{self, Activity};
-use crate::server::review::{self, Handler, Peer, Rejection};
+use crate::server::handler::{self, Handler, Peer, Rejection};
 use crate::server::shutdown::Shutdown;
 use crate::server::tls::{self, Client, ClientAuth, ClientStatus};
 
@@ -23,7 +23,7 @@ pub struct Webhook {
 impl Webhook {
     /// Serves clients that `auth` allows with `handler`.
     pub fn new(auth: Arc<ClientAuth>, handler: Arc<Handler>, shutdown: Shutdown) -> Self {
-        Self { auth, router: review::webhook(Arc::clone(&handler)), handler, shutdown }
+        Self { auth, router: handler::router(Arc::clone(&handler)), handler, shutdown }
     }
 
     pub async fn serve(self, stream: TcpStream, activity: Activity) {
@@ -53,6 +53,6 @@ impl Webhook {
             ClientStatus::Forbidden => Rejection::wrong_client,
             ClientStatus::Expired => Rejection::client_expired,
         };
-        review::rejecting(Arc::clone(&self.handler), rejection)
+        handler::rejecting(Arc::clone(&self.handler), rejection)
     }
 }

@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, any, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
-use super::handler::Handler;
+use super::Handler;
 use super::rejection::Rejection;
 use crate::admission::Endpoint;
 use crate::server::metrics::Metrics;
@@ -20,7 +20,7 @@ use crate::text;
 /// The longest panic message that is logged, in bytes: it may repeat text of the request.
 const MAX_PANIC_BYTES: usize = 512;
 
-pub fn webhook(handler: Arc<Handler>) -> Router {
+pub fn router(handler: Arc<Handler>) -> Router {
     Router::new()
         .route("/mutate", endpoint(&handler, Endpoint::Mutate))
         .route("/validate", endpoint(&handler, Endpoint::Validate))

@@ -1,4 +1,11 @@
-//! The handler of both endpoints: from a request to a response or a rejection.
+//! The handler of both endpoints: from the header of a request to its response or a rejection.
+
+mod body;
+mod deadline;
+mod memory;
+mod rejection;
+mod request_log;
+mod routes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +18,14 @@ use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::body::{self, BodyReader};
-use super::deadline::Deadline;
-use super::log;
-use super::memory::{MemoryBudget, MemoryPermit, Peer};
-use super::rejection::{Rejection, json_response};
+pub use self::memory::Peer;
+pub use self::rejection::Rejection;
+pub use self::routes::{rejecting, router};
+
+use self::body::BodyReader;
+use self::deadline::Deadline;
+use self::memory::{MemoryBudget, MemoryPermit};
+use self::rejection::json_response;
 use crate::admission::{self, AdmissionResponse, Endpoint, Malformed};
 use crate::policy::Policy;
 use crate::server::conn::GuardedBytes;
@@ -58,7 +68,7 @@ impl Handler {
         match result {
             Ok((response, permit)) => {
                 self.metrics.reviewed(endpoint, &response.record);
-                log::reviewed(endpoint, &response.record, took);
+                request_log::reviewed(endpoint, &response.record, took);
                 // The response holds memory until its last byte was written.
                 let body = Bytes::from_owner(GuardedBytes(response.body, permit));
                 json_response(StatusCode::OK, body.into())
@@ -84,7 +94,7 @@ impl Handler {
             peer.activity.linger();
         }
         self.metrics.rejected(endpoint, rejection.reason);
-        log::rejected(&rejection, head);
+        request_log::rejected(&rejection, head);
         rejection.into_response()
     }
 

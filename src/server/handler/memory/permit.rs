@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::MemoryPermit;
-use crate::server::review::rejection::Rejection;
+use crate::server::handler::rejection::Rejection;
 
 /// How often a waiter looks for a stalled holder.
 const STALL_CHECK_INTERVAL: Duration = Duration::from_millis(100);

@@ -12,9 +12,9 @@ use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::server::conn::{self, Activity, ConnectionTable};
+use crate::server::handler::Rejection;
 use crate::server::limits::Limits;
 use crate::server::metrics::Metrics;
-use crate::server::review::Rejection;
 use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;
 

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::server::{Config, Server};
 use crate::policy::Policy;
 use crate::policy_file::{self, PolicyFile, PolicyLimits};
 use crate::server::args::ServeArgs;
 use crate::server::limits::Limits;
 use crate::server::tls::{Certificates, TlsOptions, self_signed};
-use crate::server::{log, shutdown};
+use crate::server::{Config, Server, log, shutdown};
 
 /// Serves as `args` say, until a signal ends it.
 ///
