@@ -59,7 +59,7 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// The TLS version and client certificates.
     pub tls: TlsOptions,
-    /// From the shutdown signal to closing the listener.
+    /// From the shutdown signal to closing the listener: the endpoints of the Service take a few seconds to change.
     pub shutdown_delay: Duration,
     /// The bounds.
     pub limits: Limits,
@@ -73,7 +73,7 @@ impl Default for Config {
             listen: loopback,
             admin_listen: loopback,
             tls: TlsOptions::default(),
-            shutdown_delay: limits::SHUTDOWN_DELAY,
+            shutdown_delay: Duration::from_secs(5),
             limits: Limits::default(),
         }
     }
@@ -104,7 +104,6 @@ pub struct Server {
     address: SocketAddr,
     admin_address: SocketAddr,
     auth: Arc<ClientAuth>,
-    certificates: Arc<Certificates>,
     shutdown_delay: Duration,
     handler: Handler,
 }
@@ -120,20 +119,11 @@ impl Server {
         policy: Policy,
         certificates: Arc<Certificates>,
     ) -> Result<Self, BindError> {
-        let auth = Arc::new(ClientAuth::new(Arc::clone(&certificates), config.tls)?);
+        let auth = Arc::new(ClientAuth::new(certificates, config.tls)?);
         let (listener, address) = listen("--listen", config.listen).await?;
         let (admin_listener, admin_address) = listen("--admin-listen", config.admin_listen).await?;
         let (shutdown_delay, handler) = (config.shutdown_delay, Handler::new(policy, config.limits));
-        Ok(Self {
-            listener,
-            admin_listener,
-            address,
-            admin_address,
-            auth,
-            certificates,
-            shutdown_delay,
-            handler,
-        })
+        Ok(Self { listener, admin_listener, address, admin_address, auth, shutdown_delay, handler })
     }
 
     /// Evaluates reviews with `evaluate` instead, to test everything around it.
@@ -160,12 +150,21 @@ impl Server {
         let handler = Arc::new(self.handler);
         let (metrics, limits) = (Arc::clone(&handler.metrics), &handler.limits);
         info!(address = %self.address, admin = %self.admin_address, "serving");
-        self.certificates.report(&metrics);
+        let certificates = &self.auth.certificates;
+        certificates.report(&metrics);
 
         let connections = ConnectionTable::new("webhook", limits.connections, limits.recent, &metrics);
-        let certificates = Arc::clone(&self.certificates);
-        let admin = Admin { metrics: Arc::clone(&metrics), certificates, shutdown: shutdown.clone() };
-        let webhook = Webhook::new(Arc::clone(&self.auth), Arc::clone(&handler), shutdown.clone());
+        let admin = Admin {
+            metrics: Arc::clone(&metrics),
+            certificates: Arc::clone(certificates),
+            shutdown: shutdown.clone(),
+        };
+        let webhook = Webhook {
+            auth: Arc::clone(&self.auth),
+            router: handler::router(Arc::clone(&handler)),
+            handler: Arc::clone(&handler),
+            shutdown: shutdown.clone(),
+        };
         let serve = |stream, activity| webhook.clone().serve(stream, activity);
         let serving = async {
             let accepting = conn::accept(self.listener, &connections, &connections, &shutdown, serve);
@@ -175,7 +174,7 @@ impl Server {
         tokio::select! {
             () = serving => {}
             () = admin::serve(self.admin_listener, admin, limits, &connections) => {}
-            () = self.certificates.follow(limits, &metrics) => {}
+            () = certificates.follow(limits, &metrics) => {}
             () = self.auth.follow(limits, &metrics) => {}
         }
     }

@@ -41,9 +41,8 @@ pub async fn serve(listener: TcpListener, admin: Admin, limits: &Limits, webhook
         let (router, without_host) = (router.clone(), without_host.clone());
         let (limits, shutdown) = (limits.clone(), shutdown.clone());
         activity.established(false);
-        let route = move |request: &mut Request<Incoming>| match conn::has_one_host(request) {
-            true => router.clone(),
-            false => without_host.clone(),
+        let route = move |request: &mut Request<Incoming>| {
+            if conn::has_one_host(request) { router.clone() } else { without_host.clone() }
         };
         async move { conn::serve(stream, &activity, route, &limits, &shutdown).await }
     };

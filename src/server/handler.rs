@@ -90,7 +90,8 @@ impl Handler {
         if !is_late && !body::discard(&mut body, &head.headers, &self.limits).await {
             rejection.close = true;
         }
-        if let Some(peer) = peer(head).filter(|_| rejection.close && !body.is_end_stream()) {
+        if let Some(peer) = head.extensions.get::<Peer>().filter(|_| rejection.close && !body.is_end_stream())
+        {
             peer.activity.linger();
         }
         self.metrics.rejected(endpoint, rejection.reason);
@@ -110,11 +111,14 @@ impl Handler {
         }
         let limits = &self.limits;
         let size = body::announced(body, limits)?;
-        let peer = peer(head).ok_or_else(Rejection::panicked)?;
+        // Every request over a connection has a peer.
+        let peer = head.extensions.get::<Peer>().ok_or_else(Rejection::panicked)?;
         let deadline = Deadline::of(head.uri.query(), started, limits.review);
         let reviewing = async {
             let mut permit = self.memory.permit(peer.clone(), deadline.queue_timeout(limits.queue));
             let bytes = BodyReader { peer, permit: &mut permit, limits }.read(body, size).await?;
+            // All of it was read, and a rejection does not look for more.
+            *body = Body::empty();
             peer.activity.begin_review();
             self.metrics.request_bytes.observe(bytes.len() as f64);
             let evaluated = self.schedule(endpoint, bytes, permit).await?;
@@ -185,11 +189,6 @@ impl Handler {
         permit.resize(response.body.len());
         Ok((response, permit))
     }
-}
-
-/// The peer of a request, which every request over a connection has.
-fn peer(head: &Parts) -> Option<&Peer> {
-    head.extensions.get()
 }
 
 /// Whether the content type is JSON; parameters such as `charset` may follow.

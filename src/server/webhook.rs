@@ -14,18 +14,14 @@ use crate::server::tls::{self, Client, ClientAuth, ClientStatus};
 
 #[derive(Clone)]
 pub struct Webhook {
-    auth: Arc<ClientAuth>,
-    router: Router,
-    handler: Arc<Handler>,
-    shutdown: Shutdown,
+    pub auth: Arc<ClientAuth>,
+    /// Of the requests that are allowed.
+    pub router: Router,
+    pub handler: Arc<Handler>,
+    pub shutdown: Shutdown,
 }
 
 impl Webhook {
-    /// Serves clients that `auth` allows with `handler`.
-    pub fn new(auth: Arc<ClientAuth>, handler: Arc<Handler>, shutdown: Shutdown) -> Self {
-        Self { auth, router: handler::router(Arc::clone(&handler)), handler, shutdown }
-    }
-
     pub async fn serve(self, stream: TcpStream, activity: Activity) {
         let Handler { limits, metrics, memory, .. } = &*self.handler;
         let tls = self.auth.snapshot();

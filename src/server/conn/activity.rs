@@ -68,9 +68,6 @@ pub enum CloseReason {
     Stalled,
 }
 
-/// The order of eviction, the least first.
-pub type EvictionRank = (bool, u8, Instant);
-
 /// The activity of one connection, shared by those who cause it and those who watch it.
 #[derive(Clone, Debug)]
 pub struct Activity(Arc<Inner>);
@@ -176,9 +173,9 @@ impl Activity {
         self.update(|state| state.end = None);
     }
 
-    /// The rank of this connection among those that can be evicted; `None`: it cannot be evicted now. One that
+    /// The rank of this connection among those that can be evicted, the least first; `None`: it cannot be evicted now. One that
     /// carried a review within `recent` may carry the next one at any moment, so it ranks last.
-    pub fn eviction_rank(&self, recent: Duration) -> Option<EvictionRank> {
+    pub fn eviction_rank(&self, recent: Duration) -> Option<(bool, u8, Instant)> {
         let state = self.0.state.borrow();
         let is_recent = state.reviewed.is_some_and(|at| at.elapsed() < recent);
         let class = match state.phase {

@@ -37,19 +37,15 @@ pub async fn serve<S>(
         respond(request, router, activity.clone(), shutdown.clone())
     });
     let stream = TokioIo::new(ActivityStream::new(stream, activity.clone(), limits.write));
-    let mut connection = http1(limits).serve_connection(stream, service);
+    let mut http1 = http1::Builder::new();
+    // `Activity` times the header. hyper's limit of 100 header lines stays. By default, its buffer would grow to
+    // 400 KiB on each connection with long bodies and be no faster.
+    http1.header_read_timeout(None).max_header_size(limits.header_bytes).max_buf_size(limits.header_bytes);
+    let mut connection = http1.serve_connection(stream, service);
     let ended = drive(&mut connection, activity, limits, shutdown).await;
     if ended && activity.lingers() {
         linger(connection.into_parts().io.into_inner().stream, activity, limits).await;
     }
-}
-
-fn http1(limits: &Limits) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    // `Activity` times the header. hyper's limit of 100 header lines stays. By default, its buffer would grow to
-    // 400 KiB on each connection with long bodies and be no faster.
-    builder.header_read_timeout(None).max_header_size(limits.header_bytes).max_buf_size(limits.header_bytes);
-    builder
 }
 
 /// Whether a request names its host once, as RFC 9112, 3.2 requires; with HTTP/1.0 the header may be absent.

@@ -37,10 +37,11 @@ impl<S> ActivityStream<S> {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read its response")))
     }
 
-    fn written(&self, polled: &Poll<io::Result<usize>>) {
+    fn written(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = polled {
-            self.activity.transferred(*bytes);
+            self.activity.transferred(bytes);
         }
+        self.with_timeout(cx, polled)
     }
 }
 
@@ -63,8 +64,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ActivityStream<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for ActivityStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.written(&polled);
-        self.with_timeout(cx, polled)
+        self.written(cx, polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -83,8 +83,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ActivityStream<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.written(&polled);
-        self.with_timeout(cx, polled)
+        self.written(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {

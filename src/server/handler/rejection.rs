@@ -53,14 +53,12 @@ impl Rejection {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message)
     }
 
-    /// 403: the certificate has none of the allowed names, or the CA has changed.
     pub fn wrong_client() -> Self {
         let message = "the client certificate has none of the names that --client-name allows, or --client-ca no longer \
                        holds its CA: give the client another certificate, or change these flags";
         Self::new(StatusCode::FORBIDDEN, "client_name", message).closing()
     }
 
-    /// 401: the certificate has expired since the handshake.
     pub fn client_expired() -> Self {
         let message = "the client certificate has expired since this connection was opened: connect again with a \
                        valid one";
@@ -80,14 +78,12 @@ impl Rejection {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
-    /// 400: no field of a review is that long.
     pub fn long_string() -> Self {
         let message =
             "a string in the body is longer than 512 KiB, and no string in the review of an IPPool is";
         Self::new(StatusCode::BAD_REQUEST, "long_string", message)
     }
 
-    /// 400: the client disconnected or sent broken chunks before the body was complete.
     pub fn body_cut() -> Self {
         let message =
             "the body ended before it was complete: the connection was closed, or its framing is broken";
@@ -99,7 +95,6 @@ impl Rejection {
         Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message).closing()
     }
 
-    /// 408: the body made no progress while others waited for the memory that it holds.
     pub fn body_stalled(after: Duration) -> Self {
         let message = format!(
             "the body made no progress for {} ms while other requests waited for memory",
@@ -113,7 +108,6 @@ impl Rejection {
         Self::overloaded("memory", what)
     }
 
-    /// 503: the system is out of memory.
     pub fn allocation_failed() -> Self {
         Self::overloaded("allocation", "the system has no memory left for this review")
     }
@@ -122,7 +116,6 @@ impl Rejection {
         Self::overloaded("processors", "every processor of the webhook is busy with another review")
     }
 
-    /// 503: the runtime ends before the review starts.
     pub fn shutting_down() -> Self {
         Self::overloaded("shutdown", "the webhook is shutting down")
     }

@@ -31,7 +31,7 @@ const ALPN: &[u8] = b"http/1.1";
 
 /// Which clients may connect.
 pub struct ClientAuth {
-    certificates: Arc<Certificates>,
+    pub certificates: Arc<Certificates>,
     min_version: TlsVersion,
     names: Vec<String>,
     /// The file of `--client-ca`, and its content when the server started.

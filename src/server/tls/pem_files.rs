@@ -54,12 +54,6 @@ pub enum CertificateError {
     },
 }
 
-impl CertificateError {
-    fn not_pem(flag: &'static str, path: &Path, wanted: &'static str) -> Self {
-        Self::NotPem { flag, path: path.into(), wanted }
-    }
-}
-
 /// The paths of a certificate chain and its key.
 #[derive(Clone, Debug)]
 pub struct PemFiles {
@@ -111,13 +105,12 @@ impl PemFiles {
     /// The certified key of `pair`, which was in these files.
     pub fn load(&self, pair: &PemPair) -> Result<Loaded, CertificateError> {
         let Self { cert, key } = self;
-        let no_certificate = || CertificateError::not_pem("--tls-cert", cert, "certificate");
+        let not_pem =
+            |flag, path: &PathBuf, wanted| CertificateError::NotPem { flag, path: path.into(), wanted };
+        let no_certificate = || not_pem("--tls-cert", cert, "certificate");
         let (chain, certified) = pki::certify(&pair.cert, &pair.key).map_err(|error| match error {
             PairError::Certificate => no_certificate(),
-            PairError::Key => {
-                let wanted = "private key (PKCS#8, PKCS#1 or SEC1, unencrypted)";
-                CertificateError::not_pem("--tls-key", key, wanted)
-            }
+            PairError::Key => not_pem("--tls-key", key, "private key (PKCS#8, PKCS#1 or SEC1, unencrypted)"),
             PairError::Mismatch(reason) => {
                 CertificateError::Unusable { cert: cert.into(), key: key.into(), reason }
             }

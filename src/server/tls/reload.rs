@@ -101,7 +101,7 @@ struct Watch {
 
 impl Watch {
     fn new(files: &[PathBuf]) -> Self {
-        let directories = files.iter().map(|file| directory(file)).collect();
+        let directories = files.iter().map(|file| directory(file).to_owned()).collect();
         let changed = Arc::new(Notify::new());
         let waker = Arc::clone(&changed);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -130,15 +130,11 @@ impl Watch {
 /// Whether an event may mean new content. Reading the files is an event, too, and must not cause the next reading.
 fn is_change(event: &Event) -> bool {
     match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        EventKind::Access(_) => false,
+        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         _ => true,
     }
 }
 
-fn directory(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
+fn directory(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
