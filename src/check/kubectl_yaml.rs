@@ -7,8 +7,7 @@
 //! either; and NaN and infinity are not keys. Where it differs: `{a:}` is the key `a`, as in YAML, while kubectl reads `a:`.
 //! The complete list is in `tests/yaml/exceptions.rs`.
 
-mod builder;
-mod error;
+mod map;
 mod node;
 mod reader;
 mod scalar;
@@ -16,8 +15,7 @@ mod split;
 
 use std::rc::Rc;
 
-pub use self::error::YamlError;
-pub use self::node::{Entry, Node, Span, Value};
+pub use self::node::{Entry, Node, Span, Value, YamlError};
 
 /// Reads the file `text`: passes each document that is not empty to `found`, or why one cannot be read. The documents after
 /// it are read as well.
