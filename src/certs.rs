@@ -6,7 +6,8 @@
 
 mod args;
 mod ensure;
-mod in_memory;
+mod executor;
+mod in_memory_cluster;
 mod keyring;
 mod kube_cluster;
 mod plan;
@@ -20,12 +21,11 @@ use std::process::ExitCode;
 
 pub use self::args::CertsArgs;
 use self::args::{CertsCommand, EnsureArgs, ShowArgs};
-use self::in_memory::InMemoryCluster;
+use self::in_memory_cluster::InMemoryCluster;
 use self::kube_cluster::KubeCluster;
 use self::state::Cluster as _;
 
-/// Runs the subcommand of `args`.
-/// Each error names the object, and the command that shows it.
+/// Runs the subcommand of `args`. Each error names the object, and the command that shows it.
 pub fn run(args: &CertsArgs) -> anyhow::Result<ExitCode> {
     // One thread is enough: calls to the API are sequential.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

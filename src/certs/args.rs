@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::plan::Options;
 use super::state::Target;
-use crate::cluster::ClusterArgs;
+use crate::kube_client::ClusterArgs;
 
 /// Issue, renew and publish the serving certificate where nothing else does.
 #[derive(Args, Debug)]

@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 
 use super::keyring::SecretPatch;
 use super::state::{
-    Cluster, ClusterState, Configuration, ConfigurationRef, Problem, Secret, Target, WebhookKind,
-    WriteOutcome,
+    Cluster, ClusterState, Configuration, ConfigurationRef, Problem, Secret, Target, WriteOutcome,
 };
 use crate::pki::{self, UnixTime};
 
@@ -30,8 +29,8 @@ impl KubeCluster {
         Api::namespaced(self.client.clone(), &self.target.namespace)
     }
 
-    fn configurations(&self, kind: WebhookKind) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind.as_str());
+    fn configurations(&self, kind: &str) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
         Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind))
     }
 
@@ -140,7 +139,7 @@ impl Cluster for KubeCluster {
         let patch = json!({ "metadata": { "resourceVersion": seen.resource_version }, "webhooks": webhooks });
         let ConfigurationRef { kind, name } = &seen.reference;
         let written = self
-            .configurations(*kind)
+            .configurations(kind)
             .patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Strategic(patch))
             .await;
         outcome(written, || (format!("patch {}", seen.reference), can_i(&seen.reference, "patch")))
@@ -163,12 +162,12 @@ fn missing(reference: &ConfigurationRef) -> Problem {
     Problem {
         object: reference.to_string(),
         what: "it does not exist; apply the manifests first, or name another with --publish-to".to_owned(),
-        command: format!("kubectl get {}", reference.kind.resource()),
+        command: format!("kubectl get {}", reference.resource()),
     }
 }
 
 fn can_i(reference: &ConfigurationRef, verb: &str) -> String {
-    format!("kubectl auth can-i {verb} {}/{}", reference.kind.resource(), reference.name)
+    format!("kubectl auth can-i {verb} {}/{}", reference.resource(), reference.name)
 }
 
 /// An error that the apiserver returned concerns this object; any other concerns all of them.
