@@ -75,28 +75,3 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<io::Error>();
     io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_flag_has_an_environment_variable_of_the_same_name() {
-        let cli = Cli::command();
-        let mut subcommands: Vec<_> = cli.get_subcommands().collect();
-        subcommands.extend(cli.get_subcommands().flat_map(clap::Command::get_subcommands));
-        for subcommand in subcommands {
-            for argument in subcommand.get_arguments().filter(|it| it.get_id() != "help") {
-                let Some(long) = argument.get_long() else { continue };
-                let expected = format!("IPPOOL_WEBHOOK_{}", long.replace('-', "_").to_uppercase());
-                let actual = argument.get_env().and_then(|it| it.to_str());
-                assert_eq!(actual, Some(expected.as_str()), "{} --{long}", subcommand.get_name());
-            }
-        }
-    }
-}

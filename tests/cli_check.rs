@@ -112,6 +112,38 @@ fn an_unquoted_key_is_checked_as_the_number_that_kubectl_reads() {
     );
 }
 
+/// What is said about a pool with this spec, without errors.
+fn messages(spec: &str) -> String {
+    let pool = format!("apiVersion: whereabouts.cni.cncf.io/v1alpha1\nkind: IPPool\n{spec}");
+    let run = program(&["check", "-", "--format=json"]).stdin(pool).run();
+    assert_eq!(run.stderr, "");
+    run.findings().iter().map(|it| it["message"].to_string()).collect()
+}
+
+#[test]
+fn a_merge_overrides_the_keys_before_it_and_not_those_after_it() {
+    let bases = "x: &x {range: of x}\ny: &y {range: of y}\n";
+    for (spec, range) in [
+        ("{range: own, <<: *x}", "of x"),
+        ("{<<: *x, range: own}", "own"),
+        ("{<<: *x, <<: *y}", "of y"),
+        ("{<<: [*x, *y]}", "of x"),
+        ("{!!merge <<: *y}", "of y"),
+        ("{range: own, \"<<\": *x}", "own"),
+    ] {
+        let messages = messages(&format!("{bases}spec: {spec}\n"));
+        assert!(messages.contains(&format!(r#"value: \"{range}\": "#)), "{spec}: {messages}");
+    }
+}
+
+#[test]
+fn a_block_scalar_at_the_end_of_the_file_gets_a_line_end() {
+    for (scalar, range) in [("|", r"of x\\n"), ("|-", "of x")] {
+        let messages = messages(&format!("spec:\n  range: {scalar}\n    of x"));
+        assert!(messages.contains(&format!(r#"value: \"{range}\": "#)), "{messages}");
+    }
+}
+
 #[test]
 fn warnings_are_failures_only_with_fail_on_warn() {
     let manifest = fs::read_to_string(manifests().join("pools/clean.yaml")).unwrap().replace("net1", "net/1");

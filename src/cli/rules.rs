@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use owo_colors::{OwoColorize, Style};
 use serde_json::{Value, json};
 
-use crate::finding::{Operation, RuleInfo, Severity};
+use crate::finding::{RuleInfo, Severity};
 use crate::kinds;
 
 /// Print the table of rules or, with an id or name, the page of one rule.
@@ -125,17 +125,8 @@ fn write_markdown(out: &mut impl Write) -> io::Result<()> {
 
 /// The operations that a rule checks: C, U and D.
 fn initials(rule: &RuleInfo) -> String {
-    let initials: Vec<_> = rule.operations.iter().map(|operation| initial(*operation)).collect();
+    let initials: Vec<_> = rule.operations.iter().filter_map(|it| it.as_str().get(..1)).collect();
     initials.join(" ")
-}
-
-fn initial(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Create => "C",
-        Operation::Update => "U",
-        Operation::Delete => "D",
-        Operation::Connect => "-",
-    }
 }
 
 fn default(rule: &RuleInfo) -> String {
