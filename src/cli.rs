@@ -32,6 +32,7 @@ enum Subcommands {
     Serve(Box<server::ServeArgs>),
     Check(check::CheckArgs),
     Rules(rules::RulesArgs),
+    #[command(subcommand)]
     Certs(certs::CertsArgs),
     /// Print shell completions.
     Completions {

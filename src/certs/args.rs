@@ -7,15 +7,8 @@ use super::state::Target;
 use crate::kube_client::ClusterArgs;
 
 /// Issue, renew and publish the serving certificate where nothing else does.
-#[derive(Args, Debug)]
-pub struct CertsArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: CertsCommand,
-}
-
 #[derive(Debug, Subcommand)]
-pub enum CertsCommand {
+pub enum CertsArgs {
     Ensure(EnsureArgs),
     Show(ShowArgs),
 }
