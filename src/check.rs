@@ -27,7 +27,7 @@ use self::source_map::SourceMap;
 use crate::finding::Severity;
 use crate::kinds::Kind;
 use crate::kinds::ippool::IpPool;
-use crate::output::{Diagnostic, Excerpt, Location, Notification, errors, github, json, sarif, text};
+use crate::output::{Diagnostic, Excerpt, Notification, errors, github, json, sarif, text};
 use crate::policy::Policy;
 use crate::policy_file;
 use crate::review::lint;
@@ -107,12 +107,13 @@ impl CheckReport {
         let map = SourceMap::of(&manifest.node);
         self.diagnostics.extend(findings.into_iter().map(|finding| {
             let span = map.span(&finding.path.to_string());
-            let excerpt = Excerpt::new(text, span.line, span.column, &span.bytes);
             Diagnostic {
                 finding: finding.into_owned(),
                 namespace: manifest.namespace.clone(),
                 name: manifest.name.clone(),
-                location: Location { file: Arc::clone(file), document: manifest.document, excerpt },
+                file: Arc::clone(file),
+                document: manifest.document,
+                excerpt: Excerpt::new(text, span.line, span.column, &span.bytes),
             }
         }));
     }
@@ -148,7 +149,8 @@ impl CheckReport {
             1 => " (1 object of another kind skipped)".to_owned(),
             skipped => format!(" ({skipped} objects of other kinds skipped)"),
         };
-        let result = match (self.count(Severity::Deny), self.count(Severity::Warn)) {
+        let count = |severity| self.diagnostics.iter().filter(|it| it.finding.severity == severity).count();
+        let result = match (count(Severity::Deny), count(Severity::Warn)) {
             (0, 0) => "no findings".to_owned(),
             (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
         };
@@ -164,10 +166,6 @@ impl CheckReport {
             return ExitCode::from(2);
         }
         ExitCode::from(u8::from(self.diagnostics.iter().any(|it| fail_on.includes(it.finding.severity))))
-    }
-
-    fn count(&self, severity: Severity) -> usize {
-        self.diagnostics.iter().filter(|it| it.finding.severity == severity).count()
     }
 }
 

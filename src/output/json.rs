@@ -34,11 +34,11 @@ pub fn write(report: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
 
 impl<'d> From<&'d Diagnostic> for Finding<'d> {
     fn from(diagnostic: &'d Diagnostic) -> Self {
-        let Diagnostic { finding, namespace, name, location } = diagnostic;
+        let Diagnostic { finding, namespace, name, file, document, excerpt } = diagnostic;
         Self {
-            file: &location.file,
-            document: location.document,
-            line: location.excerpt.line,
+            file,
+            document: *document,
+            line: excerpt.line,
             rule: finding.rule.id,
             name: finding.rule.name,
             severity: finding.severity,

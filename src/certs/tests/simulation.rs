@@ -4,8 +4,11 @@
 //! still serve.
 
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+use tokio::task::yield_now;
 
 use crate::certs::ensure::ensure;
 use crate::certs::in_memory_cluster::InMemoryCluster;
@@ -15,9 +18,9 @@ use crate::certs::state::{Cluster, ClusterState, Configuration, Secret, Target, 
 use crate::pki::{Bundle, Certificate, DAY_SECONDS, UnixTime, verify};
 
 /// After this time, every apiserver has seen what is published.
-pub const PROPAGATION_SECONDS: u32 = 60;
+const PROPAGATION_SECONDS: u32 = 60;
 /// 2026-11-22T08:00:00Z.
-const START: UnixTime = 1_795_334_400;
+pub const START: UnixTime = 1_795_334_400;
 /// Seconds between two turns.
 const TURN_SECONDS: i64 = 5;
 
@@ -38,8 +41,6 @@ pub struct Simulation {
     served: History<Vec<Certificate>>,
     /// Every authority that was ever stored.
     pub authorities: Vec<Certificate>,
-    /// Writes until the client is interrupted.
-    writes_left: usize,
 }
 
 impl Simulation {
@@ -66,16 +67,13 @@ impl Simulation {
         }
     }
 
-    /// Whether nothing was published for this many seconds.
-    pub fn unpublished_for(&self, seconds: UnixTime) -> bool {
-        self.published.last().is_some_and(|(at, _)| *at + seconds <= self.cluster.now)
-    }
-
-    /// Removes the next CA from a bundle, as an applied manifest may; `None` where no bundle has it.
-    pub fn remove_next(&mut self) -> Option<()> {
+    /// Halfway through a propagation, removes the next CA from a bundle, as an applied manifest may. Otherwise `None`.
+    pub fn reset_bundle(&mut self) -> Option<()> {
         let next = self.keyring().next?.certificate;
-        let webhooks = self.cluster.state.configurations.iter_mut();
-        let configuration = webhooks.rev().find(|it| it.webhooks[0].bundle.certificates.contains(&next))?;
+        let halfway = self.published.last()?.0 + i64::from(PROPAGATION_SECONDS) / 2;
+        let mut configurations = self.cluster.state.configurations.iter_mut().rev();
+        let configuration = configurations
+            .find(|it| it.webhooks[0].bundle.certificates.contains(&next) && halfway <= self.cluster.now)?;
         configuration.webhooks[0].bundle.certificates.retain(|it| *it != next);
         configuration.resource_version.push('x');
         self.published.push((self.cluster.now, self.bundles()));
@@ -171,7 +169,6 @@ pub fn empty() -> Shared {
         published: Vec::new(),
         served: Vec::new(),
         authorities: Vec::new(),
-        writes_left: usize::MAX,
     })
 }
 
@@ -188,52 +185,50 @@ pub fn run(simulation: &Shared, options: Options) -> Ran {
     race(simulation, &[options], || 0).remove(0)
 }
 
-/// Runs it, interrupted after this many writes.
-pub fn interrupt(simulation: &Shared, options: Options, writes: usize) -> Ran {
-    simulation.borrow_mut().writes_left = writes;
-    let ran = run(simulation, options);
-    simulation.borrow_mut().writes_left = usize::MAX;
-    ran
+/// Runs it, interrupted after this many turns; `None` if it was.
+pub fn interrupt(simulation: &Shared, options: Options, turns: usize) -> Option<Ran> {
+    let mut client = Box::pin(client(simulation, options));
+    (0..turns).find_map(|_| turn(simulation, &mut client))
 }
 
-/// Runs several concurrently; `turn` selects the next one to proceed.
-pub fn race(simulation: &Shared, runs: &[Options], mut turn: impl FnMut() -> usize) -> Vec<Ran> {
-    let client = async |options| {
-        let (mut cluster, mut lines) = (simulation, Vec::new());
-        let options = Options { propagation_delay: PROPAGATION_SECONDS.into(), ..options };
-        let ran = ensure(&mut cluster, &target(), options, &mut |line| lines.push(line)).await;
-        ran.map(|()| lines).map_err(|error| format!("{error:#}"))
-    };
-    let mut running: Vec<_> = runs.iter().map(|options| Box::pin(client(*options))).collect();
+/// Runs several concurrently; `next` selects the one to proceed.
+pub fn race(simulation: &Shared, runs: &[Options], mut next: impl FnMut() -> usize) -> Vec<Ran> {
+    let mut running: Vec<_> = runs.iter().map(|options| Box::pin(client(simulation, *options))).collect();
     let mut ended: Vec<_> = runs.iter().map(|_| None).collect();
     while ended.contains(&None) {
-        let at = turn() % runs.len();
+        let at = next() % runs.len();
         let at = if ended[at].is_none() { at } else { ended.iter().position(Option::is_none).unwrap() };
-        if let Poll::Ready(ran) = running[at].as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            ended[at] = Some(ran);
-        }
-        simulation.borrow_mut().cluster.now += TURN_SECONDS;
+        ended[at] = turn(simulation, &mut running[at]);
     }
     ended.into_iter().flatten().collect()
 }
 
-/// Lets the other clients act, then counts a write.
-async fn begin_write(simulation: &Shared) -> anyhow::Result<()> {
-    tokio::task::yield_now().await;
-    let left = simulation.borrow().writes_left.checked_sub(1);
-    simulation.borrow_mut().writes_left = left.ok_or_else(|| anyhow::anyhow!("interrupted"))?;
-    Ok(())
+async fn client(mut simulation: &Shared, options: Options) -> Ran {
+    let options = Options { propagation_delay: PROPAGATION_SECONDS.into(), ..options };
+    let mut lines = Vec::new();
+    let ran = ensure(&mut simulation, &target(), options, &mut |line| lines.push(line)).await;
+    ran.map(|()| lines).map_err(|error| format!("{error:#}"))
+}
+
+/// Lets a client proceed to its next call or its end.
+fn turn(simulation: &Shared, client: &mut Pin<Box<impl Future<Output = Ran>>>) -> Option<Ran> {
+    let polled = client.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    simulation.borrow_mut().cluster.now += TURN_SECONDS;
+    match polled {
+        Poll::Ready(ran) => Some(ran),
+        Poll::Pending => None,
+    }
 }
 
 #[expect(clippy::await_holding_refcell_ref, reason = "a cluster in memory does not wait")]
 impl Cluster for &Shared {
     async fn read(&mut self) -> anyhow::Result<ClusterState> {
-        tokio::task::yield_now().await;
+        yield_now().await;
         Ok(self.borrow().cluster.state.clone())
     }
 
     async fn write(&mut self, seen: Option<&Secret>, change: SecretPatch) -> anyhow::Result<WriteOutcome> {
-        begin_write(self).await?;
+        yield_now().await;
         let mut simulation = self.borrow_mut();
         let outcome = simulation.cluster.write(seen, change).await?;
         simulation.record(outcome);
@@ -245,7 +240,7 @@ impl Cluster for &Shared {
         seen: &Configuration,
         bundles: &[(String, String)],
     ) -> anyhow::Result<WriteOutcome> {
-        begin_write(self).await?;
+        yield_now().await;
         let mut simulation = self.borrow_mut();
         let outcome = simulation.cluster.publish(seen, bundles).await?;
         simulation.record(outcome);
@@ -255,7 +250,7 @@ impl Cluster for &Shared {
     async fn wait(&mut self, time: Duration) {
         let until = self.borrow().cluster.now + i64::try_from(time.as_secs()).unwrap();
         while self.borrow().cluster.now < until {
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
     }
 
