@@ -17,8 +17,9 @@ const ERROR: u8 = 2;
 
 /// Guards the IPPool objects of whereabouts.
 ///
-/// Every flag has an environment variable of the same name: IPPOOL_WEBHOOK_LOG_LEVEL for --log-level. Exit codes: 0 no
-/// findings, 1 findings at or above --fail-on, 2 an error.
+/// Every flag has an environment variable of the same name: IPPOOL_WEBHOOK_LOG_LEVEL for --log-level; for --format, with
+/// the subcommand in it: IPPOOL_WEBHOOK_CHECK_FORMAT. Exit codes: 0 no findings, 1 findings at or above --fail-on, 2 an
+/// error.
 #[derive(Debug, Parser)]
 #[command(name = env!("CARGO_PKG_NAME"), version)]
 struct Cli {
@@ -49,10 +50,18 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // If stderr is closed, there is nowhere else to report the error.
-            let _ = writeln!(anstream::stderr(), "error: {error:#}");
+            let _ = writeln!(anstream::stderr(), "error: {}", described(&error));
             ExitCode::from(ERROR)
         }
     }
+}
+
+/// An error with its causes. Many messages repeat that of their cause, which is then said only once.
+fn described(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |said, cause| {
+        let cause = cause.to_string();
+        if said.contains(&cause) { said } else { format!("{said}: {cause}") }
+    })
 }
 
 fn run(subcommand: Subcommands) -> anyhow::Result<ExitCode> {
