@@ -60,7 +60,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let policy = args.policy.as_deref().map(policy_file::load).transpose()?.unwrap_or_default().policy;
     let mut report = CheckReport::default();
-    let files = source::files(&args.paths, &mut report.notifications);
+    let files = source::files(&args.paths, &args.exclude, &mut report.notifications);
     let progress = progress(files.len());
     for file in &files {
         report.check::<IpPool>(file, &policy, args.diff);

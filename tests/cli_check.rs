@@ -156,6 +156,21 @@ fn warnings_are_failures_only_with_fail_on_warn() {
 }
 
 #[test]
+fn host_bits_that_would_be_normalized_are_failures_as_the_help_says() {
+    let pool = fs::read_to_string(manifests().join("pools/clean.yaml")).unwrap();
+    let (before, _) = pool.split_once("  allocations:").unwrap();
+    let host_bits = format!("{}  allocations: {{}}\n", before.replace("fd00:10::/64", "fd00:10::1/64"));
+    let run = program(&["check", "-", "--format=json"]).stdin(host_bits).run();
+    assert_eq!((run.code, run.findings()[0]["rule"].as_str()), (Some(1), Some("IPP104")));
+    let help = program(&["check", "--help"]).run().stdout;
+    let deny = "deny:  What the webhook denies, and host bits in the range of a pool without entries, which it normalizes";
+    assert!(
+        help.split_whitespace().collect::<Vec<_>>().join(" ").contains(&deny.replace("  ", " ")),
+        "{help}"
+    );
+}
+
+#[test]
 fn with_fail_on_never_the_exit_code_is_zero() {
     assert_eq!(run(&["check", "--fail-on=never", "pools/broken.yaml"]).code, Some(0));
 }
@@ -182,7 +197,7 @@ fn a_policy_with_an_unknown_rule_is_rejected() {
 #[test]
 fn every_flag_can_be_set_by_the_environment() {
     let from_environment = program(&["check", "pools/broken.yaml"])
-        .env("IPPOOL_WEBHOOK_FORMAT", "json")
+        .env("IPPOOL_WEBHOOK_CHECK_FORMAT", "json")
         .env("IPPOOL_WEBHOOK_FAIL_ON", "never")
         .env("IPPOOL_WEBHOOK_POLICY", "policy.yaml")
         .run();
@@ -242,6 +257,78 @@ fn a_directory_without_manifests_gets_a_note() {
     let run = program(&["check", "."]).in_dir(directory.path()).run();
     assert_eq!(run.stderr, "note: .: has no .yaml, .yml or .json file\n");
     assert_eq!(run.code, Some(0));
+}
+
+/// A chart, manifests beside it, and a file that is not YAML.
+fn chart() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let pool = fs::read_to_string(manifests().join("pools/clean.yaml")).unwrap();
+    for (file, text) in [
+        ("chart/Chart.yaml", "name: a\n"),
+        ("chart/templates/pool.yaml", "{{ if .Values.pool }}\n"),
+        ("rendered/templates/pool.yaml", &pool),
+        ("rendered/old/broken.yaml", "{{\n"),
+    ] {
+        let file = directory.path().join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    directory
+}
+
+#[test]
+fn the_templates_of_a_helm_chart_are_skipped_with_a_note() {
+    let directory = chart();
+    let run = program(&["check", ".", "--exclude=old"]).in_dir(directory.path()).run();
+    assert_eq!(
+        run.stderr,
+        "note: chart/templates: skipped: templates of a Helm chart; check the output of `helm template` instead\n"
+    );
+    let summary = "checked 1 IPPool in 2 files (1 object of another kind skipped): no findings\n";
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), summary));
+    let named = program(&["check", "chart/templates/pool.yaml"]).in_dir(directory.path()).run();
+    assert_eq!(named.code, Some(2), "a file named on the command line is always read");
+}
+
+#[test]
+fn excluded_names_and_paths_are_skipped() {
+    let directory = chart();
+    let code = |glob: &str| program(&["check", "--exclude", glob]).in_dir(directory.path()).run().code;
+    for glob in ["old", "broken.*", "rendered", "rendered/old", "**/old/*.yaml", "no,rendered/old/*"] {
+        assert_eq!(code(glob), Some(0), "{glob}");
+    }
+    for glob in ["ol", "rendered/*.yaml", "*/broken.yaml", "["] {
+        assert_eq!(code(glob), Some(2), "{glob}");
+    }
+    let by_environment = program(&["check"]).env("IPPOOL_WEBHOOK_EXCLUDE", "a,old").in_dir(directory.path());
+    assert_eq!(by_environment.run().code, Some(0));
+}
+
+#[test]
+fn an_error_of_the_system_is_printed_once() {
+    let missing: [&[&str]; 3] = [
+        &["check", "/no/such.yaml"],
+        &["check", "--policy=/no/such.yaml"],
+        &["certs", "show", "--kubeconfig=/no/such.yaml"],
+    ];
+    for arguments in missing {
+        let run = run(arguments);
+        assert_eq!(run.stderr.matches("(os error 2)").count(), 1, "{}", run.stderr);
+        assert!(run.stderr.contains("/no/such.yaml"), "{}", run.stderr);
+        assert_eq!(run.code, Some(2));
+    }
+}
+
+#[test]
+fn an_unreadable_token_of_the_kubeconfig_is_reported_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = r#"{"clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}], "current-context": "c",
+        "users": [{"name": "u", "user": {"tokenFile": "/no/token"}}]}"#;
+    let file = directory.path().join("config");
+    fs::write(&file, config).unwrap();
+    let run = program(&["certs", "ensure", "--kubeconfig"]).arg(&file).run();
+    assert_eq!(run.stderr.matches("(os error 2)").count(), 1, "{}", run.stderr);
 }
 
 #[cfg(unix)]

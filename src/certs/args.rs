@@ -45,7 +45,7 @@ pub struct ShowArgs {
     pub connect: Vec<String>,
 
     /// Output format
-    #[arg(long, env = "IPPOOL_WEBHOOK_FORMAT", default_value = "text")]
+    #[arg(long, env = "IPPOOL_WEBHOOK_CERTS_FORMAT", default_value = "text")]
     pub format: Format,
 }
 

@@ -19,7 +19,7 @@ pub struct RulesArgs {
     rule: Option<String>,
 
     /// Output format.
-    #[arg(long, value_enum, default_value_t, env = "IPPOOL_WEBHOOK_FORMAT")]
+    #[arg(long, value_enum, default_value_t, env = "IPPOOL_WEBHOOK_RULES_FORMAT")]
     format: Format,
 }
 
