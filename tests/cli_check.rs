@@ -1,5 +1,6 @@
 //! `check`: which files are read, where findings are, and the exit codes.
 #![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cli_support;
 
@@ -112,10 +113,47 @@ fn an_unquoted_key_is_checked_as_the_number_that_kubectl_reads() {
     );
 }
 
+/// Written by `sigs.k8s.io/yaml` 1.6: a scalar, what it is as a value, and what it is as a key (null where kubectl
+/// rejects the document).
+const SCALARS: &str = include_str!("fixtures/manifests/kubectl-scalars.jsonl");
+
+#[test]
+fn every_recorded_scalar_is_resolved_as_kubectl_does() {
+    for line in SCALARS.lines() {
+        let recorded: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |of: &str| recorded[of].as_str();
+        let scalar = text("scalar").unwrap();
+        // As a key, each is reported by its text; NaN and infinity are rejected here.
+        let input = format!("{POOL}spec:\n  range: 10.0.0.0/24\n  allocations:\n    ? {scalar}\n    : 0\n");
+        let run = program(&["check", "-", "--format=json"]).stdin(input).run();
+        match text("key").filter(|_| text("value").is_some()) {
+            None => assert_eq!(run.code, Some(2), "{line}"),
+            Some(key) => {
+                let entry = format!("spec.allocations[{key}]");
+                let paths = run.findings();
+                let path = paths[0]["path"].as_str().unwrap();
+                assert!(path.starts_with(&entry), "{line}: {path}");
+            }
+        }
+        // As a value, it is reported by its type unless it is a string.
+        let Some(value) = text("value") else { continue };
+        let reported = match serde_json::from_str(value).unwrap() {
+            serde_json::Value::Null => Some("Required value: "),
+            serde_json::Value::Bool(_) => Some(r#"Invalid value: \"boolean\": "#),
+            serde_json::Value::Number(_) => Some(r#"Invalid value: \"number\": "#),
+            _ => None,
+        };
+        let messages = messages(&format!("spec:\n  range: {scalar}\n  allocations: {{}}\n"));
+        assert_eq!(messages.contains("[IPP101]"), reported.is_some(), "{line}: {messages}");
+        assert!(messages.contains(reported.unwrap_or_default()), "{line}: {messages}");
+    }
+}
+
+const POOL: &str = "apiVersion: whereabouts.cni.cncf.io/v1alpha1\nkind: IPPool\n";
+
 /// What is said about a pool with this spec, without errors.
 fn messages(spec: &str) -> String {
-    let pool = format!("apiVersion: whereabouts.cni.cncf.io/v1alpha1\nkind: IPPool\n{spec}");
-    let run = program(&["check", "-", "--format=json"]).stdin(pool).run();
+    let run = program(&["check", "-", "--format=json"]).stdin(format!("{POOL}{spec}")).run();
     assert_eq!(run.stderr, "");
     run.findings().iter().map(|it| it["message"].to_string()).collect()
 }

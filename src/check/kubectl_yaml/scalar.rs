@@ -130,39 +130,3 @@ fn float_key(value: f64) -> String {
         _ => format!("{value}"),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Written by `sigs.k8s.io/yaml` 1.6: the scalar, what it is as a value, what it is as a key (null where
-    /// kubectl refuses the document).
-    const DECIDED: &str = include_str!("../../../tests/fixtures/manifests/kubectl-scalars.jsonl");
-
-    #[derive(serde::Deserialize)]
-    struct Decided {
-        scalar: String,
-        value: Option<String>,
-        key: Option<String>,
-    }
-
-    #[test]
-    fn every_recorded_scalar_is_resolved_as_kubectl_does() {
-        for line in DECIDED.lines() {
-            let decided: Decided = serde_json::from_str(line).unwrap();
-            let theirs = decided.value.map(|json| serde_json::from_str::<Value>(&json).unwrap());
-            let ours = resolve(&decided.scalar).ok();
-            match (&ours, &theirs) {
-                // encoding/json writes 1e3 as 1000, which is the same number.
-                (Some(ours), Some(theirs)) if ours.is_f64() => {
-                    assert_eq!(ours.as_f64(), theirs.as_f64(), "{line}")
-                }
-                _ => assert_eq!(ours, theirs, "as a value: {line}"),
-            }
-            // As keys, NaN and infinity are text for kubectl, and rejected here.
-            if let Some(value) = ours {
-                assert_eq!(key(&value).ok(), decided.key, "as a key: {line}");
-            }
-        }
-    }
-}
