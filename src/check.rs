@@ -35,22 +35,19 @@ use crate::review::lint;
 /// The number of files from which a progress bar is shown.
 const MANY_FILES: usize = 50;
 
-#[derive(Debug, Default)]
+/// The result; `--format json` prints a part of it.
+#[derive(Debug, Default, Serialize)]
 struct CheckReport {
     files: usize,
     objects: usize,
-    skipped: usize,
+    #[serde(rename = "findings")]
     diagnostics: Vec<Diagnostic>,
+    #[serde(skip)]
+    skipped: usize,
+    #[serde(skip)]
     notifications: Vec<Notification>,
+    #[serde(skip)]
     diffs: Vec<String>,
-}
-
-/// The result as `--format json` prints it.
-#[derive(Serialize)]
-struct JsonReport<'r> {
-    files: usize,
-    objects: usize,
-    findings: Vec<json::Finding<'r>>,
 }
 
 /// Checks the files and reports.
@@ -123,7 +120,7 @@ impl CheckReport {
         let mut out = io::BufWriter::new(anstream::stdout().lock());
         match format {
             Format::Text => text::write(diagnostics, &mut out)?,
-            Format::Json => json::write(&self.json(), &mut out)?,
+            Format::Json => json::write(self, &mut out)?,
             Format::Sarif => sarif::write(diagnostics, notifications, &mut out)?,
             Format::Github => github::write(diagnostics, notifications, &mut out)?,
         }
@@ -135,11 +132,6 @@ impl CheckReport {
             out.flush()?;
         }
         Ok(())
-    }
-
-    fn json(&self) -> JsonReport<'_> {
-        let findings = self.diagnostics.iter().map(json::Finding::from).collect();
-        JsonReport { files: self.files, objects: self.objects, findings }
     }
 
     fn summary(&self) -> String {

@@ -1,4 +1,4 @@
-//! Reads the documents of one chunk, with a bound on everything.
+//! Reads the documents of a file, with a bound on everything.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use serde_saphyr::granit_parser::{self, Event, Options, Parser, ScalarStyle, Str
 use super::map::MapBuilder;
 use super::node::{Entry, Node, Span, Value, YamlError};
 use super::scalar;
-use super::split::Chunk;
+use super::split::{Chunk, split};
 use crate::check::source::MAX_FILE_BYTES;
 
 /// Levels of lists and maps; an IPPool has four. serde_json stops at 128.
@@ -21,28 +21,29 @@ const MAX_VALUES: usize = 2_000_000;
 const MAX_ALIASED_BYTES: usize = MAX_FILE_BYTES;
 
 /// The remaining budget of one file.
-#[derive(Debug)]
-pub struct Budget {
+struct Budget {
     values: usize,
     aliased_bytes: usize,
 }
 
-impl Budget {
-    /// Whether no more values can be read.
-    pub fn is_spent(&self) -> bool {
-        self.values == 0
-    }
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { values: MAX_VALUES, aliased_bytes: MAX_ALIASED_BYTES }
+/// Reads the file `text`: passes each document that is not empty to `found`, or why one cannot be read. The documents after
+/// it are read as well.
+pub fn read(text: &str, mut found: impl FnMut(Result<Rc<Node>, YamlError>)) {
+    let mut budget = Budget { values: MAX_VALUES, aliased_bytes: MAX_ALIASED_BYTES };
+    for chunk in split(text) {
+        if let Err(error) = read_chunk(&chunk, &mut budget, |node| found(Ok(node))) {
+            found(Err(error));
+            // Every later document would fail in the same way.
+            if budget.values == 0 {
+                break;
+            }
+        }
     }
 }
 
 /// Passes the documents of `chunk` that are not empty to `found`, up to the first syntax error, or the first value that
 /// kubectl would reject.
-pub fn read(
+fn read_chunk(
     chunk: &Chunk<'_>,
     budget: &mut Budget,
     mut found: impl FnMut(Rc<Node>),
