@@ -48,30 +48,28 @@ impl KubeCluster {
         format!("kubectl auth can-i {verb} secrets/{secret} -n {namespace}")
     }
 
-    async fn read_secret(&self, state: &mut ClusterState) -> anyhow::Result<()> {
-        match self.secrets().get_opt(&self.target.secret).await {
-            Ok(secret) => state.secret = secret.map(Secret::from),
-            Err(error) => unreadable(state, self.target.secret(), self.can_i_secret("get"), error)?,
-        }
-        Ok(())
-    }
-
     async fn read_configuration(
         &self,
         reference: &ConfigurationRef,
         state: &mut ClusterState,
     ) -> anyhow::Result<()> {
-        match self.configurations(reference.kind).get_opt(&reference.name).await {
-            Ok(Some(found)) => {
-                let found = configuration(found, reference, &self.target)?;
-                if found.webhooks.is_empty() {
-                    state.problems.push(self.calls_another_service(reference));
-                } else {
-                    state.configurations.push(found);
-                }
+        let found = match self.configurations(reference.kind).get_opt(&reference.name).await {
+            Ok(Some(found)) => configuration(found, reference, &self.target)?,
+            Ok(None) => {
+                let what = "it does not exist; apply the manifests first, or name another with --publish-to";
+                let command = format!("kubectl get {}", reference.resource());
+                state.problems.push(Problem { command, ..reference.problem(what) });
+                return Ok(());
             }
-            Ok(None) => state.problems.push(missing(reference)),
-            Err(error) => unreadable(state, reference.to_string(), can_i(reference, "get"), error)?,
+            Err(error) => return unreadable(state, reference.to_string(), can_i(reference, "get"), error),
+        };
+        if found.webhooks.is_empty() {
+            let Target { namespace, service, .. } = &self.target;
+            state.problems.push(reference.problem(format!(
+                "none of its webhooks calls the Service {namespace}/{service}; name the right ones with --service and --publish-to"
+            )));
+        } else {
+            state.configurations.push(found);
         }
         Ok(())
     }
@@ -106,19 +104,15 @@ impl KubeCluster {
             ),
         }
     }
-
-    fn calls_another_service(&self, reference: &ConfigurationRef) -> Problem {
-        let Target { namespace, service, .. } = &self.target;
-        reference.problem(format!(
-            "none of its webhooks calls the Service {namespace}/{service}; name the right ones with --service and --publish-to"
-        ))
-    }
 }
 
 impl Cluster for KubeCluster {
     async fn read(&mut self) -> anyhow::Result<ClusterState> {
         let mut state = ClusterState::default();
-        self.read_secret(&mut state).await?;
+        match self.secrets().get_opt(&self.target.secret).await {
+            Ok(secret) => state.secret = secret.map(Secret::from),
+            Err(error) => unreadable(&mut state, self.target.secret(), self.can_i_secret("get"), error)?,
+        }
         for reference in &self.target.publish_to {
             self.read_configuration(reference, &mut state).await?;
         }
@@ -165,14 +159,6 @@ impl Cluster for KubeCluster {
 
 fn bytes(text: String) -> ByteString {
     ByteString(text.into_bytes())
-}
-
-fn missing(reference: &ConfigurationRef) -> Problem {
-    Problem {
-        object: reference.to_string(),
-        what: "it does not exist; apply the manifests first, or name another with --publish-to".to_owned(),
-        command: format!("kubectl get {}", reference.resource()),
-    }
 }
 
 fn can_i(reference: &ConfigurationRef, verb: &str) -> String {
