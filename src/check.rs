@@ -157,7 +157,12 @@ impl CheckReport {
         if errors(&self.notifications).next().is_some() {
             return ExitCode::from(2);
         }
-        ExitCode::from(u8::from(self.diagnostics.iter().any(|it| fail_on.includes(it.finding.severity))))
+        let fails = |severity| match fail_on {
+            FailOn::Deny => severity >= Severity::Deny,
+            FailOn::Warn => severity >= Severity::Warn,
+            FailOn::Never => false,
+        };
+        ExitCode::from(u8::from(self.diagnostics.iter().any(|it| fails(it.finding.severity))))
     }
 }
 

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use glob::Pattern;
 
-use crate::finding::Severity;
-
 /// Check manifests against the rules, without a cluster.
 ///
 /// Reads YAML (with several documents, and lists) and JSON. Objects of other kinds are skipped and counted. Exit code: 0
@@ -64,15 +62,4 @@ pub enum FailOn {
     Warn,
     /// No finding: only report.
     Never,
-}
-
-impl FailOn {
-    /// Whether a finding of this severity is a failure.
-    pub fn includes(self, severity: Severity) -> bool {
-        match self {
-            Self::Deny => severity >= Severity::Deny,
-            Self::Warn => severity >= Severity::Warn,
-            Self::Never => false,
-        }
-    }
 }

@@ -13,9 +13,6 @@ use super::kubectl_yaml::Node;
 use super::manifest::{Manifest, Manifests};
 use crate::kinds::{FileEdit, Kind};
 
-/// Lines shown around a change.
-const CONTEXT_LINES: usize = 3;
-
 /// One object before and after.
 struct Normalization<'m> {
     index: usize,
@@ -129,7 +126,6 @@ fn render(before: &str, after: &str, title: &str) -> String {
     // Prefixes as in git, so that `patch -p1` finds the file.
     let title = title.trim_start_matches('/');
     let mut options = DiffOptions::new();
-    options.set_context_len(CONTEXT_LINES);
     options.set_original_filename(format!("a/{title}")).set_modified_filename(format!("b/{title}"));
     options.create_patch(before, after).to_string()
 }
