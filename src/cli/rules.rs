@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::finding::{RuleInfo, Severity};
 use crate::kinds;
+use crate::output::json;
 
 /// Print the table of rules or, with an id or name, the page of one rule.
 #[derive(Debug, clap::Args)]
@@ -65,7 +66,7 @@ fn unknown(name: &str) -> anyhow::Error {
 fn write_table(format: Format, out: &mut impl Write) -> io::Result<()> {
     match format {
         Format::Text => write_columns(out),
-        Format::Json => write_json(&kinds::rules().map(fields).collect(), out),
+        Format::Json => json::write(&kinds::rules().map(fields).collect::<Vec<_>>(), out),
         Format::Markdown => write_markdown(out),
     }
 }
@@ -79,14 +80,9 @@ fn write_page(rule: &'static RuleInfo, format: Format, out: &mut impl Write) -> 
         Format::Json => {
             let mut rule_fields = fields(rule);
             rule_fields["page"] = rule.page.into();
-            write_json(&rule_fields, out)
+            json::write(&rule_fields, out)
         }
     }
-}
-
-fn write_json(value: &Value, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    writeln!(out)
 }
 
 fn fields(rule: &'static RuleInfo) -> Value {
