@@ -23,13 +23,7 @@ pub struct ServeArgs {
     pub admin_listen: SocketAddr,
 
     /// Certificate chain, PEM; read again when its content changes
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "IPPOOL_WEBHOOK_TLS_CERT",
-        requires = "tls_key",
-        required_unless_present = "self_signed"
-    )]
+    #[arg(long, value_name = "FILE", env = "IPPOOL_WEBHOOK_TLS_CERT", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
 
     /// Its private key, PEM (PKCS#8, PKCS#1 or SEC1)
