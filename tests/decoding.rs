@@ -20,6 +20,7 @@ fn malformed(body: &[u8], reason: MalformedReason, says: &str) {
         let error = respond(endpoint, body, &Policy::default()).expect_err("no review");
         assert_eq!(error.reason, reason, "{error}");
         assert!(error.message.contains(says), "{error}");
+        assert_eq!(error.to_string(), error.message);
     }
 }
 

@@ -1,8 +1,9 @@
 //! Guarantee 1, the ratchet: a request answers only for what it brings in.
 
+use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
-use serde_json::json;
-use testkit::review::{allowed, causes, changed, denied, holding, updated};
+use serde_json::{Value, json};
+use testkit::review::{PERSON, allowed, causes, changed, denied, holding, review, updated};
 
 #[test]
 fn a_respelled_range_keeps_its_entries_whatever_the_name() {
@@ -102,4 +103,30 @@ fn a_wrong_value_replaced_by_another_wrong_value_is_denied() {
     new["spec"]["allocations"]["1"]["podref"] = json!("a/b/c");
     let start = "spec.allocations[1].podref: Invalid value: \"a/b/c\": must be namespace/name of the pod";
     denied(&updated(&old, &new).1, &[("IPP210", start)]);
+}
+
+/// An update of a pool of these entries by a person, under a policy that denies an owner twice.
+fn reordered(old: &str, new: &str) -> Value {
+    let policy: Policy = serde_json::from_value(json!({ "rules": { "IPP213": "deny" } })).unwrap();
+    let pool = |entries: &str| format!(r#"{{"spec":{{"range":"10.0.0.0/24","allocations":{{{entries}}}}}}}"#);
+    let body = review("UPDATE", PERSON, &json!("new"), &json!("old")).to_string();
+    let body = body.replace(r#""new""#, &pool(new)).replace(r#""old""#, &pool(old));
+    let response = respond(Endpoint::Validate, body.as_bytes(), &policy).unwrap();
+    serde_json::from_slice::<Value>(&response.body).unwrap()["response"].clone()
+}
+
+#[test]
+fn entries_that_only_change_their_order_are_never_denied() {
+    let [one, two, padded] = ["1", "2", "02"]
+        .map(|key| format!(r#""{key}":{{"id":"{key}","ifname":"eth0","podref":"default/a"}}"#));
+    let twice = "spec.allocations[1].podref: already holds spec.allocations[2] with the same ifname (10.0.0.1) \
+                 [IPP213]";
+    assert_eq!(allowed(&reordered(&format!("{one},{two}"), &format!("{two},{one}"))), [twice]);
+    let response = reordered(&format!("{one},{two},{padded}"), &format!("{padded},{two},{one}"));
+    assert!(allowed(&response).contains(&twice.replace("[2]", "[02]")), "{response}");
+    let response = reordered(&one, &format!("{two},{one}"));
+    denied(
+        &response,
+        &[("IPP213", "spec.allocations[1].podref: Duplicate value: \"default/a\": already holds")],
+    );
 }
