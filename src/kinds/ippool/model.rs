@@ -30,8 +30,6 @@ pub struct Metadata<'a> {
     pub name: Field<'a>,
     /// `metadata.generateName`, from which the apiserver makes a name.
     pub generate_name: Field<'a>,
-    /// `metadata.namespace`.
-    pub namespace: Field<'a>,
 }
 
 /// `spec`, taken apart. Equal when every field is, unknown ones included.
@@ -104,16 +102,6 @@ impl<'a> Pool<'a> {
     /// The range, if whereabouts can read it.
     pub fn range(&self) -> Option<&Range> {
         self.spec.parsed_range.as_ref()
-    }
-
-    /// `metadata.name`, or an empty string.
-    pub fn name(&self) -> &str {
-        self.metadata.name.text().unwrap_or_default()
-    }
-
-    /// `metadata.namespace`, or an empty string.
-    pub fn namespace(&self) -> &str {
-        self.metadata.namespace.text().unwrap_or_default()
     }
 
     /// The address whereabouts takes the allocation for.
