@@ -20,7 +20,7 @@ const LAYERS: [&str; 15] = [
     "check",
     "pki",
     "server",
-    "cluster",
+    "kube_client",
     "certs",
     "cli",
 ];

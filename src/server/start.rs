@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::server::{Config, Server};
 use crate::policy::Policy;
 use crate::policy_file::{self, PolicyFile, PolicyLimits};
 use crate::server::args::ServeArgs;
 use crate::server::limits::Limits;
 use crate::server::tls::{Certificates, TlsOptions, self_signed};
-use crate::server::{log, shutdown};
+use crate::server::{Config, Server, log, shutdown};
 
 /// Serves as `args` say, until a signal ends it.
 ///
@@ -41,7 +40,10 @@ async fn run(args: ServeArgs, config: Config, policy: Policy) -> anyhow::Result<
     let (certificates, ca) = certificates(args.tls_cert, args.tls_key, args.self_signed)?;
     let server = Server::bind(config, policy.clone(), Arc::new(certificates)).await?;
     if let Some(ca) = ca {
-        self_signed::write_ca(&ca, &args.ca_out)?;
+        let ca_out = args.ca_out.display();
+        std::fs::write(&args.ca_out, ca).with_context(|| {
+            format!("cannot write the CA to {ca_out}; name a writable file with --ca-out")
+        })?;
         let mut out = std::io::stdout().lock();
         if let Err(error) = self_signed::print_quickstart(&mut out, server.address(), &args.ca_out, &policy) {
             tracing::warn!(%error, "the example request could not be printed");

@@ -30,7 +30,16 @@ impl ClusterArgs {
         config.connect_timeout = Some(TIMEOUT);
         config.read_timeout = Some(TIMEOUT);
         config.write_timeout = Some(TIMEOUT);
-        Client::try_from(config).context("the configuration of the cluster cannot be used")
+        let mut without_roots = config.clone();
+        let client = Client::try_from(config).or_else(|error| {
+            // An image without root certificates: they are needed only for TLS, and only where no CA is given.
+            if without_roots.root_cert.is_some() {
+                return Err(error);
+            }
+            without_roots.root_cert = Some(Vec::new());
+            Client::try_from(without_roots)
+        });
+        client.context("the configuration of the cluster cannot be used")
     }
 
     /// Kube's errors are formatted, not wrapped: each already repeats its causes.

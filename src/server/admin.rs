@@ -10,12 +10,11 @@ use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::routing::get;
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::task::TaskTracker;
 
 use crate::server::conn::{self, Activity, ConnectionTable};
+use crate::server::handler::Rejection;
 use crate::server::limits::Limits;
 use crate::server::metrics::Metrics;
-use crate::server::review::Rejection;
 use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;
 
@@ -33,7 +32,7 @@ pub struct Admin {
 /// Serves the admin port until this is dropped, since probes have to see the whole shutdown. Without a file descriptor
 /// for a new connection, one of `webhook` is closed.
 pub async fn serve(listener: TcpListener, admin: Admin, limits: &Limits, webhook: &ConnectionTable) {
-    let (tasks, shutdown) = (TaskTracker::new(), Shutdown::default());
+    let shutdown = Shutdown::default();
     let connections = ConnectionTable::new("admin", limits.admin_connections, Duration::ZERO, &admin.metrics);
     let router = router(admin);
     let without_host = Router::new().fallback(async || Rejection::wrong_host().into_response());
@@ -42,13 +41,12 @@ pub async fn serve(listener: TcpListener, admin: Admin, limits: &Limits, webhook
         let (router, without_host) = (router.clone(), without_host.clone());
         let (limits, shutdown) = (limits.clone(), shutdown.clone());
         activity.established(false);
-        let route = move |request: &mut Request<Incoming>| match conn::has_one_host(request) {
-            true => router.clone(),
-            false => without_host.clone(),
+        let route = move |request: &mut Request<Incoming>| {
+            if conn::has_one_host(request) { router.clone() } else { without_host.clone() }
         };
         async move { conn::serve(stream, &activity, route, &limits, &shutdown).await }
     };
-    conn::accept(listener, &connections, webhook, &tasks, &shutdown, serve).await;
+    conn::accept(listener, &connections, webhook, &shutdown, serve).await;
 }
 
 fn router(admin: Admin) -> Router {

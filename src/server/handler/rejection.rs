@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
 use crate::admission::Malformed;
@@ -23,22 +23,14 @@ pub struct Rejection {
     pub reason: &'static str,
     /// What is wrong and what would be right, for the person who reads the error of the apiserver.
     pub message: String,
-    /// Whether the body has to be read before the response is sent.
-    pub body_unread: bool,
     /// Whether the connection is closed after the response.
     pub close: bool,
-    header: Option<(HeaderName, &'static str)>,
 }
 
 impl Rejection {
     fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
         let message = text::shortened(&message.into(), MAX_MESSAGE_BYTES);
-        Self { status, reason, message, body_unread: false, close: false, header: None }
-    }
-
-    fn unread(mut self) -> Self {
-        self.body_unread = true;
-        self
+        Self { status, reason, message, close: false }
     }
 
     fn closing(mut self) -> Self {
@@ -49,56 +41,49 @@ impl Rejection {
     pub fn unknown_path() -> Self {
         let message = "no such path: reviews are sent to /mutate and /validate; \
                        /livez, /readyz and /metrics are served on the admin port (--admin-listen)";
-        Self::new(StatusCode::NOT_FOUND, "path", message).unread()
+        Self::new(StatusCode::NOT_FOUND, "path", message)
     }
 
     pub fn wrong_method() -> Self {
-        let message = "a review is sent by POST";
-        let mut rejection = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", message).unread();
-        rejection.header = Some((header::ALLOW, "POST"));
-        rejection
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "a review is sent by POST")
     }
 
     pub fn wrong_content_type() -> Self {
         let message = "a review is sent with the header Content-Type: application/json";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message).unread()
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message)
     }
 
-    /// 403: the certificate has none of the allowed names, or the CA has changed.
     pub fn wrong_client() -> Self {
         let message = "the client certificate has none of the names that --client-name allows, or --client-ca no longer \
                        holds its CA: give the client another certificate, or change these flags";
-        Self::new(StatusCode::FORBIDDEN, "client_name", message).unread().closing()
+        Self::new(StatusCode::FORBIDDEN, "client_name", message).closing()
     }
 
-    /// 401: the certificate has expired since the handshake.
     pub fn client_expired() -> Self {
         let message = "the client certificate has expired since this connection was opened: connect again with a \
                        valid one";
-        Self::new(StatusCode::UNAUTHORIZED, "client_expired", message).unread().closing()
+        Self::new(StatusCode::UNAUTHORIZED, "client_expired", message).closing()
     }
 
     /// 400 (RFC 9112, 3.2).
     pub fn wrong_host() -> Self {
         let message = "an HTTP/1.1 request has one Host header, and this one has none or several";
-        Self::new(StatusCode::BAD_REQUEST, "host", message).unread().closing()
+        Self::new(StatusCode::BAD_REQUEST, "host", message).closing()
     }
 
     pub fn too_large(max_body_bytes: usize) -> Self {
         let message = format!(
             "the body is longer than {max_body_bytes} bytes; --max-body-bytes raises the limit (the apiserver sends 7 MiB at most)"
         );
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).unread()
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
-    /// 400: no field of a review is that long.
     pub fn long_string() -> Self {
         let message =
             "a string in the body is longer than 512 KiB, and no string in the review of an IPPool is";
         Self::new(StatusCode::BAD_REQUEST, "long_string", message)
     }
 
-    /// 400: the client disconnected or sent broken chunks before the body was complete.
     pub fn body_cut() -> Self {
         let message =
             "the body ended before it was complete: the connection was closed, or its framing is broken";
@@ -110,7 +95,6 @@ impl Rejection {
         Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message).closing()
     }
 
-    /// 408: the body made no progress while others waited for the memory that it holds.
     pub fn body_stalled(after: Duration) -> Self {
         let message = format!(
             "the body made no progress for {} ms while other requests waited for memory",
@@ -124,7 +108,6 @@ impl Rejection {
         Self::overloaded("memory", what)
     }
 
-    /// 503: the system is out of memory.
     pub fn allocation_failed() -> Self {
         Self::overloaded("allocation", "the system has no memory left for this review")
     }
@@ -133,7 +116,6 @@ impl Rejection {
         Self::overloaded("processors", "every processor of the webhook is busy with another review")
     }
 
-    /// 503: the runtime ends before the review starts.
     pub fn shutting_down() -> Self {
         Self::overloaded("shutdown", "the webhook is shutting down")
     }
@@ -141,9 +123,7 @@ impl Rejection {
     /// With `Retry-After: 0` on a closed connection, the apiserver tries another replica within the same request.
     fn overloaded(reason: &'static str, what: &str) -> Self {
         let message = format!("{what}; try again, another replica may have more");
-        let mut rejection = Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, message).unread().closing();
-        rejection.header = Some((header::RETRY_AFTER, "0"));
-        rejection
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, message).closing()
     }
 
     pub fn too_late(message: String) -> Self {
@@ -168,11 +148,14 @@ impl Rejection {
             "code": self.status.as_u16(),
         });
         let mut response = json_response(self.status, status.to_string().into());
-        if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        let mut insert = |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
+        match self.status {
+            StatusCode::METHOD_NOT_ALLOWED => drop(insert(header::ALLOW, "POST")),
+            StatusCode::SERVICE_UNAVAILABLE => drop(insert(header::RETRY_AFTER, "0")),
+            _ => {}
         }
         if self.close {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            insert(header::CONNECTION, "close");
         }
         response
     }
@@ -192,17 +175,12 @@ pub fn json_response(status: StatusCode, body: Body) -> Response<Body> {
     response
 }
 
-fn kubernetes_reason(status: StatusCode) -> &'static str {
+fn kubernetes_reason(status: StatusCode) -> String {
     match status {
-        StatusCode::BAD_REQUEST => "BadRequest",
-        StatusCode::UNAUTHORIZED => "Unauthorized",
-        StatusCode::FORBIDDEN => "Forbidden",
-        StatusCode::NOT_FOUND => "NotFound",
-        StatusCode::METHOD_NOT_ALLOWED => "MethodNotAllowed",
-        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => "Timeout",
-        StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge",
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => "UnsupportedMediaType",
-        StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
-        _ => "InternalError",
+        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => "Timeout".to_owned(),
+        StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge".to_owned(),
+        StatusCode::INTERNAL_SERVER_ERROR => "InternalError".to_owned(),
+        // The others are called as in HTTP.
+        _ => status.canonical_reason().unwrap_or_default().replace(' ', ""),
     }
 }

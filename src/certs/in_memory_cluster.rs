@@ -10,8 +10,8 @@ use crate::pki::{Bundle, UnixTime};
 #[derive(Debug)]
 pub struct InMemoryCluster {
     pub state: ClusterState,
-    now: UnixTime,
-    writes: u64,
+    pub now: UnixTime,
+    pub writes: usize,
 }
 
 impl InMemoryCluster {
@@ -52,11 +52,14 @@ impl Cluster for InMemoryCluster {
         seen: &Configuration,
         bundles: &[(String, String)],
     ) -> anyhow::Result<WriteOutcome> {
-        let resource_version = self.next_version();
-        let stored = self.state.configurations.iter_mut().find(|it| it.reference == seen.reference);
-        let Some(stored) = stored.filter(|it| it.resource_version == seen.resource_version) else {
+        let is_seen = |it: &Configuration| {
+            it.reference == seen.reference && it.resource_version == seen.resource_version
+        };
+        let Some(index) = self.state.configurations.iter().position(is_seen) else {
             return Ok(WriteOutcome::Conflict);
         };
+        let resource_version = self.next_version();
+        let stored = &mut self.state.configurations[index];
         stored.resource_version = resource_version;
         for webhook in &mut stored.webhooks {
             if let Some((_, bundle)) = bundles.iter().find(|(name, _)| *name == webhook.name) {

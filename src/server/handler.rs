@@ -1,4 +1,11 @@
-//! The handler of both endpoints: from a request to a response or a rejection.
+//! The handler of both endpoints: from the header of a request to its response or a rejection.
+
+mod body;
+mod deadline;
+mod memory;
+mod rejection;
+mod request_log;
+mod routes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +15,17 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use hyper::body::Body as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::body::{self, BodyReader};
-use super::deadline::Deadline;
-use super::log;
-use super::memory::{MemoryBudget, MemoryPermit, Peer};
-use super::processors::Processors;
-use super::rejection::{Rejection, json_response};
+pub use self::memory::Peer;
+pub use self::rejection::Rejection;
+pub use self::routes::{rejecting, router};
+
+use self::body::BodyReader;
+use self::deadline::Deadline;
+use self::memory::{MemoryBudget, MemoryPermit};
+use self::rejection::json_response;
 use crate::admission::{self, AdmissionResponse, Endpoint, Malformed};
 use crate::policy::Policy;
 use crate::server::conn::GuardedBytes;
@@ -31,7 +41,10 @@ pub struct Handler {
     pub policy: Policy,
     pub limits: Limits,
     pub memory: Arc<MemoryBudget>,
-    pub processors: Processors,
+    /// For bodies that are reviewed on threads of their own. The large ones share one permit, so that the others never
+    /// wait for them, and no two of them take the most memory at once.
+    processors: Arc<Semaphore>,
+    large_processor: Arc<Semaphore>,
     pub metrics: Arc<Metrics>,
     pub evaluate: Evaluate,
 }
@@ -40,8 +53,9 @@ impl Handler {
     pub fn new(policy: Policy, limits: Limits) -> Self {
         let metrics = Arc::new(Metrics::default());
         let memory = MemoryBudget::new(&limits, &metrics);
-        let processors = Processors::new(&limits, &metrics);
-        Self { policy, limits, memory, processors, metrics, evaluate: Arc::new(admission::respond) }
+        let processors = Arc::new(Semaphore::new(limits.concurrent_reviews));
+        let (large_processor, evaluate) = (Arc::new(Semaphore::new(1)), Arc::new(admission::respond));
+        Self { policy, limits, memory, processors, large_processor, metrics, evaluate }
     }
 
     /// The response to `request`, which was sent to `endpoint`.
@@ -54,7 +68,7 @@ impl Handler {
         match result {
             Ok((response, permit)) => {
                 self.metrics.reviewed(endpoint, &response.record);
-                log::reviewed(endpoint, &response.record, took);
+                request_log::reviewed(endpoint, &response.record, took);
                 // The response holds memory until its last byte was written.
                 let body = Bytes::from_owner(GuardedBytes(response.body, permit));
                 json_response(StatusCode::OK, body.into())
@@ -71,14 +85,17 @@ impl Handler {
         head: &Parts,
         mut body: Body,
     ) -> Response<Body> {
-        if rejection.body_unread && !body::discard(&mut body, &head.headers, &self.limits).await {
+        // A client that was too slow is not waited for again.
+        let is_late = matches!(rejection.status, StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT);
+        if !is_late && !body::discard(&mut body, &head.headers, &self.limits).await {
             rejection.close = true;
         }
-        if let Some(peer) = peer(head).filter(|_| rejection.close && !body.is_end_stream()) {
+        if let Some(peer) = head.extensions.get::<Peer>().filter(|_| rejection.close && !body.is_end_stream())
+        {
             peer.activity.linger();
         }
         self.metrics.rejected(endpoint, rejection.reason);
-        log::rejected(&rejection, head);
+        request_log::rejected(&rejection, head);
         rejection.into_response()
     }
 
@@ -94,17 +111,17 @@ impl Handler {
         }
         let limits = &self.limits;
         let size = body::announced(body, limits)?;
-        let peer = peer(head).ok_or_else(Rejection::panicked)?;
+        // Every request over a connection has a peer.
+        let peer = head.extensions.get::<Peer>().ok_or_else(Rejection::panicked)?;
         let deadline = Deadline::of(head.uri.query(), started, limits.review);
         let reviewing = async {
-            let mut permit = self.memory.permit(peer.clone());
-            let mut queue_timeout = deadline.queue_timeout(limits.queue);
-            let mut reader =
-                BodyReader { peer, permit: &mut permit, queue_timeout: &mut queue_timeout, limits };
-            let bytes = reader.read(body, size).await?;
+            let mut permit = self.memory.permit(peer.clone(), deadline.queue_timeout(limits.queue));
+            let bytes = BodyReader { peer, permit: &mut permit, limits }.read(body, size).await?;
+            // All of it was read, and a rejection does not look for more.
+            *body = Body::empty();
             peer.activity.begin_review();
-            self.metrics.received(bytes.len());
-            let evaluated = self.schedule(endpoint, bytes, permit, queue_timeout).await?;
+            self.metrics.request_bytes.observe(bytes.len() as f64);
+            let evaluated = self.schedule(endpoint, bytes, permit).await?;
             peer.activity.reviewed();
             Ok(evaluated)
         };
@@ -118,7 +135,6 @@ impl Handler {
         endpoint: Endpoint,
         body: Bytes,
         mut permit: MemoryPermit,
-        queue_timeout: Duration,
     ) -> Result<(AdmissionResponse, MemoryPermit), Rejection> {
         if body.len() <= self.limits.inline_bytes {
             return self.evaluate(endpoint, body, permit);
@@ -126,7 +142,7 @@ impl Handler {
         if body::has_long_token(&body) {
             return Err(Rejection::long_string());
         }
-        let processor = self.processors.acquire(body.len(), queue_timeout).await?;
+        let processor = self.processor(body.len(), permit.timeout).await?;
         let needed = body.len().saturating_mul(self.limits.review_factor).min(self.limits.review_bytes);
         permit.acquire_available(needed);
         if !body::is_available(needed) {
@@ -148,6 +164,19 @@ impl Handler {
         }
     }
 
+    /// A processor for a body of `bytes`, or 503 when there is none within `timeout`.
+    async fn processor(&self, bytes: usize, timeout: Duration) -> Result<OwnedSemaphorePermit, Rejection> {
+        let is_large = bytes >= self.limits.large_bytes;
+        let permits = if is_large { &self.large_processor } else { &self.processors };
+        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _guard = self.metrics.wait("processor");
+        // Nothing closes these semaphores, so an error is the timeout.
+        let permit = tokio::time::timeout(timeout, Arc::clone(permits).acquire_owned()).await;
+        permit.ok().and_then(Result::ok).ok_or_else(Rejection::busy)
+    }
+
     /// Evaluates `body`; from then on, the permit is for the response.
     fn evaluate(
         &self,
@@ -160,11 +189,6 @@ impl Handler {
         permit.resize(response.body.len());
         Ok((response, permit))
     }
-}
-
-/// The peer of a request, which every request over a connection has.
-fn peer(head: &Parts) -> Option<&Peer> {
-    head.extensions.get()
 }
 
 /// Whether the content type is JSON; parameters such as `charset` may follow.
