@@ -1,7 +1,7 @@
 //! What `check --diff` rewrites in a file.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use ippool_webhook::kinds::ippool::{IpPool, Pool};
+use ippool_webhook::kinds::ippool::{IpPool, MAX_ALLOCATIONS, Pool};
 use ippool_webhook::kinds::{FileEdit, Kind as _};
 use serde_json::Value;
 use testkit::review::holding;
@@ -33,6 +33,17 @@ fn a_pool_in_a_file_is_rewritten_with_its_offsets() {
     let rewritten = edits(holding(" 10.0.0.5/24", &["5", "010"]));
     assert_eq!(rewritten.iter().find(|it| it.key.is_none()), Some(&range()));
     assert!(rewritten.contains(&key("5", "10")) && rewritten.contains(&key("010", "15")), "{rewritten:?}");
+    assert_eq!(edits(holding("10.0.0.5/24", &["5"])), [range(), key("5", "10")]);
     assert_eq!(edits(holding("10.0.0.0/24", &["007"])), [key("007", "7")]);
     assert_eq!(edits(holding("10.0.0.0/024", &["one"])), [range()]);
+}
+
+#[test]
+fn a_pool_of_more_entries_than_are_read_is_not_rewritten() {
+    let offsets: Vec<_> = (1..=MAX_ALLOCATIONS + 1).map(|offset| offset.to_string()).collect();
+    let offsets: Vec<_> = offsets.iter().map(String::as_str).collect();
+    let edits = |offsets: &[&str]| {
+        IpPool::file_edits(&Pool::parse(&holding("10.0.0.5/8", offsets).to_string()).unwrap()).len()
+    };
+    assert_eq!((edits(&offsets), edits(&offsets[1..])), (0, 1 + MAX_ALLOCATIONS));
 }

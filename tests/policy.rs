@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ippool_webhook::admission::Endpoint;
-use ippool_webhook::policy::Policy;
+use ippool_webhook::policy::{Policy, TRUSTED_WRITERS};
 use serde_json::{Value, json};
 use testkit::review::{PERSON, ask_under, denied, holding, patch, review, warnings};
 
@@ -39,4 +39,10 @@ fn a_policy_with_a_mistake_is_rejected_and_says_which() {
     );
     assert!(mistake(json!({ "trustedWriters": ["*"] })).contains("would trust everyone"));
     assert!(mistake(json!({ "trusted": [] })).contains("unknown field `trusted`"));
+}
+
+#[test]
+fn the_trusted_writers_are_listed_as_written() {
+    let listed: Vec<_> = Policy::default().trusted_writers().collect();
+    assert_eq!(listed, TRUSTED_WRITERS);
 }

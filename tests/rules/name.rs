@@ -22,3 +22,18 @@ fn a_name_with_host_bits_is_whereabouts_own_after_a_prefix() {
     }
     assert_eq!(allowed(&created("blue-fd00--5-64", &holding("fd00::/64", &[])).1), [""; 0]);
 }
+
+#[test]
+fn the_name_of_another_network_is_denied_on_create() {
+    let start = "metadata.name: Invalid value: \"10.9.0.0-24\": \
+                 must end in 10.0.0.0-24: this is the name of the pool of 10.9.0.0/24";
+    denied(&created("10.9.0.0-24", &holding("10.0.0.0/24", &[])).1, &[("IPP401", start)]);
+}
+
+#[test]
+fn a_name_longer_than_the_apiserver_accepts_is_left_to_it() {
+    let name = |bytes: usize| format!("{}-10.9.0.0-24", "a".repeat(bytes - 12));
+    let start = "metadata.name: Invalid value: ";
+    denied(&created(&name(253), &holding("10.0.0.0/24", &[])).1, &[("IPP401", start)]);
+    assert_eq!(allowed(&created(&name(254), &holding("10.0.0.0/24", &[])).1), [""; 0]);
+}
