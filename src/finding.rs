@@ -179,9 +179,9 @@ impl Finding<'_> {
         self
     }
 
-    /// Ends its text with a list, unless that is empty.
+    /// Ends its text with a list.
     pub fn listing(&mut self, list: List) -> &mut Self {
-        self.list = (list.total() > 0).then(|| Box::new(list));
+        self.list = Some(Box::new(list));
         self
     }
 }
