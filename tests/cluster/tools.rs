@@ -10,6 +10,7 @@ pub struct Tools {
     pub etcd: PathBuf,
     pub apiserver: PathBuf,
     pub kubectl: PathBuf,
+    pub helm: PathBuf,
     pub whereabouts: PathBuf,
     /// The plugin's module; its CRDs and RBAC are read from `doc/crds` in it.
     pub whereabouts_dir: PathBuf,
@@ -40,6 +41,7 @@ pub fn tools() -> &'static Tools {
             etcd: paths["ETCD"].into(),
             apiserver: paths["KUBE_APISERVER"].into(),
             kubectl: paths["KUBECTL"].into(),
+            helm: paths["HELM"].into(),
             whereabouts: paths["WHEREABOUTS"].into(),
             whereabouts_dir: paths["WHEREABOUTS_DIR"].into(),
         }
