@@ -1,7 +1,10 @@
 # All commands for people and CI: `make` lists the targets, `make ci` is what CI runs.
 CARGO ?= cargo
-# What the image is built for; `rustup target add` installs it once.
-TARGET ?= $(shell uname -m)-unknown-linux-musl
+TARGET_DIR = $${CARGO_TARGET_DIR:-target}
+# The architectures of the image; `rustup` and, for another machine, Debian have what it takes to build for them.
+ARCHITECTURES ?= x86_64 aarch64
+# Builds as a release is built, for this machine. Measurements use it too, so that what is measured is what is installed.
+RELEASE = deploy/image/cargo $(shell uname -m)-unknown-linux-gnu
 
 .DEFAULT_GOAL := help
 .PHONY: help ci fmt lint core test cluster cluster-versions faults fuzz demo image bench count load footprint compare soak deny advisories actionlint docs limits rules outcomes
@@ -60,10 +63,13 @@ demo: ## show with kubectl, on a control plane, what the CRD lets through and wh
 	$(CARGO) build --locked
 	@tests/cluster/demo $${CARGO_TARGET_DIR:-target}/debug/ippool-webhook
 
-image: ## write the container image to target/image as an OCI layout, without an engine (needs Rust's musl target)
-	CC_$(subst -,_,$(TARGET))=$$(command -v musl-gcc || echo cc) $(CARGO) build --release --locked --target $(TARGET)
-	deploy/image/layout $${CARGO_TARGET_DIR:-target}/$(TARGET)/release/ippool-webhook target/image
+image: $(ARCHITECTURES:%=release-%) ## write the container image of both architectures to target/image, without an engine
+	deploy/image/layout target/image $(ARCHITECTURES:%=$(TARGET_DIR)/%-unknown-linux-gnu/release/ippool-webhook)
 	IPPOOL_WEBHOOK_IMAGE=target/image $(CARGO) test --locked --test image
+
+release-%: ## build the program of an architecture as a release is built: release-x86_64, release-aarch64
+	deploy/image/prepare $*
+	deploy/image/cargo $*-unknown-linux-gnu build
 
 bench: ## measure decoding and reviewing, beside other decoders
 	$(CARGO) bench --features bench --locked --bench review
@@ -72,17 +78,17 @@ count: ## count the instructions of the core, and compare them with benches/inst
 	@benches/instructions
 
 load: ## measure whole requests over TLS, beside the same server with a constant response
-	$(CARGO) bench --features bench --locked --bench throughput
+	$(RELEASE) bench --features bench --bench throughput
 
 footprint: ## measure size, time to ready and memory of the release, and compare them with their bounds
-	$(CARGO) bench --features bench --locked --bench footprint
+	$(RELEASE) bench --features bench --bench footprint
 
 compare: ## measure a PATCH in a real control plane, beside a webhook in Go and a policy in CEL (needs Go); ARGS=--write draws the plot
 	@tests/cluster/tools/build >/dev/null
-	$(CARGO) bench --features bench --locked --bench compare_webhooks -- $(ARGS)
+	$(RELEASE) bench --features bench --bench compare_webhooks -- $(ARGS)
 
 soak: ## send mixed reviews at saturation, with stalling callers and new certificates, for SOAK_SECONDS (1800)
-	$(CARGO) bench --features bench --locked --bench soak
+	$(RELEASE) bench --features bench --bench soak
 
 $(CARGO_DENY):
 	$(CARGO) install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(@:/bin/cargo-deny=)

@@ -65,13 +65,13 @@ fn main() -> ExitCode {
     fits &= row("from start to ready (median)", starts[STARTS / 2].as_secs_f64() * 1e3, 100.0, "ms");
 
     let serving = Serving::start(&files);
-    fits &= row("resident at rest", serving.memory("VmRSS") / MIB, 10.0, "MiB");
+    fits &= row("resident at rest", serving.process().memory("VmRSS") / MIB, 10.0, "MiB");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let tls = client(&ca.pem, None);
     let bodies = runtime.block_on(review_at_once(serving.address, &tls, 5_000)) as f64;
     let name = format!("{PARALLEL} concurrent reviews of 5,000 allocations, peak");
-    fits &= row(&name, serving.memory("VmHWM") / MIB, bodies / MIB + 16.0, "MiB");
+    fits &= row(&name, serving.process().memory("VmHWM") / MIB, bodies / MIB + 16.0, "MiB");
     println!("{:<58} {:>8.1}          MiB", "  of which bodies", bodies / MIB);
-    println!("{:<58} {:>8.1}          MiB", "  resident afterwards", serving.memory("VmRSS") / MIB);
+    println!("{:<58} {:>8.1}          MiB", "  resident afterwards", serving.process().memory("VmRSS") / MIB);
     ExitCode::from(u8::from(!fits))
 }

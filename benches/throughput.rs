@@ -1,67 +1,136 @@
-//! The throughput of whole requests over TLS, compared with the same server with a constant response.
+//! Whole requests over TLS: the throughput, and the processor time that the server spends on one request. Compared are the
+//! program, the same server with a constant response, and a webhook in Go.
 //!
-//! Both run in this process and are measured in short alternating turns, so that other load affects both alike. The ratio
-//! is the median over the turns. With few connections, both ends wait for each other; with many, the processors are never
-//! idle.
+//! Each server is a process of its own, and they are called in short alternating turns, so that other load affects all alike.
+//! A ratio is the median over the turns. Callers and servers share the processors, so the throughput also measures the
+//! callers; the processor time does not.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measurement that cannot go on says so by panicking")]
 
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
-use ippool_webhook::server::{Evaluate, Limits};
+use ippool_webhook::server::Limits;
 use rustls::ClientConfig;
-use testkit::client::KeepAlive;
-use testkit::client::client;
+use testkit::client::{KeepAlive, client};
+use testkit::pki::Ca;
+use testkit::process::Process;
 use testkit::recorded;
+use testkit::release::{CertFiles, Serving};
 use testkit::server::{Running, quick};
 use tokio::runtime::{Builder, Runtime};
 
-/// The allocations of the pool, and the required share of the throughput of the constant server.
-const CASES: [(usize, f64); 4] = [(3, 0.9), (100, 0.9), (1_000, 0.8), (5_000, 0.8)];
-/// The numbers of connections, each with one request in progress.
-const CONNECTIONS: [usize; 4] = [2, 4, 16, 64];
+/// What is required of the processor time of one request.
+struct Case {
+    /// The allocations of the pool.
+    allocations: usize,
+    /// At most this many times that of the constant server.
+    of_constant: Option<f64>,
+    /// The webhook in Go takes at least this many times ours.
+    of_go: Option<f64>,
+}
+
+const CASES: [Case; 4] = [
+    Case { allocations: 3, of_constant: Some(1.15), of_go: Some(7.0) },
+    Case { allocations: 100, of_constant: Some(1.15), of_go: None },
+    Case { allocations: 1_000, of_constant: None, of_go: Some(40.0) },
+    Case { allocations: 5_000, of_constant: Some(1.25), of_go: Some(40.0) },
+];
+/// The numbers of connections, each with one request in progress; the goals are for the first.
+const CONNECTIONS: [usize; 3] = [4, 16, 64];
 /// The number of turns of each server, and the length of one.
-const TURNS: usize = 11;
-const TURN: Duration = Duration::from_millis(400);
+const TURNS: usize = 9;
+const TURN: Duration = Duration::from_millis(600);
+/// The argument that makes this program the constant server.
+const CONSTANT: &str = "constant";
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Responds to every review with the response to `body`.
-fn constant(body: &Bytes) -> Evaluate {
-    let body = body.clone();
-    let once = std::sync::OnceLock::new();
-    Arc::new(move |endpoint: Endpoint, _: &[u8], policy: &Policy| {
-        let answer = once.get_or_init(|| respond(endpoint, &body, policy).ok().unwrap());
-        Ok(answer.clone())
-    })
+/// Responds to every review with the response to the first, until standard input ends.
+fn serve_constant() {
+    let once = OnceLock::new();
+    let evaluate = move |endpoint: Endpoint, body: &[u8], policy: &Policy| {
+        Ok(once.get_or_init(|| respond(endpoint, body, policy).ok().unwrap()).clone())
+    };
+    let runtime = runtime();
+    let running = runtime.block_on(Running::start_with(quick(), Arc::new(evaluate)));
+    let ca = running.ca.replace('\n', "\\n");
+    println!("{} {ca}", running.address);
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
 }
 
-/// The address of a server, and the configuration of its clients.
-#[derive(Clone)]
-struct Target(SocketAddr, ClientConfig);
+/// A process that is killed when this is dropped.
+struct Killed(Child);
 
-fn start(serving: &Runtime, evaluate: Evaluate) -> (Running, Target) {
-    let running = serving.block_on(Running::start_with(quick(), evaluate));
-    let target = Target(running.address, client(&running.ca, None));
-    (running, target)
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
-/// The requests per second on `connections`, and the latency of each.
-fn turn(calling: &Runtime, target: &Target, body: &Bytes, connections: usize) -> (f64, Vec<Duration>) {
-    let started = Instant::now();
-    let callers = (0..connections).map(|_| calling.spawn(call(target.clone(), body.clone())));
+/// A server to call.
+struct Target {
+    process: Process,
+    address: SocketAddr,
+    tls: ClientConfig,
+}
+
+fn start_constant() -> (Killed, Target) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut child = command.arg(CONSTANT).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let (address, ca) = line.trim_end().split_once(' ').unwrap();
+    let tls = client(&ca.replace("\\n", "\n"), None);
+    let target = Target { process: Process(child.id()), address: address.parse().unwrap(), tls };
+    (Killed(child), target)
+}
+
+fn start_go(files: &CertFiles, ca: &Ca) -> (Killed, Target) {
+    let build = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/go_webhook/build");
+    let built = Command::new(build).stderr(Stdio::inherit()).output().unwrap();
+    let program = String::from_utf8(built.stdout).unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new(program.trim());
+    command.arg(format!("--port={}", free.port())).arg("--cert-dir").arg(files.directory());
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while std::net::TcpStream::connect(free).is_err() {
+        assert!(Instant::now() < until, "the webhook in Go does not serve");
+    }
+    let target = Target { process: Process(child.id()), address: free, tls: client(&ca.pem, None) };
+    (Killed(child), target)
+}
+
+/// What one turn measured.
+struct Turn {
+    rate: f64,
+    /// In milliseconds for one request.
+    processor: f64,
+    latencies: Vec<Duration>,
+}
+
+fn turn(calling: &Runtime, target: &Target, body: &Bytes, connections: usize) -> Turn {
+    let (started, before) = (Instant::now(), target.process.processor_time());
+    let callers =
+        (0..connections).map(|_| calling.spawn(call(target.address, target.tls.clone(), body.clone())));
     let callers: Vec<_> = callers.collect();
-    let took: Vec<_> = callers.into_iter().flat_map(|it| calling.block_on(it).unwrap()).collect();
-    (took.len() as f64 / started.elapsed().as_secs_f64(), took)
+    let latencies: Vec<_> = callers.into_iter().flat_map(|it| calling.block_on(it).unwrap()).collect();
+    let spent = target.process.processor_time() - before;
+    let requests = latencies.len() as f64;
+    let rate = requests / started.elapsed().as_secs_f64();
+    Turn { rate, processor: spent.as_secs_f64() * 1e3 / requests, latencies }
 }
 
-async fn call(Target(address, tls): Target, body: Bytes) -> Vec<Duration> {
+async fn call(address: SocketAddr, tls: ClientConfig, body: Bytes) -> Vec<Duration> {
     let mut caller = KeepAlive::connect(address, tls).await;
     let (until, mut took) = (Instant::now() + TURN, Vec::new());
     while Instant::now() < until {
@@ -73,7 +142,8 @@ async fn call(Target(address, tls): Target, body: Bytes) -> Vec<Duration> {
     took
 }
 
-fn median(mut of: Vec<f64>) -> f64 {
+fn median(of: impl Iterator<Item = f64>) -> f64 {
+    let mut of: Vec<_> = of.collect();
     of.sort_by(f64::total_cmp);
     of[of.len() / 2]
 }
@@ -84,47 +154,76 @@ fn percentile(of: &mut [Duration], share: f64) -> f64 {
     of[((of.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3
 }
 
-/// Measures both servers in turns, and prints a line.
-fn compare(serving: &Runtime, calling: &Runtime, allocations: usize, connections: usize, required: f64) {
-    let body = Bytes::from(recorded(allocations));
-    if connections * body.len() > Limits::default().max_in_flight_bytes {
-        println!(
-            "{connections:>11} {allocations:>12}  the bodies exceed the memory budget, so some get a 503"
-        );
-        return;
+/// The goal as text, and whether the figure meets it.
+fn judged(goal: Option<f64>, meets: impl Fn(f64) -> bool, sign: char) -> (String, bool) {
+    match goal {
+        Some(goal) if meets(goal) => (format!("{sign}{goal}"), true),
+        Some(goal) => (format!("{sign}{goal} MISSED"), false),
+        None => (String::new(), true),
     }
-    let (_first, webhook) = start(serving, Arc::new(respond));
-    let (_second, fixed) = start(serving, constant(&body));
-    let (mut ratios, mut rates, mut all) = (Vec::new(), (Vec::new(), Vec::new()), Vec::new());
-    turn(calling, &webhook, &body, connections);
-    turn(calling, &fixed, &body, connections);
-    for _ in 0..TURNS {
-        let (other, _) = turn(calling, &fixed, &body, connections);
-        let (ours, took) = turn(calling, &webhook, &body, connections);
-        ratios.push(ours / other);
-        rates.0.push(other);
-        rates.1.push(ours);
-        all.extend(took);
-    }
-    println!(
-        "{connections:>11} {allocations:>12} {:>10.1} {:>15.0} {:>14.0} {:>7.2} {required:>8.1} {:>7.2} {:>7.2}",
-        body.len() as f64 / 1e3,
-        median(rates.0),
-        median(rates.1),
-        median(ratios),
-        percentile(&mut all, 0.5),
-        percentile(&mut all, 0.99),
-    );
 }
 
-fn main() {
-    let (serving, calling) = (runtime(), runtime());
+/// Measures all servers in turns, and prints a line. Returns whether the goals are met.
+fn compare(calling: &Runtime, servers: &[Target; 3], case: &Case, connections: usize) -> bool {
+    let body = Bytes::from(recorded(case.allocations));
+    let turns: Vec<_> = (0..=TURNS)
+        .map(|_| servers.each_ref().map(|server| turn(calling, server, &body, connections)))
+        .skip(1) // The first opens what is opened once.
+        .collect();
+    let rate = |server: usize| median(turns.iter().map(|turn| turn[server].rate));
+    let processor = |server: usize| median(turns.iter().map(|turn| turn[server].processor));
+    let ratio = |a: usize, b: usize| median(turns.iter().map(|turn| turn[a].processor / turn[b].processor));
+    let (of_constant, of_go) = (ratio(1, 0), ratio(2, 1));
+    let goal = |goal: Option<f64>| goal.filter(|_| connections == CONNECTIONS[0]);
+    let (first, meets_first) = judged(goal(case.of_constant), |goal| of_constant <= goal, '≤');
+    let (second, meets_second) = judged(goal(case.of_go), |goal| of_go >= goal, '≥');
+    let mut latencies: Vec<_> = turns.iter().flat_map(|turn| turn[1].latencies.iter().copied()).collect();
     println!(
-        "connections  allocations    body KB  constant req/s  webhook req/s   ratio  required  p50 ms  p99 ms"
+        "{connections:>4} {:>6} {:>8.0} {:>8.0} {:>8.0} {:>9.3} {:>9.3} {:>9.3} {of_constant:>6.2} {first:<13} {of_go:>5.1} {second:<11} {:>7.2} {:>7.2}",
+        case.allocations,
+        rate(0),
+        rate(1),
+        rate(2),
+        processor(0),
+        processor(1),
+        processor(2),
+        percentile(&mut latencies, 0.5),
+        percentile(&mut latencies, 0.99),
+    );
+    std::io::stdout().flush().unwrap();
+    meets_first && meets_second
+}
+
+fn main() -> ExitCode {
+    if std::env::args().any(|argument| argument == CONSTANT) {
+        serve_constant();
+        return ExitCode::SUCCESS;
+    }
+    let (ca, calling) = (Ca::root(), runtime());
+    let files = CertFiles::new(&ca);
+    let mut met = true;
+    println!(
+        "               requests a second           processor time, ms        webhook/constant     Go/webhook       latency, ms"
+    );
+    println!(
+        "conn  alloc constant  webhook       Go  constant   webhook        Go                                          p50     p99"
     );
     for connections in CONNECTIONS {
-        for (allocations, required) in CASES {
-            compare(&serving, &calling, allocations, connections, required);
+        for case in &CASES {
+            if connections * recorded(case.allocations).len() > Limits::default().max_in_flight_bytes {
+                println!(
+                    "{connections:>4} {:>6} not called: the bodies exceed the memory of the server, so some get a 503",
+                    case.allocations
+                );
+                continue;
+            }
+            // The constant server keeps the response to the first review, so each case starts it anew.
+            let ours = Serving::start(&files);
+            let webhook =
+                Target { process: ours.process(), address: ours.address, tls: client(&ca.pem, None) };
+            let ((_constant, constant), (_go, go)) = (start_constant(), start_go(&files, &ca));
+            met &= compare(&calling, &[constant, webhook, go], case, connections);
         }
     }
+    ExitCode::from(u8::from(!met))
 }

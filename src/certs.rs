@@ -6,7 +6,8 @@
 
 mod args;
 mod ensure;
-mod in_memory;
+mod executor;
+mod in_memory_cluster;
 mod keyring;
 mod kube_cluster;
 mod plan;
@@ -22,20 +23,20 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::args::CertsArgs;
-use self::args::{CertsCommand, EnsureArgs, ShowArgs};
-use self::in_memory::InMemoryCluster;
+use self::args::{EnsureArgs, ShowArgs};
+use self::in_memory_cluster::InMemoryCluster;
 use self::kube_cluster::KubeCluster;
+use self::show::CertsReport;
 use self::state::Cluster as _;
 
-/// Runs the subcommand of `args`.
-/// Each error names the object, and the command that shows it.
+/// Runs the subcommand of `args`. Each error names the object, and the command that shows it.
 pub fn run(args: &CertsArgs) -> anyhow::Result<ExitCode> {
     // One thread is enough: calls to the API are sequential.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        match &args.command {
-            CertsCommand::Ensure(args) => repeat(args).await.map(|()| ExitCode::SUCCESS),
-            CertsCommand::Show(args) => show(args).await,
+        match args {
+            CertsArgs::Ensure(args) => repeat(args).await.map(|()| ExitCode::SUCCESS),
+            CertsArgs::Show(args) => show(args).await,
         }
     })
 }
@@ -75,7 +76,7 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let ShowArgs { cluster, target, connect, .. } = args;
     let mut cluster = KubeCluster { client: cluster.client().await?, target: target.clone() };
     let state = cluster.read().await?;
-    let report = show::check(&state, target, connect, cluster.now()).await;
+    let report = CertsReport::of(&state, target, connect, cluster.now()).await;
     let mut out = anstream::stdout();
     match args.format {
         args::Format::Text => write!(out, "{report}")?,

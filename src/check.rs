@@ -27,7 +27,7 @@ use self::source_map::SourceMap;
 use crate::finding::Severity;
 use crate::kinds::Kind;
 use crate::kinds::ippool::IpPool;
-use crate::output::{Diagnostic, Excerpt, Location, Notification, errors, github, json, sarif, text};
+use crate::output::{Diagnostic, Excerpt, Notification, errors, github, json, sarif, text};
 use crate::policy::Policy;
 use crate::policy_file;
 use crate::review::lint;
@@ -35,22 +35,19 @@ use crate::review::lint;
 /// The number of files from which a progress bar is shown.
 const MANY_FILES: usize = 50;
 
-#[derive(Debug, Default)]
+/// The result; `--format json` prints a part of it.
+#[derive(Debug, Default, Serialize)]
 struct CheckReport {
     files: usize,
     objects: usize,
-    skipped: usize,
+    #[serde(rename = "findings")]
     diagnostics: Vec<Diagnostic>,
+    #[serde(skip)]
+    skipped: usize,
+    #[serde(skip)]
     notifications: Vec<Notification>,
+    #[serde(skip)]
     diffs: Vec<String>,
-}
-
-/// The result as `--format json` prints it.
-#[derive(Serialize)]
-struct JsonReport<'r> {
-    files: usize,
-    objects: usize,
-    findings: Vec<json::Finding<'r>>,
 }
 
 /// Checks the files and reports.
@@ -60,7 +57,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let policy = args.policy.as_deref().map(policy_file::load).transpose()?.unwrap_or_default().policy;
     let mut report = CheckReport::default();
-    let files = source::files(&args.paths, &mut report.notifications);
+    let files = source::files(&args.paths, &args.exclude, &mut report.notifications);
     let progress = progress(files.len());
     for file in &files {
         report.check::<IpPool>(file, &policy, args.diff);
@@ -107,12 +104,13 @@ impl CheckReport {
         let map = SourceMap::of(&manifest.node);
         self.diagnostics.extend(findings.into_iter().map(|finding| {
             let span = map.span(&finding.path.to_string());
-            let excerpt = Excerpt::new(text, span.line, span.column, &span.bytes);
             Diagnostic {
                 finding: finding.into_owned(),
                 namespace: manifest.namespace.clone(),
                 name: manifest.name.clone(),
-                location: Location { file: Arc::clone(file), document: manifest.document, excerpt },
+                file: Arc::clone(file),
+                document: manifest.document,
+                excerpt: Excerpt::new(text, span.line, span.column, &span.bytes),
             }
         }));
     }
@@ -122,7 +120,7 @@ impl CheckReport {
         let mut out = io::BufWriter::new(anstream::stdout().lock());
         match format {
             Format::Text => text::write(diagnostics, &mut out)?,
-            Format::Json => json::write(&self.json(), &mut out)?,
+            Format::Json => json::write(self, &mut out)?,
             Format::Sarif => sarif::write(diagnostics, notifications, &mut out)?,
             Format::Github => github::write(diagnostics, notifications, &mut out)?,
         }
@@ -136,11 +134,6 @@ impl CheckReport {
         Ok(())
     }
 
-    fn json(&self) -> JsonReport<'_> {
-        let findings = self.diagnostics.iter().map(json::Finding::from).collect();
-        JsonReport { files: self.files, objects: self.objects, findings }
-    }
-
     fn summary(&self) -> String {
         let objects = format!("{} in {}", plural(self.objects, IpPool::KIND), plural(self.files, "file"));
         let skipped = match self.skipped {
@@ -148,7 +141,8 @@ impl CheckReport {
             1 => " (1 object of another kind skipped)".to_owned(),
             skipped => format!(" ({skipped} objects of other kinds skipped)"),
         };
-        let result = match (self.count(Severity::Deny), self.count(Severity::Warn)) {
+        let count = |severity| self.diagnostics.iter().filter(|it| it.finding.severity == severity).count();
+        let result = match (count(Severity::Deny), count(Severity::Warn)) {
             (0, 0) => "no findings".to_owned(),
             (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
         };
@@ -163,11 +157,12 @@ impl CheckReport {
         if errors(&self.notifications).next().is_some() {
             return ExitCode::from(2);
         }
-        ExitCode::from(u8::from(self.diagnostics.iter().any(|it| fail_on.includes(it.finding.severity))))
-    }
-
-    fn count(&self, severity: Severity) -> usize {
-        self.diagnostics.iter().filter(|it| it.finding.severity == severity).count()
+        let fails = |severity| match fail_on {
+            FailOn::Deny => severity >= Severity::Deny,
+            FailOn::Warn => severity >= Severity::Warn,
+            FailOn::Never => false,
+        };
+        ExitCode::from(u8::from(self.diagnostics.iter().any(|it| fails(it.finding.severity))))
     }
 }
 

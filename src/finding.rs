@@ -7,7 +7,6 @@ mod rule;
 
 pub use list::List;
 pub use path::FieldPath;
-pub(crate) use path::Location;
 pub use report::Report;
 pub use rule::{Denies, Rule, RuleInfo};
 
@@ -134,13 +133,6 @@ pub struct Finding<'a> {
     pub preexisting: bool,
 }
 
-/// What makes two findings of one rule the same defect: same location, same value.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Identity<'a> {
-    location: Location<'a>,
-    value: Cow<'a, str>,
-}
-
 impl Finding<'_> {
     /// The text after the path, as a `StatusCause` carries it.
     pub fn message(&self) -> String {
@@ -170,10 +162,6 @@ impl Finding<'_> {
         format!("{}{list}", self.detail)
     }
 
-    pub(crate) fn identity(&self) -> Identity<'_> {
-        Identity { location: self.path.clone().into_location(), value: Cow::Borrowed(&self.value) }
-    }
-
     /// Detaches the finding from the object it was found in.
     pub fn into_owned(self) -> Finding<'static> {
         Finding { path: self.path.into_owned(), value: Cow::Owned(self.value.into_owned()), ..self }
@@ -191,16 +179,10 @@ impl Finding<'_> {
         self
     }
 
-    /// Ends its text with a list, unless that is empty.
+    /// Ends its text with a list.
     pub fn listing(&mut self, list: List) -> &mut Self {
-        self.list = (list.total() > 0).then(|| Box::new(list));
+        self.list = Some(Box::new(list));
         self
-    }
-}
-
-impl<'a> Finding<'a> {
-    pub(crate) fn into_identity(self) -> Identity<'a> {
-        Identity { location: self.path.into_location(), value: self.value }
     }
 }
 

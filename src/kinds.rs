@@ -114,6 +114,3 @@ pub fn rules() -> impl ExactSizeIterator<Item = &'static RuleInfo> + Clone {
 pub fn find_rule(id_or_name: &str) -> Option<&'static RuleInfo> {
     rules().find(|rule| [rule.id, rule.name].iter().any(|it| it.eq_ignore_ascii_case(id_or_name)))
 }
-
-#[cfg(test)]
-mod tests;

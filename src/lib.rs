@@ -17,7 +17,7 @@
 //! ```
 //!
 //! `check` runs the same rules on files ([`lint`]), and `output` writes what it finds. `certs` looks after the serving
-//! certificate, and is the only part that writes to a cluster; `cluster` is its client of the API. `pki` reads, verifies and
+//! certificate, and is the only part that writes to a cluster; `kube_client` is its client of the API. `pki` reads, verifies and
 //! issues certificates for `server` and `certs`.
 //!
 //! # Invariants
@@ -56,7 +56,7 @@ mod check;
 #[cfg(feature = "serve")]
 pub mod cli;
 #[cfg(feature = "serve")]
-mod cluster;
+mod kube_client;
 #[cfg(feature = "serve")]
 mod output;
 #[cfg(feature = "serve")]

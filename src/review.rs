@@ -1,10 +1,11 @@
 //! From what the rules find to what happens: severity, ratchet, trust and the code that fits the caller, for objects of any
 //! kind.
 
+use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::cmp::Ordering;
 
-use crate::finding::{Denies, Finding, Identity, Operation, Report, Rule, RuleInfo, Severity};
+use crate::finding::{Denies, FieldPath, Finding, Operation, Report, Rule, RuleInfo, Severity};
 use crate::kinds::{Kind, Normalization};
 use crate::policy::{Enforcement, Policy};
 
@@ -71,16 +72,20 @@ pub fn review<'r, K: Kind>(request: &'r Request<'_, K>, policy: &Policy) -> Verd
     let mut verdict = Verdict::default();
     let Some(subject) = subject(request) else { return verdict };
     let trusted = is_trusted_update(request, policy);
-    let ratchet = LazyCell::new(|| Ratchet::of(request));
-    let stored = LazyCell::new(|| ratchet.subjects());
+    // What an UPDATE replaces: it does not answer for the defects of that. Computed once there is a finding.
+    let update = updated(request);
+    let is_reduction = LazyCell::new(|| update.is_some_and(|(old, new)| K::is_reduction(old, new)));
+    let rebased = LazyCell::new(|| update.and_then(|(old, new)| K::rebase(old, new)));
+    let as_stored = |object| K::subject(object, Some(object), false);
+    let stored = LazyCell::new(|| (update.map(|(old, _)| as_stored(old)), rebased.as_ref().map(as_stored)));
     for (rule, severity) in active_rules::<K>(request.operation, policy) {
-        let preexisting = LazyCell::new(|| Identities::of(rule, &stored));
+        let preexisting = LazyCell::new(|| Identities::of::<K>(rule, &stored));
         let denies = policy.enforcement == Enforcement::Deny || rule.info.denies == Denies::Always;
         let enforced = denies && !trusted;
         check::<K>(rule, severity, &subject, &mut |mut finding| {
-            finding.preexisting = preexisting.contains(&finding.identity());
+            finding.preexisting = preexisting.contains(&finding);
             if finding.severity == Severity::Deny {
-                let is_new = !finding.preexisting && !ratchet.is_reduction;
+                let is_new = !finding.preexisting && !*is_reduction;
                 verdict.would_deny += usize::from(is_new && !enforced);
                 if !is_new || !enforced {
                     finding.as_warning();
@@ -127,12 +132,14 @@ pub fn normalize<K: Kind>(request: &Request<'_, K>, policy: &Policy) -> Option<(
 /// Whether a service account writes as the CNI plugin does. Where it is not trusted, the plugin runs under a name
 /// that nobody has told the webhook, and its pods wait for it.
 pub fn is_plugin_write<K: Kind>(request: &Request<'_, K>) -> bool {
-    let Request { operation: Operation::Update, username, object: Some(new), old_object: Some(old) } =
-        request
-    else {
-        return false;
-    };
-    username.starts_with("system:serviceaccount:") && K::is_plugin_write(old, new)
+    let is_service_account = request.username.starts_with("system:serviceaccount:");
+    is_service_account && updated(request).is_some_and(|(old, new)| K::is_plugin_write(old, new))
+}
+
+/// The objects of an UPDATE, the stored one first.
+fn updated<'r, 'a, K: Kind>(request: &'r Request<'a, K>) -> Option<(&'r K::Object<'a>, &'r K::Object<'a>)> {
+    let old = request.old_object.as_ref().filter(|_| request.operation == Operation::Update);
+    old.zip(request.object.as_ref())
 }
 
 fn is_trusted_update<K: Kind>(request: &Request<'_, K>, policy: &Policy) -> bool {
@@ -221,55 +228,27 @@ impl Denial {
     }
 }
 
-/// The stored object, for whose defects an UPDATE does not answer. Empty for any other operation.
-struct Ratchet<'r, 'a, K: Kind> {
-    old: Option<&'r K::Object<'a>>,
-    rebased: Option<K::Object<'a>>,
-    /// Whether the request only changes metadata or only removes entries: then it is never denied.
-    is_reduction: bool,
-}
-
-impl<'r, 'a, K: Kind> Ratchet<'r, 'a, K> {
-    fn of(request: &'r Request<'a, K>) -> Self {
-        let (Operation::Update, Some(old), Some(new)) =
-            (request.operation, &request.old_object, &request.object)
-        else {
-            return Self { old: None, rebased: None, is_reduction: false };
-        };
-        let is_reduction = K::is_reduction(old, new);
-        Self { old: Some(old), rebased: K::rebase(old, new), is_reduction }
-    }
-
-    fn subjects(&self) -> Stored<'_, K> {
-        let subject = |object| K::subject(object, Some(object), false);
-        Stored { old: self.old.map(subject), rebased: self.rebased.as_ref().map(subject) }
-    }
-}
-
-struct Stored<'s, K: Kind> {
-    old: Option<K::Subject<'s>>,
-    rebased: Option<K::Subject<'s>>,
-}
-
-/// What one rule finds in the object as stored; sorted, which takes half the memory of a hash set.
-struct Identities<'a>(Vec<Identity<'a>>);
+/// What one rule finds in the object as stored, by path and value; sorted, which takes half the memory of a hash set.
+struct Identities<'a>(Vec<(FieldPath<'a>, Cow<'a, str>)>);
 
 impl<'s> Identities<'s> {
-    fn of<K: Kind>(rule: &'static Rule<K::Check>, stored: &Stored<'s, K>) -> Self {
+    fn of<K: Kind>(
+        rule: &'static Rule<K::Check>,
+        (old, rebased): &(Option<K::Subject<'s>>, Option<K::Subject<'s>>),
+    ) -> Self {
         let mut found = Vec::new();
-        if let Some(old) = &stored.old {
-            check::<K>(rule, Severity::Warn, old, &mut |finding| found.push(finding.into_identity()));
-        }
-        if let Some(rebased) = &stored.rebased {
-            check::<K>(rule, Severity::Warn, rebased, &mut |finding| {
-                found.extend(finding.path.is_entry().then(|| finding.into_identity()));
+        for (stored, only_entries) in [(old, false), (rebased, true)] {
+            let Some(stored) = stored else { continue };
+            check::<K>(rule, Severity::Warn, stored, &mut |Finding { path, value, .. }| {
+                found.extend((path.is_entry() || !only_entries).then_some((path, value)));
             });
         }
         found.sort_unstable();
         Self(found)
     }
 
-    fn contains(&self, identity: &Identity<'_>) -> bool {
-        self.0.binary_search_by(|it| it.cmp(identity)).is_ok()
+    fn contains(&self, finding: &Finding<'_>) -> bool {
+        let identity = (&finding.path, &finding.value);
+        self.0.binary_search_by(|(path, value)| (path, value).cmp(&identity)).is_ok()
     }
 }

@@ -1,5 +1,6 @@
 //! `check`: which files are read, where findings are, and the exit codes.
 #![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cli_support;
 
@@ -112,6 +113,75 @@ fn an_unquoted_key_is_checked_as_the_number_that_kubectl_reads() {
     );
 }
 
+/// Written by `sigs.k8s.io/yaml` 1.6: a scalar, what it is as a value, and what it is as a key (null where kubectl
+/// rejects the document).
+const SCALARS: &str = include_str!("fixtures/manifests/kubectl-scalars.jsonl");
+
+#[test]
+fn every_recorded_scalar_is_resolved_as_kubectl_does() {
+    for line in SCALARS.lines() {
+        let recorded: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |of: &str| recorded[of].as_str();
+        let scalar = text("scalar").unwrap();
+        // As a key, each is reported by its text; NaN and infinity are rejected here.
+        let input = format!("{POOL}spec:\n  range: 10.0.0.0/24\n  allocations:\n    ? {scalar}\n    : 0\n");
+        let run = program(&["check", "-", "--format=json"]).stdin(input).run();
+        match text("key").filter(|_| text("value").is_some()) {
+            None => assert_eq!(run.code, Some(2), "{line}"),
+            Some(key) => {
+                let entry = format!("spec.allocations[{key}]");
+                let paths = run.findings();
+                let path = paths[0]["path"].as_str().unwrap();
+                assert!(path.starts_with(&entry), "{line}: {path}");
+            }
+        }
+        // As a value, it is reported by its type unless it is a string.
+        let Some(value) = text("value") else { continue };
+        let reported = match serde_json::from_str(value).unwrap() {
+            serde_json::Value::Null => Some("Required value: "),
+            serde_json::Value::Bool(_) => Some(r#"Invalid value: \"boolean\": "#),
+            serde_json::Value::Number(_) => Some(r#"Invalid value: \"number\": "#),
+            _ => None,
+        };
+        let messages = messages(&format!("spec:\n  range: {scalar}\n  allocations: {{}}\n"));
+        assert_eq!(messages.contains("[IPP101]"), reported.is_some(), "{line}: {messages}");
+        assert!(messages.contains(reported.unwrap_or_default()), "{line}: {messages}");
+    }
+}
+
+const POOL: &str = "apiVersion: whereabouts.cni.cncf.io/v1alpha1\nkind: IPPool\n";
+
+/// What is said about a pool with this spec, without errors.
+fn messages(spec: &str) -> String {
+    let run = program(&["check", "-", "--format=json"]).stdin(format!("{POOL}{spec}")).run();
+    assert_eq!(run.stderr, "");
+    run.findings().iter().map(|it| it["message"].to_string()).collect()
+}
+
+#[test]
+fn a_merge_overrides_the_keys_before_it_and_not_those_after_it() {
+    let bases = "x: &x {range: of x}\ny: &y {range: of y}\n";
+    for (spec, range) in [
+        ("{range: own, <<: *x}", "of x"),
+        ("{<<: *x, range: own}", "own"),
+        ("{<<: *x, <<: *y}", "of y"),
+        ("{<<: [*x, *y]}", "of x"),
+        ("{!!merge <<: *y}", "of y"),
+        ("{range: own, \"<<\": *x}", "own"),
+    ] {
+        let messages = messages(&format!("{bases}spec: {spec}\n"));
+        assert!(messages.contains(&format!(r#"value: \"{range}\": "#)), "{spec}: {messages}");
+    }
+}
+
+#[test]
+fn a_block_scalar_at_the_end_of_the_file_gets_a_line_end() {
+    for (scalar, range) in [("|", r"of x\\n"), ("|-", "of x")] {
+        let messages = messages(&format!("spec:\n  range: {scalar}\n    of x"));
+        assert!(messages.contains(&format!(r#"value: \"{range}\": "#)), "{messages}");
+    }
+}
+
 #[test]
 fn warnings_are_failures_only_with_fail_on_warn() {
     let manifest = fs::read_to_string(manifests().join("pools/clean.yaml")).unwrap().replace("net1", "net/1");
@@ -121,6 +191,21 @@ fn warnings_are_failures_only_with_fail_on_warn() {
         run.code
     };
     assert_eq!((code("deny"), code("warn"), code("never")), (Some(0), Some(1), Some(0)));
+}
+
+#[test]
+fn host_bits_that_would_be_normalized_are_failures_as_the_help_says() {
+    let pool = fs::read_to_string(manifests().join("pools/clean.yaml")).unwrap();
+    let (before, _) = pool.split_once("  allocations:").unwrap();
+    let host_bits = format!("{}  allocations: {{}}\n", before.replace("fd00:10::/64", "fd00:10::1/64"));
+    let run = program(&["check", "-", "--format=json"]).stdin(host_bits).run();
+    assert_eq!((run.code, run.findings()[0]["rule"].as_str()), (Some(1), Some("IPP104")));
+    let help = program(&["check", "--help"]).run().stdout;
+    let deny = "deny:  What the webhook denies, and host bits in the range of a pool without entries, which it normalizes";
+    assert!(
+        help.split_whitespace().collect::<Vec<_>>().join(" ").contains(&deny.replace("  ", " ")),
+        "{help}"
+    );
 }
 
 #[test]
@@ -150,7 +235,7 @@ fn a_policy_with_an_unknown_rule_is_rejected() {
 #[test]
 fn every_flag_can_be_set_by_the_environment() {
     let from_environment = program(&["check", "pools/broken.yaml"])
-        .env("IPPOOL_WEBHOOK_FORMAT", "json")
+        .env("IPPOOL_WEBHOOK_CHECK_FORMAT", "json")
         .env("IPPOOL_WEBHOOK_FAIL_ON", "never")
         .env("IPPOOL_WEBHOOK_POLICY", "policy.yaml")
         .run();
@@ -210,6 +295,78 @@ fn a_directory_without_manifests_gets_a_note() {
     let run = program(&["check", "."]).in_dir(directory.path()).run();
     assert_eq!(run.stderr, "note: .: has no .yaml, .yml or .json file\n");
     assert_eq!(run.code, Some(0));
+}
+
+/// A chart, manifests beside it, and a file that is not YAML.
+fn chart() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let pool = fs::read_to_string(manifests().join("pools/clean.yaml")).unwrap();
+    for (file, text) in [
+        ("chart/Chart.yaml", "name: a\n"),
+        ("chart/templates/pool.yaml", "{{ if .Values.pool }}\n"),
+        ("rendered/templates/pool.yaml", &pool),
+        ("rendered/old/broken.yaml", "{{\n"),
+    ] {
+        let file = directory.path().join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    directory
+}
+
+#[test]
+fn the_templates_of_a_helm_chart_are_skipped_with_a_note() {
+    let directory = chart();
+    let run = program(&["check", ".", "--exclude=old"]).in_dir(directory.path()).run();
+    assert_eq!(
+        run.stderr,
+        "note: chart/templates: skipped: templates of a Helm chart; check the output of `helm template` instead\n"
+    );
+    let summary = "checked 1 IPPool in 2 files (1 object of another kind skipped): no findings\n";
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), summary));
+    let named = program(&["check", "chart/templates/pool.yaml"]).in_dir(directory.path()).run();
+    assert_eq!(named.code, Some(2), "a file named on the command line is always read");
+}
+
+#[test]
+fn excluded_names_and_paths_are_skipped() {
+    let directory = chart();
+    let code = |glob: &str| program(&["check", "--exclude", glob]).in_dir(directory.path()).run().code;
+    for glob in ["old", "broken.*", "rendered", "rendered/old", "**/old/*.yaml", "no,rendered/old/*"] {
+        assert_eq!(code(glob), Some(0), "{glob}");
+    }
+    for glob in ["ol", "rendered/*.yaml", "*/broken.yaml", "["] {
+        assert_eq!(code(glob), Some(2), "{glob}");
+    }
+    let by_environment = program(&["check"]).env("IPPOOL_WEBHOOK_EXCLUDE", "a,old").in_dir(directory.path());
+    assert_eq!(by_environment.run().code, Some(0));
+}
+
+#[test]
+fn an_error_of_the_system_is_printed_once() {
+    let missing: [&[&str]; 3] = [
+        &["check", "/no/such.yaml"],
+        &["check", "--policy=/no/such.yaml"],
+        &["certs", "show", "--kubeconfig=/no/such.yaml"],
+    ];
+    for arguments in missing {
+        let run = run(arguments);
+        assert_eq!(run.stderr.matches("(os error 2)").count(), 1, "{}", run.stderr);
+        assert!(run.stderr.contains("/no/such.yaml"), "{}", run.stderr);
+        assert_eq!(run.code, Some(2));
+    }
+}
+
+#[test]
+fn an_unreadable_token_of_the_kubeconfig_is_reported_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = r#"{"clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}], "current-context": "c",
+        "users": [{"name": "u", "user": {"tokenFile": "/no/token"}}]}"#;
+    let file = directory.path().join("config");
+    fs::write(&file, config).unwrap();
+    let run = program(&["certs", "ensure", "--kubeconfig"]).arg(&file).run();
+    assert_eq!(run.stderr.matches("(os error 2)").count(), 1, "{}", run.stderr);
 }
 
 #[cfg(unix)]

@@ -116,6 +116,31 @@ fn keys_that_kubectl_rejects_are_rejected() {
 }
 
 #[test]
+fn a_merge_of_an_aliased_list_is_rejected() {
+    assert_rejected(
+        "x: &x {a: 1}\nz: &z [*x]\nm: {<<: *z}\n",
+        "3: cannot be parsed: `<<` takes no alias of a list",
+    );
+}
+
+#[test]
+fn a_separator_with_content_is_rejected() {
+    for line in ["--- {a: 1}", "----", "---a"] {
+        let why = "2: cannot be parsed: kubectl takes no more than a comment";
+        assert_rejected(format!("a: 1\n{line}\n"), why);
+    }
+    assert_eq!(check("a: 1\n--- # c\nb: 1\n").code, Some(0));
+}
+
+#[test]
+fn a_tag_without_a_type_in_json_is_rejected() {
+    for tag in ["binary", "timestamp", "set"] {
+        let why = format!("1: cannot be parsed: the tag !!{tag} has no meaning");
+        assert_rejected(format!("a: !!{tag} 2001-12-14\n"), &why);
+    }
+}
+
+#[test]
 fn an_alias_bomb_is_rejected_before_it_is_expanded() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
@@ -133,6 +158,15 @@ fn all_documents_of_a_file_share_the_bound_on_aliases() {
         document.repeat(4),
         "11: cannot be parsed: the aliases so far expand to more than 64 MiB",
     );
+}
+
+#[test]
+fn all_documents_of_a_file_share_the_bound_on_values() {
+    let document = format!("[{}]\n---\n", "1,".repeat(900_000));
+    let run = check(document.repeat(4));
+    let why = "error: <stdin>:5: cannot be parsed: more than 2000000 values in one file; check it in parts\n";
+    assert_eq!(run.stderr, why, "the fourth document would fail in the same way");
+    assert_eq!(run.code, Some(2));
 }
 
 #[test]

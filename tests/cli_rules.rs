@@ -73,6 +73,26 @@ fn completions_are_generated_for_every_shell() {
     }
 }
 
+/// The subcommands with flags.
+const SUBCOMMANDS: [&[&str]; 5] =
+    [&["serve"], &["check"], &["rules"], &["certs", "ensure"], &["certs", "show"]];
+
+#[test]
+fn every_flag_has_an_environment_variable_of_the_same_name() {
+    for subcommand in SUBCOMMANDS {
+        let help = run(&[subcommand, &["--help"]].concat()).stdout;
+        let flags: Vec<_> = help.split("\n      --").skip(1).collect();
+        assert!(!flags.is_empty(), "{help}");
+        for flag in flags {
+            let name = flag.split([' ', '\n']).next().unwrap();
+            // Each subcommand has its own formats.
+            let name = if name == "format" { format!("{}-format", subcommand[0]) } else { name.to_owned() };
+            let expected = format!("IPPOOL_WEBHOOK_{}", name.replace('-', "_").to_uppercase());
+            assert!(flag.contains(&format!("[env: {expected}=]")), "{subcommand:?} --{flag}");
+        }
+    }
+}
+
 #[test]
 fn help_and_version_have_exit_code_0() {
     assert_eq!(run(&["--help"]).code, Some(0));

@@ -146,5 +146,11 @@ fn whitespace_inside_an_unknown_field_does_not_change_an_entry() {
     for (new, old) in [(compact, spaced), (spaced, compact), (spaced, spaced)] {
         assert!(is_put_back(new, old), "{new} of {old}");
     }
+    let (compact_escape, spaced_escape) =
+        (r#"{"a b":[1,"\\\" c"]}"#, " { \"a b\" : [ 1,\t\"\\\\\\\" c\" ] } ");
+    assert!(is_put_back(compact_escape, spaced_escape));
     assert!(!is_put_back(compact, &spaced.replace("two words", "twowords")));
+    for (one, other) in [(r#""\" b""#, r#""\"b""#), (r#"["a ","b"]"#, r#"["a","b"]"#)] {
+        assert!(!is_put_back(one, other), "{one}");
+    }
 }

@@ -20,6 +20,7 @@ fn malformed(body: &[u8], reason: MalformedReason, says: &str) {
         let error = respond(endpoint, body, &Policy::default()).expect_err("no review");
         assert_eq!(error.reason, reason, "{error}");
         assert!(error.message.contains(says), "{error}");
+        assert_eq!(error.to_string(), error.message);
     }
 }
 
@@ -102,17 +103,15 @@ fn the_order_of_the_fields_changes_nothing() {
 #[test]
 fn an_object_that_cannot_be_read_is_denied_with_the_uid() {
     let body = create(&canonical()).to_string();
-    for (place, value) in [("\"10.0.0.0/24\"", "1e999"), ("\"10.0.0.0/24\"", r#""\ud800""#)] {
-        let body = body.replace(place, value);
+    for (value, why) in [("1e999", "number out of range"), (r#""\ud800""#, "unexpected end of hex escape")] {
+        let body = body.replace("\"10.0.0.0/24\"", value);
         let answer = respond(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
         let answer: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(answer["response"]["uid"], UID);
         let causes = causes(&answer["response"]);
         assert_eq!(causes.len(), 1, "{causes:?}");
-        assert!(
-            causes[0].starts_with("spec: Invalid value: \"\": the object cannot be read: "),
-            "{causes:?}"
-        );
+        let start = format!("spec: Invalid value: \"\": the object cannot be read: {why} at line 1");
+        assert!(causes[0].starts_with(&start), "{causes:?}");
         assert!(causes[0].ends_with("[IPP101]"), "{causes:?}");
     }
 }

@@ -16,7 +16,9 @@ use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, NamedGroup, SupportedProtocolVersion};
 use testkit::client::{client, client_of, soon};
-use testkit::client_auth::{client_pair, for_clients, for_clients_with, status_for, status_with};
+use testkit::client_auth::{
+    client_pair, for_clients, for_clients_as, for_clients_with, status_for, status_with,
+};
 use testkit::pki::{Ca, Pair};
 use testkit::server::{ALLOWED, Running, quick};
 
@@ -183,4 +185,20 @@ async fn a_client_certificate_that_expires_on_a_kept_connection_gets_401() {
     assert!(message.contains("expired"), "{message}");
     assert!(reply.closes() && caller.is_cut().await);
     assert_eq!(server.rejected("client_expired").await, 1.0);
+}
+
+#[tokio::test]
+async fn the_connection_of_an_allowed_client_is_evicted_last() {
+    let ca = Ca::root();
+    let mut config = quick();
+    config.tls.client_names = vec!["kube-apiserver".to_owned()];
+    config.limits.connections = 2;
+    let (server, _file) = for_clients_as(config, &ca).await;
+    let connect = |name: &str| server.caller_with(client(&server.ca, Some(&client_pair(&ca, name))));
+    let mut allowed = connect("kube-apiserver").await.unwrap();
+    let _other = connect("another").await.unwrap();
+    let unused = "ippool_webhook_connections{listener=\"webhook\",state=\"unused\"}";
+    server.until_metric(unused, 2.0).await;
+    let _new = connect("another").await.unwrap();
+    assert_eq!(allowed.post("/validate", ALLOWED).await.status, 200, "it is older, and kept all the same");
 }

@@ -145,3 +145,18 @@ fn an_unreadable_key_is_an_error_that_names_the_supported_kinds() {
     let error = Certificates::from_pem(&ca.pair("leaf").cert, key).unwrap_err().to_string();
     assert!(error.contains("ECDSA P-256 or P-384"), "{error}");
 }
+
+#[test]
+fn a_file_without_end_is_an_error() {
+    let error = Certificates::from_files("/dev/zero".into(), "/dev/zero".into()).unwrap_err().to_string();
+    assert!(error.contains("longer than 1048576 bytes"), "{error}");
+}
+
+#[test]
+fn a_file_that_hangs_at_start_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("tls.crt");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let error = Certificates::from_files(pipe.clone(), pipe).unwrap_err().to_string();
+    assert!(error.contains("not read within 5 s; is it a pipe"), "{error}");
+}

@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
+type Connection = Caller<TlsStream<TcpStream>>;
+
 const BUSY: &str = "ippool_webhook_connections{listener=\"webhook\",state=\"busy\"}";
 
 /// Memory for one of the longest bodies, and a short queue timeout.
@@ -59,7 +61,7 @@ async fn a_review_beyond_the_memory_budget_gets_503_and_a_retry() {
 }
 
 /// A server with a long queue timeout, whose memory is held by a review that waits at `gate`.
-async fn full_and_patient(gate: &Gate) -> (Running, Caller<TlsStream<TcpStream>>) {
+async fn full_and_patient(gate: &Gate) -> (Running, Connection) {
     let mut config = quick();
     narrow(&mut config.limits);
     config.limits.queue = testkit::client::PATIENCE;
@@ -160,6 +162,57 @@ async fn an_idle_connection_is_evicted_at_the_connection_limit() {
     let mut second = server.caller().await;
     assert_eq!(second.post("/validate", ALLOWED).await.status, 200);
     assert!(first.is_cut().await);
+    let evicted = "ippool_webhook_connections_evicted_total{listener=\"webhook\",state=\"idle\"}";
+    assert_eq!(server.metric(evicted).await, 1.0);
+}
+
+/// Opens connections to a server without room for more: one that had a review, one that had another request, and one
+/// that had none. Asserts the order in which new ones, which have reviews, replace them.
+async fn assert_evicted_in_order(recent: Duration, order: [usize; 3]) {
+    let mut config = quick();
+    (config.limits.connections, config.limits.recent) = (3, recent);
+    let server = Running::start_with(config, Arc::new(respond)).await;
+    let mut open: Vec<Option<Connection>> = Vec::new();
+    for path in ["/validate", "/nowhere"] {
+        let mut caller = server.caller().await;
+        caller.post(path, ALLOWED).await;
+        open.push(Some(caller));
+    }
+    open.push(Some(server.caller().await));
+    let mut kept = Vec::new();
+    for evicted in order {
+        let mut new = server.caller().await;
+        assert_eq!(new.post("/validate", ALLOWED).await.status, 200);
+        kept.push(new);
+        assert!(open[evicted].take().unwrap().is_cut().await, "{evicted}");
+    }
+}
+
+#[tokio::test]
+async fn unused_connections_are_evicted_first_and_reviewed_ones_last() {
+    assert_evicted_in_order(testkit::client::PATIENCE, [2, 1, 0]).await;
+}
+
+#[tokio::test]
+async fn a_review_long_ago_ranks_like_any_other_request() {
+    assert_evicted_in_order(Duration::ZERO, [2, 0, 1]).await;
+}
+
+#[tokio::test]
+async fn only_one_connection_is_evicted_at_a_time() {
+    let mut config = quick();
+    config.limits.connections = 2;
+    config.limits.discard = Duration::ZERO;
+    config.limits.linger = testkit::client::PATIENCE;
+    let server = Running::start_with(config, Arc::new(respond)).await;
+    // Its body is not read, so its end takes a while.
+    let mut lingering = server.caller().await;
+    lingering.send(&header("/nowhere", 1000)).await;
+    assert!(lingering.answer().await.closes());
+    let mut idle = server.caller().await;
+    assert_eq!(idle.post("/validate", ALLOWED).await.status, 200);
+    assert_eq!(server.caller().await.post("/validate", ALLOWED).await.status, 200);
+    assert_eq!(idle.post("/validate", ALLOWED).await.status, 200, "it was not evicted, too");
     let evicted = "ippool_webhook_connections_evicted_total{listener=\"webhook\",state=\"idle\"}";
     assert_eq!(server.metric(evicted).await, 1.0);
 }

@@ -160,6 +160,7 @@ fn a_port_in_use_is_an_error_with_the_flag_and_the_remedy() {
         let said = refuses(&["serve", "--self-signed", flag, &address, other, "127.0.0.1:0"]);
         let wanted = format!("cannot listen on {address} ({flag})");
         assert!(said.contains(&wanted) && said.contains("another address"), "{said}");
+        assert_eq!(said.matches("(os error ").count(), 1, "{said}");
     }
 }
 
@@ -174,7 +175,7 @@ fn wrong_flags_are_an_error_with_the_remedy() {
     let (cert, key) = (file("tls.crt", &pair.cert), file("tls.key", &pair.key));
     let policy = file("policy.yaml", "normalize: true\nrules:\n  IPP999: warn\n");
     let cases: [(&[&str], &[&str]); 10] = [
-        (&[], &["--tls-cert"]),
+        (&[], &["no certificate", "--tls-cert and --tls-key, or --self-signed to try it out"]),
         (&["--tls-cert", &cert], &["--tls-key"]),
         (
             &["--self-signed", "--tls-cert", &cert, "--tls-key", &key],
@@ -198,5 +199,6 @@ fn wrong_flags_are_an_error_with_the_remedy() {
         for part in parts {
             assert!(said.contains(part), "{part:?} is not in {said}");
         }
+        assert!(said.matches("(os error ").count() <= 1, "{said}");
     }
 }

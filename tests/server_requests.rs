@@ -250,3 +250,30 @@ async fn a_bare_cr_in_a_header_is_rejected_and_a_bare_lf_is_accepted() {
     caller.send(&(head.replace("\r\n", "\n") + ALLOWED)).await;
     assert_eq!(caller.answer().await.status, 200);
 }
+
+/// A review with a label of this text.
+fn labeled(text: &str) -> String {
+    ALLOWED.replacen("\"request\":{", &format!("\"request\":{{\"label\":\"{text}\","), 1)
+}
+
+#[tokio::test]
+async fn a_string_of_a_mib_gets_400_even_with_escaped_quotes() {
+    let server = Running::start().await;
+    for filler in ["x", "\u{7f}", "\\\"", "\\n"] {
+        let body = labeled(&filler.repeat((1 << 20) / filler.len()));
+        let reply = server.caller().await.post("/validate", &body).await;
+        let message = reply.assert_status(400, "BadRequest");
+        assert!(message.contains("a string in the body is longer than 512 KiB"), "{filler:?}: {message}");
+    }
+    assert_eq!(server.rejected("long_string").await, 4.0);
+}
+
+#[tokio::test]
+async fn short_strings_and_any_whitespace_are_not_long_strings() {
+    let server = Running::start().await;
+    let annotation = labeled(&"\\\"".repeat(128 << 10));
+    for body in [ALLOWED.to_owned() + &" ".repeat(3 << 20), annotation] {
+        let reply = server.caller().await.post("/validate", &body).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+    }
+}

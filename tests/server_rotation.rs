@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ippool_webhook::admission::respond;
 use ippool_webhook::server::Certificates;
+use notify::Watcher as _;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use testkit::client::{client, connect, soon};
@@ -158,13 +159,34 @@ async fn a_replaced_directory_is_watched_again() {
         pair
     };
     fill("first");
-    let interval = Duration::from_millis(100);
+    let interval = Duration::from_secs(3);
     let server = serve_files(directory.join("tls.crt"), directory.join("tls.key"), interval, &ca).await;
-    for name in ["second", "third"] {
-        std::fs::remove_dir_all(&directory).unwrap();
-        let pair = fill(name);
-        until_served(&server, &pair).await;
-    }
+    std::fs::remove_dir_all(&directory).unwrap();
+    server.until_metric(FAILED, 1.0).await;
+    until_served(&server, &fill("second")).await;
+    // This was found by polling, and from then on events are reported again.
+    let third = ca.pair("third");
+    std::fs::write(directory.join("tls.crt"), &third.cert).unwrap();
+    std::fs::write(directory.join("tls.key"), &third.key).unwrap();
+    let started = std::time::Instant::now();
+    until_served(&server, &third).await;
+    assert!(started.elapsed() < interval / 2, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn reading_the_files_is_not_a_change_of_them() {
+    let ca = Ca::root();
+    let mut volume = Volume::new(&ca.pair("first"));
+    let server = volume.serve_polling(NEVER, &ca).await;
+    let second = ca.pair("second");
+    volume.swap(&second.cert, &second.key);
+    until_served(&server, &second).await;
+    let (opened, mut events) = tokio::sync::mpsc::unbounded_channel();
+    let mut watcher = notify::recommended_watcher(move |event| drop(opened.send(event))).unwrap();
+    watcher.watch(&volume.path("..2"), notify::RecursiveMode::NonRecursive).unwrap();
+    // Otherwise, each reading would cause the next one a moment later.
+    let quiet = Duration::from_millis(300);
+    soon(async { while tokio::time::timeout(quiet, events.recv()).await.is_ok() {} }).await;
 }
 
 #[tokio::test]

@@ -131,11 +131,16 @@ async fn a_review_beyond_the_timeout_of_the_apiserver_gets_504() {
     let gate = Gate::closed();
     let mut config = quick();
     config.limits.inline_bytes = 0;
+    config.limits.concurrent_reviews = 3;
     let server = Running::start_with(config, gate.evaluate()).await;
-    let reply = server.caller().await.post("/validate?timeout=800ms", ALLOWED).await;
-    let message = reply.assert_status(504, "Timeout");
-    assert!(message.contains("?timeout=0.8s less 500 ms"), "{message}");
-    assert_eq!(server.rejected("deadline").await, 1.0);
+    for (query, text) in
+        [("timeout=800ms", "0.8s"), ("a=b&timeout=0.6s&c", "0.6s"), ("timeout=400ms", "0.4s")]
+    {
+        let reply = server.caller().await.post(&format!("/validate?{query}"), ALLOWED).await;
+        let message = reply.assert_status(504, "Timeout");
+        assert!(message.contains(&format!("?timeout={text} less 500 ms; timeoutSeconds")), "{message}");
+    }
+    assert_eq!(server.rejected("deadline").await, 3.0);
 }
 
 #[tokio::test]
@@ -143,11 +148,14 @@ async fn a_review_beyond_the_limit_of_the_server_gets_504() {
     let gate = Gate::closed();
     let mut config = quick();
     config.limits.inline_bytes = 0;
+    config.limits.concurrent_reviews = 3;
     config.limits.review = SHORT;
     let server = Running::start_with(config, gate.evaluate()).await;
-    let message =
-        server.caller().await.post("/mutate?timeout=30s", ALLOWED).await.assert_status(504, "Timeout");
-    assert!(message.contains("within 0.3 s, the limit of the server"), "{message}");
+    for query in ["?timeout=30s", "?timeout=soon", ""] {
+        let reply = server.caller().await.post(&format!("/mutate{query}"), ALLOWED).await;
+        let message = reply.assert_status(504, "Timeout");
+        assert!(message.contains("within 0.3 s, the limit of the server"), "{message}");
+    }
     assert!(
         server.metric("ippool_webhook_in_flight_bytes").await > 0.0,
         "a review that still runs holds its memory"

@@ -1,5 +1,7 @@
 //! What the apiserver and the kernel report about the calls.
 
+use testkit::process::Process;
+
 use super::plane::Plane;
 
 /// The `/metrics` of the apiserver at one time.
@@ -29,31 +31,9 @@ impl Calls {
     }
 }
 
-/// The program that a `Leashed` runs.
-#[derive(Clone, Copy)]
-pub struct Program(u32);
-
-impl Program {
-    /// The child of the process `leash` that does the work; the other one waits for its end.
-    pub fn of(leash: u32) -> Self {
-        let children = std::fs::read_to_string(format!("/proc/{leash}/task/{leash}/children")).unwrap();
-        let children = children.split_whitespace().map(|child| Self(child.parse().unwrap()));
-        children.max_by(|a, b| a.memory().total_cmp(&b.memory())).unwrap()
-    }
-
-    /// The peak of resident memory, in MiB.
-    pub fn memory(self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap();
-        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        most.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
-    }
-
-    /// The CPU time so far, in milliseconds; the kernel reports steps of ten.
-    pub fn processor(self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap();
-        // The name of the program may contain spaces; it ends with the last parenthesis.
-        let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        let (user, system) = (fields[11].parse::<f64>().unwrap(), fields[12].parse::<f64>().unwrap());
-        (user + system) * 10.0
-    }
+/// The program that a `Leashed` runs: the child of the process `leash` that does the work; the other one waits for its end.
+pub fn program_of(leash: u32) -> Process {
+    let children = std::fs::read_to_string(format!("/proc/{leash}/task/{leash}/children")).unwrap();
+    let children = children.split_whitespace().map(|child| Process(child.parse().unwrap()));
+    children.max_by(|a, b| a.memory("VmHWM").total_cmp(&b.memory("VmHWM"))).unwrap()
 }

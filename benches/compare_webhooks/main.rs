@@ -177,7 +177,7 @@ fn measure(
     size: usize,
 ) -> Measured {
     eprintln!("measuring pools of {size} allocations");
-    let processor = || subjects.programs().map(calls::Program::processor);
+    let processor = || subjects.programs().map(|it| it.processor_time().as_secs_f64() * 1e3);
     let (calls, before) = (Calls::so_far(plane), processor());
     let took = runtime.block_on(take_turns(client, size));
     let (after, calls_after) = (processor(), Calls::so_far(plane));

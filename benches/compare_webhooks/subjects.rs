@@ -6,9 +6,11 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::json;
+use testkit::MIB;
+use testkit::process::Process;
 
 use super::SUBJECTS;
-use super::calls::Program;
+use super::calls::program_of;
 use super::plane::{Plane, free};
 use super::process::{Leashed, awaited};
 use super::rendered::registration;
@@ -36,15 +38,15 @@ impl Subjects {
     }
 
     /// Both webhooks, in the order of the last two subjects.
-    pub fn programs(&self) -> [Program; 2] {
-        [Program::of(self.peer.id()), Program::of(self.ours.leash())]
+    pub fn programs(&self) -> [Process; 2] {
+        [program_of(self.peer.id()), program_of(self.ours.leash())]
     }
 
     /// Prints the memory of the webhooks.
     pub fn report(&self) {
         println!();
         for (name, program) in SUBJECTS[2..].iter().zip(self.programs()) {
-            println!("{name}: {:.1} MiB resident, peak", program.memory());
+            println!("{name}: {:.1} MiB resident, peak", program.memory("VmHWM") / MIB);
         }
     }
 }

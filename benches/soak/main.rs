@@ -126,7 +126,7 @@ fn watch(soak: &Soak, serving: &Serving, length: Duration) -> Vec<f64> {
     let mut memory = Vec::new();
     while soak.is_running() {
         std::thread::sleep(Duration::from_secs(1));
-        memory.push(serving.memory("VmRSS"));
+        memory.push(serving.process().memory("VmRSS"));
         let left = soak.until.saturating_duration_since(Instant::now()).as_secs();
         if std::io::stderr().is_terminal() || left.is_multiple_of(30) {
             let end = if std::io::stderr().is_terminal() { "\r" } else { "\n" };

@@ -4,18 +4,11 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::plan::Options;
 use super::state::Target;
-use crate::cluster::ClusterArgs;
+use crate::kube_client::ClusterArgs;
 
 /// Issue, renew and publish the serving certificate where nothing else does.
-#[derive(Args, Debug)]
-pub struct CertsArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: CertsCommand,
-}
-
 #[derive(Debug, Subcommand)]
-pub enum CertsCommand {
+pub enum CertsArgs {
     Ensure(EnsureArgs),
     Show(ShowArgs),
 }
@@ -63,7 +56,7 @@ pub struct ShowArgs {
     pub connect: Vec<String>,
 
     /// Output format
-    #[arg(long, env = "IPPOOL_WEBHOOK_FORMAT", default_value = "text")]
+    #[arg(long, env = "IPPOOL_WEBHOOK_CERTS_FORMAT", default_value = "text")]
     pub format: Format,
 }
 

@@ -1,12 +1,10 @@
 //! `certs ensure`: reads the state, executes the next action, and starts again until no action is left.
 
-mod executor;
-
 use std::time::Duration;
 
 use anyhow::bail;
 
-use self::executor::{Executor, Progress};
+use super::executor::{Progress, execute};
 use super::keyring::{self, Keyring};
 use super::plan::{Options, Planner, Renew, RunState};
 use super::state::{Cluster, ClusterState, Configuration, Problem, Target, WriteOutcome};
@@ -17,8 +15,8 @@ const MAX_ACTIONS: usize = 40;
 /// After a conflict the other writer is done with the object, so a short pause is enough.
 const CONFLICT_RETRY: Duration = Duration::from_millis(200);
 
-/// Executes actions until the certificate is valid, trusted and not due for renewal.
-/// When an action is impossible. Every write is complete by itself, and the next run continues from there.
+/// Executes actions until the certificate is valid, trusted and not due for renewal. Every write is complete by itself;
+/// after an error, the next run continues from there.
 pub async fn ensure<C: Cluster>(
     cluster: &mut C,
     target: &Target,
@@ -33,8 +31,7 @@ pub async fn ensure<C: Cluster>(
         let run_state = run_state.get_or_insert_with(|| initial_state(&keyring, options));
         let planner = Planner { state: &state, keyring: &keyring, target, options, now: cluster.now() };
         let Some(action) = planner.next(run_state) else { return conclude(&planner, progress) };
-        let mut executor = Executor { cluster, planner: &planner, progress };
-        if executor.execute(action, run_state).await? == WriteOutcome::Conflict {
+        if execute(cluster, &planner, action, run_state, progress).await? == WriteOutcome::Conflict {
             progress("conflict: another client has changed the object; trying again".to_owned());
             cluster.wait(CONFLICT_RETRY).await;
         }

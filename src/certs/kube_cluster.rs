@@ -1,24 +1,31 @@
 //! The objects in a real cluster: `get` and `patch` of the named objects, `create` of a missing Secret.
 
-mod object;
-
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
 use k8s_openapi::api::core;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::keyring::SecretPatch;
 use super::state::{
-    Cluster, ClusterState, Configuration, ConfigurationRef, Problem, Secret, Target, WebhookKind,
-    WriteOutcome,
+    Cluster, ClusterState, Configuration, ConfigurationRef, Problem, Secret, Target, Webhook, WriteOutcome,
 };
-use crate::pki::{self, UnixTime};
+use crate::pki::{self, Bundle, UnixTime};
 
 const FIELD_MANAGER: &str = "ippool-webhook-certs";
+
+/// Annotations by which another program fills in `caBundle`.
+const INJECTORS: [&str; 4] = [
+    "cert-manager.io/inject-ca-from",
+    "cert-manager.io/inject-ca-from-secret",
+    "cert-manager.io/inject-apiserver-ca",
+    "service.beta.openshift.io/inject-cabundle",
+];
 
 pub struct KubeCluster {
     pub client: Client,
@@ -30,8 +37,8 @@ impl KubeCluster {
         Api::namespaced(self.client.clone(), &self.target.namespace)
     }
 
-    fn configurations(&self, kind: WebhookKind) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind.as_str());
+    fn configurations(&self, kind: &str) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
         Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind))
     }
 
@@ -41,30 +48,28 @@ impl KubeCluster {
         format!("kubectl auth can-i {verb} secrets/{secret} -n {namespace}")
     }
 
-    async fn read_secret(&self, state: &mut ClusterState) -> anyhow::Result<()> {
-        match self.secrets().get_opt(&self.target.secret).await {
-            Ok(secret) => state.secret = secret.map(object::secret),
-            Err(error) => unreadable(state, self.target.secret(), self.can_i_secret("get"), error)?,
-        }
-        Ok(())
-    }
-
     async fn read_configuration(
         &self,
         reference: &ConfigurationRef,
         state: &mut ClusterState,
     ) -> anyhow::Result<()> {
-        match self.configurations(reference.kind).get_opt(&reference.name).await {
-            Ok(Some(found)) => {
-                let configuration = object::configuration(found, reference, &self.target)?;
-                if configuration.webhooks.is_empty() {
-                    state.problems.push(self.calls_another_service(reference));
-                } else {
-                    state.configurations.push(configuration);
-                }
+        let found = match self.configurations(reference.kind).get_opt(&reference.name).await {
+            Ok(Some(found)) => configuration(found, reference, &self.target)?,
+            Ok(None) => {
+                let what = "it does not exist; apply the manifests first, or name another with --publish-to";
+                let command = format!("kubectl get {}", reference.resource());
+                state.problems.push(Problem { command, ..reference.problem(what) });
+                return Ok(());
             }
-            Ok(None) => state.problems.push(missing(reference)),
-            Err(error) => unreadable(state, reference.to_string(), can_i(reference, "get"), error)?,
+            Err(error) => return unreadable(state, reference.to_string(), can_i(reference, "get"), error),
+        };
+        if found.webhooks.is_empty() {
+            let Target { namespace, service, .. } = &self.target;
+            state.problems.push(reference.problem(format!(
+                "none of its webhooks calls the Service {namespace}/{service}; name the right ones with --service and --publish-to"
+            )));
+        } else {
+            state.configurations.push(found);
         }
         Ok(())
     }
@@ -89,28 +94,25 @@ impl KubeCluster {
                     status.message
                 )
             }
-            written => outcome(written, || {
-                let what = format!(
+            written => outcome(
+                written,
+                &format!(
                     "create {}, which does not exist (the overlay self-managed has it, empty: apply it again)",
                     self.target.secret()
-                );
-                (what, self.can_i_secret("create"))
-            }),
+                ),
+                &self.can_i_secret("create"),
+            ),
         }
-    }
-
-    fn calls_another_service(&self, reference: &ConfigurationRef) -> Problem {
-        let Target { namespace, service, .. } = &self.target;
-        reference.problem(format!(
-            "none of its webhooks calls the Service {namespace}/{service}; name the right ones with --service and --publish-to"
-        ))
     }
 }
 
 impl Cluster for KubeCluster {
     async fn read(&mut self) -> anyhow::Result<ClusterState> {
         let mut state = ClusterState::default();
-        self.read_secret(&mut state).await?;
+        match self.secrets().get_opt(&self.target.secret).await {
+            Ok(secret) => state.secret = secret.map(Secret::from),
+            Err(error) => unreadable(&mut state, self.target.secret(), self.can_i_secret("get"), error)?,
+        }
         for reference in &self.target.publish_to {
             self.read_configuration(reference, &mut state).await?;
         }
@@ -126,7 +128,7 @@ impl Cluster for KubeCluster {
             .secrets()
             .patch(&self.target.secret, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(patch))
             .await;
-        outcome(written, || (format!("patch {}", self.target.secret()), self.can_i_secret("patch")))
+        outcome(written, &format!("patch {}", self.target.secret()), &self.can_i_secret("patch"))
     }
 
     async fn publish(
@@ -140,10 +142,10 @@ impl Cluster for KubeCluster {
         let patch = json!({ "metadata": { "resourceVersion": seen.resource_version }, "webhooks": webhooks });
         let ConfigurationRef { kind, name } = &seen.reference;
         let written = self
-            .configurations(*kind)
+            .configurations(kind)
             .patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Strategic(patch))
             .await;
-        outcome(written, || (format!("patch {}", seen.reference), can_i(&seen.reference, "patch")))
+        outcome(written, &format!("patch {}", seen.reference), &can_i(&seen.reference, "patch"))
     }
 
     async fn wait(&mut self, time: Duration) {
@@ -159,54 +161,89 @@ fn bytes(text: String) -> ByteString {
     ByteString(text.into_bytes())
 }
 
-fn missing(reference: &ConfigurationRef) -> Problem {
-    Problem {
-        object: reference.to_string(),
-        what: "it does not exist; apply the manifests first, or name another with --publish-to".to_owned(),
-        command: format!("kubectl get {}", reference.kind.resource()),
-    }
-}
-
 fn can_i(reference: &ConfigurationRef, verb: &str) -> String {
-    format!("kubectl auth can-i {verb} {}/{}", reference.kind.resource(), reference.name)
+    format!("kubectl auth can-i {verb} {}/{}", reference.resource(), reference.name)
 }
 
-/// An error that the apiserver returned concerns this object; any other concerns all of them.
 fn unreadable(
     state: &mut ClusterState,
     object: String,
     command: String,
     error: kube::Error,
 ) -> anyhow::Result<()> {
+    let what = message(error, &format!("read {object}"))?;
+    state.problems.push(Problem { object, what, command });
+    state.unread = true;
+    Ok(())
+}
+
+/// What the apiserver says about one object; any other error concerns all of them.
+fn message(error: kube::Error, what: &str) -> anyhow::Result<String> {
     match error {
-        kube::Error::Api(status) => {
-            let what = format!("the apiserver says: {}", status.message);
-            state.problems.push(Problem { object, what, command });
-            state.unread = true;
-            Ok(())
-        }
-        other => Err(anyhow!(other).context(format!("cannot read {object}; is the apiserver reachable?"))),
+        kube::Error::Api(status) => Ok(format!("the apiserver says: {}", status.message)),
+        other => Err(anyhow!(other).context(format!("cannot {what}; is the apiserver reachable?"))),
     }
 }
 
-/// The outcome of a write. `what` returns its description and the command that says whether it is allowed.
-fn outcome<T>(
-    written: Result<T, kube::Error>,
-    what: impl FnOnce() -> (String, String),
-) -> anyhow::Result<WriteOutcome> {
-    let error = match written {
-        Ok(_) => return Ok(WriteOutcome::Done),
+/// The outcome of a write; `command` says whether it is allowed.
+fn outcome<T>(written: Result<T, kube::Error>, what: &str, command: &str) -> anyhow::Result<WriteOutcome> {
+    match written {
+        Ok(_) => Ok(WriteOutcome::Done),
         // 409: changed or created since it was read. 404: deleted since.
-        Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => {
-            return Ok(WriteOutcome::Conflict);
+        Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => Ok(WriteOutcome::Conflict),
+        Err(error) => bail!("cannot {what}: {}\n    {command}", message(error, what)?),
+    }
+}
+
+/// One shape for both kinds of configuration, which `k8s-openapi` types apart.
+#[derive(Deserialize)]
+struct ConfigurationParts {
+    webhooks: Option<Vec<WebhookParts>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WebhookParts {
+    name: String,
+    client_config: WebhookClientConfig,
+}
+
+impl From<core::v1::Secret> for Secret {
+    fn from(object: core::v1::Secret) -> Self {
+        Self {
+            resource_version: object.metadata.resource_version.unwrap_or_default(),
+            data: object.data.into_iter().flatten().map(|(key, ByteString(value))| (key, value)).collect(),
+            immutable: object.immutable.unwrap_or_default(),
         }
-        Err(error) => error,
-    };
-    let (what, command) = what();
-    match error {
-        kube::Error::Api(status) => {
-            Err(anyhow!("cannot {what}: the apiserver says: {}\n    {command}", status.message))
-        }
-        other => Err(anyhow!(other).context(format!("cannot {what}; is the apiserver reachable?"))),
+    }
+}
+
+/// The parts of a configuration, with those of its webhooks that call the Service of `target`.
+fn configuration(
+    object: DynamicObject,
+    reference: &ConfigurationRef,
+    target: &Target,
+) -> Result<Configuration, serde_json::Error> {
+    let ConfigurationParts { webhooks } = serde_json::from_value(object.data)?;
+    let annotations = object.metadata.annotations.unwrap_or_default();
+    let injector = INJECTORS.iter().find(|it| annotations.contains_key(**it));
+    let ours = webhooks.into_iter().flatten().filter(|it| it.calls(target));
+    Ok(Configuration {
+        reference: reference.clone(),
+        resource_version: object.metadata.resource_version.unwrap_or_default(),
+        injected_by: injector.map(|it| (*it).to_owned()),
+        webhooks: ours.map(WebhookParts::read).collect(),
+    })
+}
+
+impl WebhookParts {
+    fn calls(&self, target: &Target) -> bool {
+        let service = self.client_config.service.as_ref();
+        service.is_some_and(|it| it.name == target.service && it.namespace == target.namespace)
+    }
+
+    fn read(self) -> Webhook {
+        let ByteString(bundle) = self.client_config.ca_bundle.unwrap_or_default();
+        Webhook { name: self.name, bundle: Bundle::read(&bundle) }
     }
 }

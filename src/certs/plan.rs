@@ -16,10 +16,12 @@
 //!
 //! An interrupted run, or one that meets another, continues from the state that it reads next.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, ValueEnum};
 
 use super::keyring::Keyring;
-use super::state::{ClusterState, Target, Webhook};
+use super::state::{ClusterState, Configuration, Target, Webhook};
 use crate::pki::{
     Authority, BACKDATED_SECONDS, Certificate, DAY_SECONDS, UnixTime, format_date, pem_of, verify,
 };
@@ -74,17 +76,17 @@ pub struct RunState {
 
 /// One action. Each `why` is the end of a sentence.
 #[derive(Debug)]
-pub enum Action {
+pub enum Action<'a> {
     /// Store a new authority beside the signing one.
     StageCa { why: String },
-    /// Write these bundles (webhook, PEM) to the configuration of this index.
-    Publish { index: usize, bundles: Vec<(String, String)>, why: String },
-    /// Wait until every apiserver has seen the published bundles.
-    Propagate,
-    /// Issue a serving certificate, from the staged authority or the signing one.
-    Issue { from_next: bool, why: String },
+    /// Write these bundles (webhook, PEM) to the configuration.
+    Publish { configuration: &'a Configuration, bundles: Vec<(String, String)>, why: String },
+    /// Wait until every apiserver has seen the published bundles, and in them the staged authority.
+    Propagate { next: &'a Certificate },
+    /// Issue a serving certificate.
+    Issue { authority: &'a Authority, why: String },
     /// Keep only these authorities beside the signing one.
-    Prune { older: Vec<Certificate> },
+    Prune { signing: &'a Certificate, older: Vec<Certificate> },
 }
 
 /// Plans the next action from one state.
@@ -96,9 +98,9 @@ pub struct Planner<'a> {
     pub now: UnixTime,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// The next action; `None` when nothing is left to do.
-    pub fn next(&self, run_state: &RunState) -> Option<Action> {
+    pub fn next(&self, run_state: &RunState) -> Option<Action<'a>> {
         let next = self.keyring.next.as_ref().filter(|it| self.is_usable(it));
         if next.is_none()
             && let Some(why) = self.authority_due(run_state)
@@ -108,16 +110,17 @@ impl Planner<'_> {
         if let Some(action) = self.publish() {
             return Some(action);
         }
-        if let Some(next) = next {
-            let propagated = run_state.propagated.as_ref() == Some(&next.certificate);
-            let why = "this CA is published everywhere".to_owned();
-            let wait = self.others_in_use(next) && !propagated;
-            return Some(if wait { Action::Propagate } else { Action::Issue { from_next: true, why } });
+        if let Some(authority) = next {
+            let next = &authority.certificate;
+            if self.others_in_use(next) && run_state.propagated.as_ref() != Some(next) {
+                return Some(Action::Propagate { next });
+            }
+            return Some(Action::Issue { authority, why: "this CA is published everywhere".to_owned() });
         }
-        if let Some(why) = self.leaf_due(run_state) {
-            return Some(Action::Issue { from_next: false, why });
+        match (self.leaf_due(run_state), &self.keyring.signing) {
+            (Some(why), Some(authority)) => Some(Action::Issue { authority, why }),
+            (_, signing) => self.prune(&signing.as_ref()?.certificate),
         }
-        self.prune()
     }
 
     /// Why a new authority is due.
@@ -167,10 +170,10 @@ impl Planner<'_> {
 
     /// Whether another authority than `next` is trusted. A pod may serve a certificate of it, even where the Secret has
     /// lost it, since pods keep the last good pair.
-    fn others_in_use(&self, next: &Authority) -> bool {
+    fn others_in_use(&self, next: &Certificate) -> bool {
         let webhooks = self.state.configurations.iter().flat_map(|it| &it.webhooks);
         let mut trusted = webhooks.flat_map(|it| &it.bundle.certificates);
-        trusted.any(|it| it.is_valid(self.now) && *it != next.certificate)
+        trusted.any(|it| it.is_valid(self.now) && it != next)
     }
 
     /// Whether all but the signing authority can be dropped. The error is the time from which they can, where only time is
@@ -184,35 +187,12 @@ impl Planner<'_> {
         if self.now < from { Err(Some(from)) } else { Ok(()) }
     }
 
-    fn publish(&self) -> Option<Action> {
-        self.state.configurations.iter().enumerate().find_map(|(index, configuration)| {
-            let changed = |it: &&Webhook| !it.bundle.trusts_the_same(&self.wanted(it));
-            let changed: Vec<_> = configuration.webhooks.iter().filter(changed).collect();
-            (!changed.is_empty()).then(|| self.publish_to(index, &changed))
+    fn publish(&self) -> Option<Action<'a>> {
+        self.state.configurations.iter().find_map(|configuration| {
+            let wanted = configuration.webhooks.iter().map(|it| (it, self.wanted(it)));
+            let changed: Vec<_> = wanted.filter(|(it, wanted)| !it.bundle.trusts_the_same(wanted)).collect();
+            (!changed.is_empty()).then(|| publish_to(configuration, &changed))
         })
-    }
-
-    fn publish_to(&self, index: usize, changed: &[&Webhook]) -> Action {
-        let bundles = changed.iter().map(|it| (it.name.clone(), pem_of(&self.wanted(it)))).collect();
-        let (mut added, mut dropped) = (Vec::new(), Vec::new());
-        for webhook in changed {
-            let wanted = self.wanted(webhook);
-            let had = &webhook.bundle.certificates;
-            added.extend(wanted.iter().filter(|it| !had.contains(it)).map(ToString::to_string));
-            dropped.extend(had.iter().filter(|it| !wanted.contains(it)).map(ToString::to_string));
-            if webhook.bundle.has_unreadable() {
-                dropped.push("unreadable blocks".to_owned());
-            }
-        }
-        let mut why = Vec::new();
-        for (verb, mut items) in [("adds", added), ("drops", dropped)] {
-            items.sort();
-            items.dedup();
-            if !items.is_empty() {
-                why.push(format!("{verb} {}", items.join(", ")));
-            }
-        }
-        Action::Publish { index, bundles, why: why.join("; ") }
     }
 
     /// The CAs that `webhook` should trust: our own first, then the unexpired foreign ones that it trusts already.
@@ -248,10 +228,27 @@ impl Planner<'_> {
         all
     }
 
-    fn prune(&self) -> Option<Action> {
+    fn prune(&self, signing: &'a Certificate) -> Option<Action<'a>> {
         let mut older = self.keyring.older.clone();
         let keep = self.drops_others().is_err();
         older.retain(|it| keep && self.now < it.not_after);
-        (older.len() != self.keyring.older.len()).then_some(Action::Prune { older })
+        (older.len() != self.keyring.older.len()).then_some(Action::Prune { signing, older })
     }
+}
+
+/// Publishes to each of these webhooks the authorities that it should trust.
+fn publish_to<'a>(configuration: &'a Configuration, changed: &[(&Webhook, Vec<Certificate>)]) -> Action<'a> {
+    let (mut added, mut dropped) = (BTreeSet::new(), BTreeSet::new());
+    for (webhook, wanted) in changed {
+        let had = &webhook.bundle.certificates;
+        added.extend(wanted.iter().filter(|it| !had.contains(it)).map(ToString::to_string));
+        dropped.extend(had.iter().filter(|it| !wanted.contains(it)).map(ToString::to_string));
+        dropped.extend(webhook.bundle.has_unreadable().then(|| "unreadable blocks".to_owned()));
+    }
+    let list = |(verb, items): (&str, BTreeSet<String>)| {
+        (!items.is_empty()).then(|| format!("{verb} {}", Vec::from_iter(items).join(", ")))
+    };
+    let why: Vec<_> = [("adds", added), ("drops", dropped)].into_iter().filter_map(list).collect();
+    let bundles = changed.iter().map(|(it, wanted)| (it.name.clone(), pem_of(wanted))).collect();
+    Action::Publish { configuration, bundles, why: why.join("; ") }
 }

@@ -5,40 +5,17 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::keyring::{Data, SecretPatch};
 use crate::pki::{Bundle, UnixTime};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WebhookKind {
-    Mutating,
-    Validating,
-}
-
-/// A webhook configuration by name.
+/// A webhook configuration by name; these kinds are cluster-scoped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigurationRef {
-    pub kind: WebhookKind,
-    /// Its name; these kinds are cluster-scoped.
-    pub name: String,
-}
-
-impl WebhookKind {
     /// The kind as manifests spell it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mutating => "MutatingWebhookConfiguration",
-            Self::Validating => "ValidatingWebhookConfiguration",
-        }
-    }
-
-    /// The resource as kubectl and RBAC spell it.
-    pub fn resource(self) -> &'static str {
-        match self {
-            Self::Mutating => "mutatingwebhookconfigurations",
-            Self::Validating => "validatingwebhookconfigurations",
-        }
-    }
+    pub kind: &'static str,
+    pub name: String,
 }
 
 impl FromStr for ConfigurationRef {
@@ -47,8 +24,8 @@ impl FromStr for ConfigurationRef {
     fn from_str(text: &str) -> Result<Self, String> {
         let (kind, name) = text.split_once('/').unwrap_or((text, ""));
         let kind = match kind {
-            "mutating" => WebhookKind::Mutating,
-            "validating" => WebhookKind::Validating,
+            "mutating" => "MutatingWebhookConfiguration",
+            "validating" => "ValidatingWebhookConfiguration",
             _ => return Err("write mutating/NAME or validating/NAME".to_owned()),
         };
         if name.is_empty() {
@@ -60,7 +37,7 @@ impl FromStr for ConfigurationRef {
 
 impl fmt::Display for ConfigurationRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind.as_str(), self.name)
+        write!(f, "{} {}", self.kind, self.name)
     }
 }
 
@@ -109,8 +86,13 @@ impl Target {
 }
 
 impl ConfigurationRef {
+    /// The resource as kubectl and RBAC spell it.
+    pub fn resource(&self) -> String {
+        format!("{}s", self.kind.to_ascii_lowercase())
+    }
+
     pub fn show(&self) -> String {
-        format!("kubectl get {} {} -o yaml", self.kind.resource(), self.name)
+        format!("kubectl get {} {} -o yaml", self.resource(), self.name)
     }
 
     /// A problem with it.
@@ -165,7 +147,7 @@ pub struct Webhook {
 }
 
 /// Something that is wrong with an object, and the command that shows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Problem {
     pub object: String,
     /// What is wrong with it, and the remedy.

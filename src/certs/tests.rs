@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod interrupted;
-mod race;
 mod refused;
 mod renewed;
 mod simulation;

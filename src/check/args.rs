@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-
-use crate::finding::Severity;
+use glob::Pattern;
 
 /// Check manifests against the rules, without a cluster.
 ///
@@ -12,13 +11,18 @@ use crate::finding::Severity;
 /// clean, 1 findings at or above --fail-on, 2 something could not be read.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Files, directories (searched for .yaml, .yml and .json; hidden entries and symbolic links are skipped),
-    /// or - for standard input.
+    /// Files, directories (searched for .yaml, .yml and .json; hidden entries, symbolic links and the templates of Helm
+    /// charts are skipped), or - for standard input.
     #[arg(value_name = "FILE|DIR|-", default_value = ".")]
     pub paths: Vec<PathBuf>,
 
+    /// Skip what matches in directories: the name of an entry, such as *.tpl.yaml, or its path, such as apps/**/rendered;
+    /// may be repeated.
+    #[arg(long, value_name = "GLOB", env = "IPPOOL_WEBHOOK_EXCLUDE", value_delimiter = ',')]
+    pub exclude: Vec<Pattern>,
+
     /// Output format.
-    #[arg(long, value_enum, default_value_t, env = "IPPOOL_WEBHOOK_FORMAT")]
+    #[arg(long, value_enum, default_value_t, env = "IPPOOL_WEBHOOK_CHECK_FORMAT")]
     pub format: Format,
 
     /// Lowest severity of a finding that makes the exit code 1.
@@ -51,22 +55,11 @@ pub enum Format {
 /// `--fail-on`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
-    /// What the webhook would deny.
+    /// What the webhook denies, and host bits in the range of a pool without entries, which it normalizes.
     #[default]
     Deny,
     /// Any finding.
     Warn,
     /// No finding: only report.
     Never,
-}
-
-impl FailOn {
-    /// Whether a finding of this severity is a failure.
-    pub fn includes(self, severity: Severity) -> bool {
-        match self {
-            Self::Deny => severity >= Severity::Deny,
-            Self::Warn => severity >= Severity::Warn,
-            Self::Never => false,
-        }
-    }
 }

@@ -9,12 +9,9 @@ use std::ops::Range;
 use diffy::DiffOptions;
 use serde_json::Value;
 
-use super::kubectl_yaml::{Node, Span};
+use super::kubectl_yaml::Node;
 use super::manifest::{Manifest, Manifests};
 use crate::kinds::{FileEdit, Kind};
-
-/// Lines shown around a change.
-const CONTEXT_LINES: usize = 3;
 
 /// One object before and after.
 struct Normalization<'m> {
@@ -52,19 +49,22 @@ impl<'m> Normalization<'m> {
         Some(Self { index, manifest, edits, before, after })
     }
 
-    /// The replacements of tokens in the file.
+    /// The tokens of the file to replace, each by a text in the same quotes.
     fn tokens(&self, text: &str) -> Option<Vec<(Range<usize>, String)>> {
-        let span = |change: &FileEdit| {
+        let token = |edit: &FileEdit| {
             let mut node: &Node = &self.manifest.node;
-            for key in change.path {
+            for key in edit.path {
                 node = &node.entry(key)?.value;
             }
-            Some(match &change.key {
+            let span = match &edit.key {
                 Some(key) => &node.entry(key)?.key_span,
                 None => &node.span,
-            })
+            };
+            let quote = text.get(span.bytes.clone())?.get(..1).filter(|it| ["'", "\""].contains(it));
+            let quote = quote.unwrap_or_default();
+            Some((span.bytes.clone(), format!("{quote}{}{quote}", edit.text)))
         };
-        self.edits.iter().map(|change| edit(text, span(change)?, &change.text)).collect()
+        self.edits.iter().map(token).collect()
     }
 
     /// The diff of the object, reformatted.
@@ -93,16 +93,6 @@ fn rewritten(edits: &[FileEdit], mut object: Value) -> Option<Value> {
         map.as_object_mut()?.insert(key.clone(), entry);
     }
     Some(object)
-}
-
-/// Replaces the token at `span` by `value`, in the same quotes.
-fn edit(text: &str, span: &Span, value: &str) -> Option<(Range<usize>, String)> {
-    let quoted = match text.get(span.bytes.clone())?.as_bytes().first()? {
-        b'"' => format!("\"{value}\""),
-        b'\'' => format!("'{value}'"),
-        _ => value.to_owned(),
-    };
-    Some((span.bytes.clone(), quoted))
 }
 
 /// The file with all edits; `None` where it does not read back as expected.
@@ -136,7 +126,6 @@ fn render(before: &str, after: &str, title: &str) -> String {
     // Prefixes as in git, so that `patch -p1` finds the file.
     let title = title.trim_start_matches('/');
     let mut options = DiffOptions::new();
-    options.set_context_len(CONTEXT_LINES);
     options.set_original_filename(format!("a/{title}")).set_modified_filename(format!("b/{title}"));
     options.create_patch(before, after).to_string()
 }

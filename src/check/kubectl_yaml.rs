@@ -7,32 +7,14 @@
 //! either; and NaN and infinity are not keys. Where it differs: `{a:}` is the key `a`, as in YAML, while kubectl reads `a:`.
 //! The complete list is in `tests/yaml/exceptions.rs`.
 
-mod builder;
-mod error;
+mod map;
 mod node;
 mod reader;
 mod scalar;
 mod split;
 
-use std::rc::Rc;
-
-pub use self::error::YamlError;
-pub use self::node::{Entry, Node, Span, Value};
-
-/// Reads the file `text`: passes each document that is not empty to `found`, or why one cannot be read. The documents after
-/// it are read as well.
-pub fn read(text: &str, mut found: impl FnMut(Result<Rc<Node>, YamlError>)) {
-    let mut budget = reader::Budget::default();
-    for chunk in split::split(text) {
-        if let Err(error) = reader::read(&chunk, &mut budget, |node| found(Ok(node))) {
-            found(Err(error));
-            // Every later document would fail in the same way.
-            if budget.is_spent() {
-                break;
-            }
-        }
-    }
-}
+pub use self::node::{Entry, Node, Span, Value, YamlError};
+pub use self::reader::read;
 
 /// The documents of a file as JSON up to the first that cannot be read, and why it cannot: what the tests compare with
 /// kubectl's own reader.

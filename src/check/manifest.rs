@@ -108,17 +108,15 @@ impl TypeMeta {
 
     /// Why it is not of this kind although it has the name. Calico has an IPPool as well, which is not a mistake.
     fn is_almost<K: Kind>(&self) -> Option<String> {
-        let (kind, group) = (K::KIND, K::GROUP);
-        if self.kind != kind {
-            return None;
+        let (kind, right) = (K::KIND, format!("{}/{}", K::GROUP, K::VERSION));
+        match self.api_version.as_str() {
+            _ if self.kind != kind => None,
+            "" => Some(format!("skipped: kind {kind} without apiVersion; whereabouts' is {right}")),
+            other if other.split('/').next() == Some(K::GROUP) => {
+                Some(format!("skipped: {kind} of {other}, which does not exist; it is {right}"))
+            }
+            _ => None,
         }
-        let right = format!("{group}/{}", K::VERSION);
-        if self.api_version.is_empty() {
-            return Some(format!("skipped: kind {kind} without apiVersion; whereabouts' is {right}"));
-        }
-        let of_group = self.api_version.split('/').next() == Some(group);
-        of_group
-            .then(|| format!("skipped: {kind} of {}, which does not exist; it is {right}", self.api_version))
     }
 }
 
@@ -126,77 +124,5 @@ fn items(node: &Node) -> Option<&[Rc<Node>]> {
     match &node.entry("items")?.value.value {
         Value::List(items) => Some(items),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kinds::ippool::IpPool;
-
-    /// The specs of the pools of a file without notifications.
-    fn specs(spec: &str) -> Vec<String> {
-        let text = format!(
-            "apiVersion: {}/{}\nkind: {}\nspec:\n{spec}",
-            IpPool::GROUP,
-            IpPool::VERSION,
-            IpPool::KIND
-        );
-        let manifests = Manifests::read::<IpPool>("pool.yaml", &text);
-        assert!(manifests.notifications.is_empty(), "{:?}", manifests.notifications);
-        let spec = |pool: Manifest| serde_json::to_string(&*pool.node.entry("spec").unwrap().value).unwrap();
-        manifests.objects.into_iter().map(spec).collect()
-    }
-
-    fn notification(text: &str) -> String {
-        let manifests = Manifests::read::<IpPool>("pool.yaml", text);
-        manifests.notifications.iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn a_merge_overrides_the_keys_before_it_and_not_those_after_it() {
-        let base = "  x: &x {a: 1, b: 2}\n  y: &y {b: 3}\n";
-        for (map, read) in [
-            ("{a: 0, <<: *x, b: 0}", r#"{"a":1,"b":0}"#),
-            ("{<<: *x, <<: *y}", r#"{"a":1,"b":3}"#),
-            ("{<<: [*x, *y]}", r#"{"b":2,"a":1}"#),
-            ("{!!merge <<: *y}", r#"{"b":3}"#),
-            ("{\"<<\": 1}", r#"{"<<":1}"#),
-        ] {
-            let specs = specs(&format!("{base}  m: {map}\n"));
-            assert!(specs[0].ends_with(&format!(r#""m":{read}}}"#)), "{map}: {specs:?}");
-        }
-    }
-
-    #[test]
-    fn a_merge_of_an_aliased_list_is_rejected() {
-        let why = notification("x: &x {a: 1}\nz: &z [*x]\nm: {<<: *z}\n");
-        assert!(why.contains("`<<` takes no alias of a list"), "{why}");
-    }
-
-    #[test]
-    fn a_block_scalar_at_the_end_of_the_file_gets_a_line_end() {
-        assert_eq!(specs("  range: |\n    10.0.0.0/24"), [r#"{"range":"10.0.0.0/24\n"}"#]);
-        assert_eq!(specs("  range: |-\n    10.0.0.0/24"), [r#"{"range":"10.0.0.0/24"}"#]);
-    }
-
-    #[test]
-    fn an_invalid_separator_is_rejected_with_its_line() {
-        for line in ["--- {a: 1}", "----", "---a"] {
-            let why = notification(&format!("a: 1\n{line}\n"));
-            assert!(
-                why.starts_with("pool.yaml:2: cannot be parsed: kubectl takes no more than a comment"),
-                "{why}"
-            );
-        }
-        assert_eq!(notification("a: 1\n--- # c\nb: 1\n"), "");
-    }
-
-    #[test]
-    fn a_tag_without_a_type_in_json_is_rejected() {
-        for tag in ["binary", "timestamp", "set"] {
-            let why = notification(&format!("a: !!{tag} 2001-12-14\n"));
-            assert!(why.contains(&format!("the tag !!{tag} has no meaning")), "{why}");
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use glob::{MatchOptions, Pattern};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::output::Notification;
@@ -19,9 +20,10 @@ const STDIN: (&str, &str) = ("-", "<stdin>");
 
 /// The files at `paths`, each once; directories are searched in the order of the names in them.
 ///
-/// In a directory only regular files with the extension of a manifest are read; entries that begin with a dot and symbolic
-/// links are skipped. Files named on the command line are always read.
-pub fn files(paths: &[PathBuf], notifications: &mut Vec<Notification>) -> Vec<PathBuf> {
+/// In a directory only regular files with the extension of a manifest are read; entries that begin with a dot, symbolic
+/// links, the templates of Helm charts and what `exclude` matches are skipped. Files named on the command line are always
+/// read.
+pub fn files(paths: &[PathBuf], exclude: &[Pattern], notifications: &mut Vec<Notification>) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() || is_stdin(path) {
@@ -29,7 +31,7 @@ pub fn files(paths: &[PathBuf], notifications: &mut Vec<Notification>) -> Vec<Pa
             continue;
         }
         let before = files.len();
-        search(path, &mut files, notifications);
+        search(path, exclude, &mut files, notifications);
         if files.len() == before {
             let why = "has no .yaml, .yml or .json file".to_owned();
             notifications.push(Notification::note(name(path), None, why));
@@ -40,12 +42,15 @@ pub fn files(paths: &[PathBuf], notifications: &mut Vec<Notification>) -> Vec<Pa
     files
 }
 
-fn search(root: &Path, files: &mut Vec<PathBuf>, notifications: &mut Vec<Notification>) {
-    let is_hidden =
-        |entry: &DirEntry| entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".");
-    let entries = WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|it| !is_hidden(it));
-    for entry in entries {
+fn search(root: &Path, exclude: &[Pattern], files: &mut Vec<PathBuf>, notifications: &mut Vec<Notification>) {
+    let mut entries = WalkDir::new(root).sort_by_file_name().into_iter();
+    while let Some(entry) = entries.next() {
         match entry {
+            Ok(entry) if entry.depth() > 0 && is_skipped(&entry, exclude, notifications) => {
+                if entry.file_type().is_dir() {
+                    entries.skip_current_dir();
+                }
+            }
             Ok(entry) if entry.file_type().is_file() && is_manifest(entry.path()) => {
                 files.push(entry.into_path());
             }
@@ -58,6 +63,23 @@ fn search(root: &Path, files: &mut Vec<PathBuf>, notifications: &mut Vec<Notific
             }
         }
     }
+}
+
+fn is_skipped(entry: &DirEntry, exclude: &[Pattern], notifications: &mut Vec<Notification>) -> bool {
+    let (file_name, path) = (entry.file_name().to_string_lossy(), name(entry.path()));
+    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::default() };
+    let matches = |it: &Pattern| it.matches_with(&file_name, options) || it.matches_with(&path, options);
+    if file_name.starts_with('.') || exclude.iter().any(matches) {
+        return true;
+    }
+    let is_chart = || entry.path().with_file_name("Chart.yaml").is_file();
+    let is_templates = entry.file_type().is_dir() && file_name == "templates" && is_chart();
+    if is_templates {
+        let why =
+            "skipped: templates of a Helm chart; check the output of `helm template` instead".to_owned();
+        notifications.push(Notification::note(path, None, why));
+    }
+    is_templates
 }
 
 fn is_manifest(path: &Path) -> bool {

@@ -50,8 +50,8 @@ impl<'n> SourceMap<'n> {
 
 /// The part of an entry to mark: a value that fits on a line, else the key.
 fn marked(entry: &Entry) -> &Span {
-    match entry.value.value {
-        Value::Null | Value::List(_) | Value::Map(_) => &entry.key_span,
-        Value::Bool(_) | Value::Number(_) | Value::Text(_) => &entry.value.span,
+    match &entry.value.value {
+        Value::Scalar(scalar) if !scalar.is_null() => &entry.value.span,
+        _ => &entry.key_span,
     }
 }

@@ -8,8 +8,9 @@ use clap::ValueEnum;
 use owo_colors::{OwoColorize, Style};
 use serde_json::{Value, json};
 
-use crate::finding::{Operation, RuleInfo, Severity};
+use crate::finding::{RuleInfo, Severity};
 use crate::kinds;
+use crate::output::json;
 
 /// Print the table of rules or, with an id or name, the page of one rule.
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ pub struct RulesArgs {
     rule: Option<String>,
 
     /// Output format.
-    #[arg(long, value_enum, default_value_t, env = "IPPOOL_WEBHOOK_FORMAT")]
+    #[arg(long, value_enum, default_value_t, env = "IPPOOL_WEBHOOK_RULES_FORMAT")]
     format: Format,
 }
 
@@ -65,7 +66,7 @@ fn unknown(name: &str) -> anyhow::Error {
 fn write_table(format: Format, out: &mut impl Write) -> io::Result<()> {
     match format {
         Format::Text => write_columns(out),
-        Format::Json => write_json(&kinds::rules().map(fields).collect(), out),
+        Format::Json => json::write(&kinds::rules().map(fields).collect::<Vec<_>>(), out),
         Format::Markdown => write_markdown(out),
     }
 }
@@ -79,14 +80,9 @@ fn write_page(rule: &'static RuleInfo, format: Format, out: &mut impl Write) -> 
         Format::Json => {
             let mut rule_fields = fields(rule);
             rule_fields["page"] = rule.page.into();
-            write_json(&rule_fields, out)
+            json::write(&rule_fields, out)
         }
     }
-}
-
-fn write_json(value: &Value, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    writeln!(out)
 }
 
 fn fields(rule: &'static RuleInfo) -> Value {
@@ -125,17 +121,8 @@ fn write_markdown(out: &mut impl Write) -> io::Result<()> {
 
 /// The operations that a rule checks: C, U and D.
 fn initials(rule: &RuleInfo) -> String {
-    let initials: Vec<_> = rule.operations.iter().map(|operation| initial(*operation)).collect();
+    let initials: Vec<_> = rule.operations.iter().filter_map(|it| it.as_str().get(..1)).collect();
     initials.join(" ")
-}
-
-fn initial(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Create => "C",
-        Operation::Update => "U",
-        Operation::Delete => "D",
-        Operation::Connect => "-",
-    }
 }
 
 fn default(rule: &RuleInfo) -> String {

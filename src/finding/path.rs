@@ -1,6 +1,7 @@
 //! Where in an object a finding is.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
 use crate::text::Shortened;
@@ -8,7 +9,7 @@ use crate::text::Shortened;
 /// Where in the object a finding is, as Kubernetes writes it: `spec.allocations[300].podref`.
 ///
 /// Paths are ordered as text, except that the keys of a map that are numbers come first and in numeric
-/// order.
+/// order. Two spellings of one number are the same, so that a finding is recognized after its key was rewritten.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FieldPath<'a> {
     root: &'static str,
@@ -16,24 +17,40 @@ pub struct FieldPath<'a> {
     field: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum MapKey<'a> {
-    Number(i64, Cow<'a, str>),
-    Text(Cow<'a, str>),
+#[derive(Clone, Debug)]
+struct MapKey<'a> {
+    number: Option<i64>,
+    text: Cow<'a, str>,
 }
 
-/// A path without the spelling of its key.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Location<'a> {
-    root: &'static str,
-    key: Option<LocationKey<'a>>,
-    field: &'static str,
+impl MapKey<'_> {
+    /// Keys are ordered by this.
+    fn location(&self) -> (bool, Option<i64>, &str) {
+        match self.number {
+            Some(_) => (false, self.number, ""),
+            None => (true, None, &self.text),
+        }
+    }
 }
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum LocationKey<'a> {
-    Number(i64),
-    Text(Cow<'a, str>),
+impl Ord for MapKey<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.location().cmp(&other.location())
+    }
+}
+
+impl PartialOrd for MapKey<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Eq for MapKey<'_> {}
+
+impl PartialEq for MapKey<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.location() == other.location()
+    }
 }
 
 impl<'a> FieldPath<'a> {
@@ -44,11 +61,7 @@ impl<'a> FieldPath<'a> {
 
     /// An entry of the map at `root`; `number` is the key's value where it is a number.
     pub fn entry(root: &'static str, key: &'a str, number: Option<i64>) -> Self {
-        let key = Cow::Borrowed(key);
-        let key = match number {
-            Some(number) => MapKey::Number(number, key),
-            None => MapKey::Text(key),
-        };
+        let key = MapKey { number, text: Cow::Borrowed(key) };
         Self { root, key: Some(key), field: "" }
     }
 
@@ -64,23 +77,11 @@ impl<'a> FieldPath<'a> {
         self.key.is_some()
     }
 
-    /// Its location. Two spellings of one number are the same, so that a finding is recognized after its key was
-    /// rewritten.
-    pub(crate) fn into_location(self) -> Location<'a> {
-        let key = self.key.map(|key| match key {
-            MapKey::Number(number, _) => LocationKey::Number(number),
-            MapKey::Text(text) => LocationKey::Text(text),
-        });
-        Location { root: self.root, key, field: self.field }
-    }
-
     /// Detaches the path from the object it leads into.
     pub(crate) fn into_owned(self) -> FieldPath<'static> {
-        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        let key = self.key.map(|key| match key {
-            MapKey::Number(number, text) => MapKey::Number(number, owned(text)),
-            MapKey::Text(text) => MapKey::Text(owned(text)),
-        });
+        let owned =
+            |MapKey { number, text }: MapKey<'_>| MapKey { number, text: Cow::Owned(text.into_owned()) };
+        let key = self.key.map(owned);
         FieldPath { root: self.root, key, field: self.field }
     }
 }
@@ -88,8 +89,8 @@ impl<'a> FieldPath<'a> {
 impl fmt::Display for FieldPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.root)?;
-        if let Some(MapKey::Number(_, key) | MapKey::Text(key)) = &self.key {
-            write!(f, "[{}]", Shortened(key))?;
+        if let Some(key) = &self.key {
+            write!(f, "[{}]", Shortened(&key.text))?;
         }
         if !self.field.is_empty() {
             write!(f, ".{}", self.field)?;

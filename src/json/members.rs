@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -16,6 +15,11 @@ pub(crate) trait Target<'a> {
 
     /// Is told what there is in place of the object.
     fn shape(&mut self, _: Shape) {}
+
+    /// Is given the string that there is in place of the object.
+    fn text(&mut self, _: Cow<'a, str>) {
+        self.shape(Shape::Other(JsonType::String));
+    }
 }
 
 /// Skips the value that comes next.
@@ -49,8 +53,9 @@ impl<'de, T: Target<'de>> Visitor<'de> for Fill<'_, T> {
         Ok(())
     }
 
-    fn visit_seq<S: SeqAccess<'de>>(self, seq: S) -> Result<(), S::Error> {
-        self.0.shape(Shape::Other(skip_elements(seq)?));
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        self.0.shape(Shape::Other(JsonType::Array));
         Ok(())
     }
 
@@ -77,67 +82,40 @@ impl<'de, T: Target<'de>> Visitor<'de> for Fill<'_, T> {
         Ok(())
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
-        self.0.shape(Shape::Other(JsonType::String));
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<(), E> {
+        self.0.text(Cow::Borrowed(text));
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.0.text(Cow::Owned(text.to_owned()));
         Ok(())
     }
 }
 
-fn skip_elements<'de, S: SeqAccess<'de>>(mut seq: S) -> Result<JsonType, S::Error> {
-    while seq.next_element::<IgnoredAny>()?.is_some() {}
-    Ok(JsonType::Array)
-}
-
 impl<'de> Deserialize<'de> for Field<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyField(PhantomData))
+        let mut field = Self::Absent;
+        Fill(&mut field).deserialize(deserializer)?;
+        Ok(field)
     }
 }
 
-struct AnyField<'a>(PhantomData<&'a ()>);
-
-impl<'de> Visitor<'de> for AnyField<'de> {
-    type Value = Field<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
+impl<'a> Target<'a> for Field<'a> {
+    fn member<M: MapAccess<'a>>(&mut self, _: Text<'a>, map: &mut M) -> Result<(), M::Error> {
+        skip(map)
     }
 
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Field<'de>, E> {
-        Ok(Field::Text(Cow::Borrowed(text)))
+    fn shape(&mut self, shape: Shape) {
+        *self = match shape {
+            Shape::Object => Self::Other(JsonType::Object),
+            Shape::Other(found) => Self::Other(found),
+            Shape::Null | Shape::Absent | Shape::Unreadable => Self::Null,
+        };
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Field<'de>, E> {
-        Ok(Field::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Field<'de>, E> {
-        Ok(Field::Null)
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Field<'de>, E> {
-        Ok(Field::Other(JsonType::Boolean))
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Field<'de>, E> {
-        Ok(Field::Other(JsonType::Number))
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Field<'de>, E> {
-        Ok(Field::Other(JsonType::Number))
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Field<'de>, E> {
-        Ok(Field::Other(JsonType::Number))
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, seq: S) -> Result<Field<'de>, S::Error> {
-        skip_elements(seq).map(Field::Other)
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Field<'de>, M::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Field::Other(JsonType::Object))
+    fn text(&mut self, text: Cow<'a, str>) {
+        *self = Self::Text(text);
     }
 }
 

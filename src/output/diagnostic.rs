@@ -7,20 +7,13 @@ use super::excerpt::Excerpt;
 use crate::finding::{Finding, List, Severity};
 use crate::text::printable;
 
-/// A finding in one object, and where the object is.
+/// A finding in one object of a file.
 #[derive(Debug)]
 pub struct Diagnostic {
     pub finding: Finding<'static>,
-    /// The namespace of the object; empty where it has none.
+    /// The namespace and the name of the object; empty where it has none.
     pub namespace: String,
-    /// The name of the object; empty where it has none.
     pub name: String,
-    /// Where the finding is in the file that the object was read from.
-    pub location: Location,
-}
-
-#[derive(Debug)]
-pub struct Location {
     pub file: Arc<str>,
     /// The number of the document in the file, from 1.
     pub document: usize,

@@ -15,12 +15,15 @@ pub fn write(
 }
 
 fn write_diagnostic(diagnostic: &Diagnostic, out: &mut impl Write) -> io::Result<()> {
-    let (rule, level) = (diagnostic.finding.rule, level(diagnostic.finding.severity));
-    let file = property(&diagnostic.location.file);
-    let (line, column) = (diagnostic.location.excerpt.line, diagnostic.location.excerpt.column);
+    let Diagnostic { finding, file, excerpt, .. } = diagnostic;
+    let (rule, level, file) = (finding.rule, level(finding.severity), property(file));
     let title = property(&format!("{} {}", rule.id, rule.name));
     let message = data(&format!("{}: {}", diagnostic.object(), diagnostic.sentence()));
-    writeln!(out, "::{level} file={file},line={line},col={column},title={title}::{message}")
+    writeln!(
+        out,
+        "::{level} file={file},line={},col={},title={title}::{message}",
+        excerpt.line, excerpt.column
+    )
 }
 
 fn write_error(error: &Notification, out: &mut impl Write) -> io::Result<()> {

@@ -2,14 +2,19 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::diagnostic::Diagnostic;
 use crate::finding::Severity;
 
-/// A diagnostic as an entry of `findings`.
+pub fn write(report: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    writeln!(out)
+}
+
+/// An entry of `findings`.
 #[derive(Serialize)]
-pub struct Finding<'d> {
+struct Finding<'d> {
     file: &'d str,
     document: usize,
     line: usize,
@@ -27,24 +32,20 @@ struct Object<'d> {
     name: &'d str,
 }
 
-pub fn write(report: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
-}
-
-impl<'d> From<&'d Diagnostic> for Finding<'d> {
-    fn from(diagnostic: &'d Diagnostic) -> Self {
-        let Diagnostic { finding, namespace, name, location } = diagnostic;
-        Self {
-            file: &location.file,
-            document: location.document,
-            line: location.excerpt.line,
+impl Serialize for Diagnostic {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { finding, namespace, name, file, document, excerpt } = self;
+        let entry = Finding {
+            file,
+            document: *document,
+            line: excerpt.line,
             rule: finding.rule.id,
             name: finding.rule.name,
             severity: finding.severity,
             path: finding.path.to_string(),
             message: finding.message(),
             object: Object { namespace, name },
-        }
+        };
+        entry.serialize(serializer)
     }
 }

@@ -67,8 +67,8 @@ fn descriptor(rule: &'static RuleInfo) -> Value {
 }
 
 fn result(diagnostic: &Diagnostic, indices: &HashMap<&str, usize>) -> Value {
-    let Diagnostic { finding, namespace, name, location } = diagnostic;
-    let (id, excerpt) = (finding.rule.id, &location.excerpt);
+    let Diagnostic { finding, namespace, name, file, excerpt, .. } = diagnostic;
+    let id = finding.rule.id;
     let field = format!("{namespace}/{name}/{}", finding.path);
     json!({
         "ruleId": id,
@@ -79,7 +79,7 @@ fn result(diagnostic: &Diagnostic, indices: &HashMap<&str, usize>) -> Value {
         "partialFingerprints": { "object/v1": format!("{id}/{field}") },
         "locations": [{
             "physicalLocation": {
-                "artifactLocation": { "uri": uri(&location.file) },
+                "artifactLocation": { "uri": uri(file) },
                 "region": {
                     "startLine": excerpt.line,
                     "startColumn": excerpt.column,

@@ -23,12 +23,12 @@ pub fn write(diagnostics: &[Diagnostic], out: &mut impl Write) -> io::Result<()>
 }
 
 fn write_diagnostic(diagnostic: &Diagnostic, explain: bool, out: &mut impl Write) -> io::Result<()> {
-    let (finding, excerpt) = (&diagnostic.finding, &diagnostic.location.excerpt);
+    let (finding, excerpt) = (&diagnostic.finding, &diagnostic.excerpt);
     let (style, id) = (style(finding.severity), finding.rule.id);
     let (line, column, indent) = (excerpt.line.to_string(), excerpt.column, " ".repeat(excerpt.indent));
     let (margin, carets) = (" ".repeat(line.len()), "^".repeat(excerpt.width));
     let headline = format!("{}[{id}]", level(finding.severity));
-    let (bar, equals, file) = ("|".style(FRAME), "=".style(FRAME), printable(&diagnostic.location.file));
+    let (bar, equals, file) = ("|".style(FRAME), "=".style(FRAME), printable(&diagnostic.file));
 
     writeln!(out, "{}{}", headline.style(style), format_args!(": {}", finding.rule.name).bold())?;
     writeln!(out, "{margin}{} {file}:{line}:{column} ({})", "-->".style(FRAME), diagnostic.object())?;

@@ -7,8 +7,8 @@ use rcgen::{
 use rustls::pki_types::PrivateKeyDer;
 
 use super::certificate::Certificate;
-use super::instant::{DAY_SECONDS, UnixTime, date_time, format_rfc3339};
 use super::pair::is_pair;
+use super::{DAY_SECONDS, UnixTime, date_time, format_rfc3339};
 
 /// Lifetime of an authority; it signs for two thirds of it.
 const AUTHORITY_SECONDS: i64 = 730 * DAY_SECONDS;

@@ -5,7 +5,7 @@ use std::fmt;
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::instant::{UnixTime, format_date};
+use super::{UnixTime, format_date};
 
 /// Bytes of the fingerprint that are shown: enough to tell a handful of certificates apart.
 const SHOWN_FINGERPRINT_BYTES: usize = 8;

@@ -8,8 +8,8 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::{self, ServerName};
 
+use super::UnixTime;
 use super::certificate::Certificate;
-use super::instant::UnixTime;
 
 /// Verifies `chain` (the server's certificate first) for `name` at `now`, as a client does that trusts `roots`. Expired
 /// roots are not trusted, as in Go.

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::limits::{self, Limits};
 use super::log::{self, LogFormat};
-use super::tls::TlsVersion;
+use super::{Config, TlsVersion};
 use crate::policy::Enforcement;
 
 /// The flags of `serve`. Every flag has an environment variable of the same name.
@@ -23,13 +23,7 @@ pub struct ServeArgs {
     pub admin_listen: SocketAddr,
 
     /// Certificate chain, PEM; read again when its content changes
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "IPPOOL_WEBHOOK_TLS_CERT",
-        requires = "tls_key",
-        required_unless_present = "self_signed"
-    )]
+    #[arg(long, value_name = "FILE", env = "IPPOOL_WEBHOOK_TLS_CERT", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
 
     /// Its private key, PEM (PKCS#8, PKCS#1 or SEC1)
@@ -84,7 +78,7 @@ pub struct ServeArgs {
         long,
         value_name = "SECONDS",
         env = "IPPOOL_WEBHOOK_SHUTDOWN_DELAY",
-        default_value_t = limits::SHUTDOWN_DELAY.as_secs()
+        default_value_t = Config::default().shutdown_delay.as_secs()
     )]
     pub shutdown_delay: u64,
 

@@ -1,13 +1,10 @@
 //! Every bound of the server: its number, its unit and its reason.
 
+use std::thread;
 use std::time::Duration;
 
-/// From SIGTERM to closing the listener: the endpoints of the Service take a few seconds to change.
-pub const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 /// The shortest `--idle-timeout`, in seconds: the 90 s of the apiserver and a margin for clocks.
 pub const MIN_IDLE_SECONDS: u64 = 100;
-/// Reading a file of certificates. A file system that takes longer hangs.
-pub const FILE: Duration = Duration::from_secs(5);
 
 /// The bounds of one server.
 #[derive(Clone, Debug)]
@@ -72,9 +69,10 @@ pub struct Limits {
     pub review_factor: usize,
     /// What a review takes at most, in bytes: a pool has at most 65,536 entries.
     pub review_bytes: usize,
-    /// Bodies above `inline_bytes` and below `large_bytes` that are reviewed at once.
+    /// Bodies above `inline_bytes` and below `large_bytes` that are reviewed at once: one for each processor, since they
+    /// compute and never wait, and at most two. That is thousands a second, far more than an apiserver can encode.
     pub concurrent_reviews: usize,
-    /// Reading a file of certificates.
+    /// Reading a file of certificates. A file system that takes longer hangs.
     pub file: Duration,
     /// The interval at which the certificate files are polled, in case no event reported a change. The kubelet itself
     /// takes a minute to update a Secret volume.
@@ -111,15 +109,9 @@ impl Default for Limits {
             large_bytes: 256 * KIB,
             review_factor: 64,
             review_bytes: 48 * MIB,
-            concurrent_reviews: concurrent_reviews(),
-            file: FILE,
+            concurrent_reviews: thread::available_parallelism().map_or(1, usize::from).min(2),
+            file: Duration::from_secs(5),
             certificate_poll: Duration::from_secs(5),
         }
     }
-}
-
-/// One for each processor, since they compute and never wait, and at most two: that is thousands a second, far more
-/// than an apiserver can encode.
-fn concurrent_reviews() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(2)
 }

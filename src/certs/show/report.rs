@@ -2,44 +2,15 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::certs::keyring::Keyring;
-use crate::certs::state::Problem;
+use super::CertsReport;
 use crate::pki::{Authority, Certificate, format_date, format_rfc3339};
 
 const THE_CA: &str = "the CA";
 
-/// The certificates of one webhook, and the problems with them.
-pub struct CertsReport {
-    pub secret: String,
-    pub keyring: Keyring,
-    pub published: Vec<Published>,
-    pub served: Vec<Served>,
-    pub problems: Vec<Problem>,
-}
-
-pub struct Published {
-    pub object: String,
-    pub webhook: String,
-    pub trusts: Vec<Certificate>,
-    /// Whether the apiserver accepts the stored certificate.
-    pub accepts_stored: bool,
-}
-
-pub struct Served {
-    pub address: String,
-    /// The served chain, the leaf first; or why it is unknown.
-    pub chain: Result<Vec<Certificate>, String>,
-    /// Whether the leaf is the stored certificate.
-    pub is_stored: bool,
-}
-
-impl CertsReport {
-    pub fn fits(&self) -> bool {
-        self.problems.is_empty()
-    }
-
+impl CertsReport<'_> {
     /// The role of an authority of the Secret, or the name of any other.
     fn name_of(&self, certificate: &Certificate) -> String {
         let is = |it: &Option<Authority>| it.as_ref().is_some_and(|it| it.certificate == *certificate);
@@ -55,48 +26,49 @@ impl CertsReport {
     }
 
     pub fn json(&self) -> Value {
-        let authority = |it: &Authority| facts(&it.certificate);
+        let authority = |it: &Option<Authority>| json!(it.as_ref().map(|it| &it.certificate));
         json!({
             "secret": {
-                "object": self.secret,
-                "serving": self.keyring.leaf().map(facts),
-                "ca": self.keyring.signing.as_ref().map(authority),
-                "nextCa": self.keyring.next.as_ref().map(authority),
-                "olderCas": self.keyring.older.iter().map(facts).collect::<Vec<_>>(),
+                "object": self.target.secret(),
+                "serving": self.keyring.leaf(),
+                "ca": authority(&self.keyring.signing),
+                "nextCa": authority(&self.keyring.next),
+                "olderCas": self.keyring.older,
             },
-            "published": self.published.iter().map(|it| json!({
-                "object": it.object,
-                "webhook": it.webhook,
-                "trusts": it.trusts.iter().map(facts).collect::<Vec<_>>(),
-                "acceptsStored": it.accepts_stored,
+            "published": self.webhooks().map(|(configuration, webhook)| json!({
+                "object": configuration.reference.to_string(),
+                "webhook": webhook.name,
+                "trusts": webhook.bundle.certificates,
+                "acceptsStored": self.accepts_stored(webhook).is_ok(),
             })).collect::<Vec<_>>(),
             "served": self.served.iter().map(|it| json!({
                 "address": it.address,
-                "certificate": it.chain.as_ref().ok().and_then(|chain| chain.first()).map(facts),
+                "certificate": it.chain.as_ref().ok().and_then(|chain| chain.first()),
                 "error": it.chain.as_ref().err(),
-                "isStored": it.is_stored,
+                "isStored": it.chain.as_ref().is_ok_and(|chain| self.is_stored(chain)),
             })).collect::<Vec<_>>(),
             "fits": self.fits(),
-            "findings": self.problems.iter().map(|it| json!({
-                "object": it.object, "what": it.what, "command": it.command,
-            })).collect::<Vec<_>>(),
+            "findings": self.problems,
         })
     }
 }
 
-fn facts(certificate: &Certificate) -> Value {
-    json!({
-        "subject": certificate.subject,
-        "sha256": certificate.fingerprint(),
-        "notBefore": format_rfc3339(certificate.not_before),
-        "notAfter": format_rfc3339(certificate.not_after),
-        "renewFrom": format_rfc3339(certificate.renewal()),
-    })
+impl Serialize for Certificate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let facts = json!({
+            "subject": self.subject,
+            "sha256": self.fingerprint(),
+            "notBefore": format_rfc3339(self.not_before),
+            "notAfter": format_rfc3339(self.not_after),
+            "renewFrom": format_rfc3339(self.renewal()),
+        });
+        facts.serialize(serializer)
+    }
 }
 
-impl fmt::Display for CertsReport {
+impl fmt::Display for CertsReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "stored in {}", self.secret)?;
+        writeln!(f, "stored in {}", self.target.secret())?;
         match &self.keyring.serving {
             Ok(chain) => chain.iter().take(1).try_for_each(|it| line(f, "serving", it, "renewed"))?,
             Err(why) => writeln!(f, "  {:<10}{why}", "serving")?,
@@ -106,25 +78,23 @@ impl fmt::Display for CertsReport {
         }
         self.keyring.older.iter().try_for_each(|it| writeln!(f, "  {:<10}{it}", "older CA"))?;
         writeln!(f, "published")?;
-        for it in &self.published {
-            let accepts = if it.accepts_stored { "accepts" } else { "does NOT accept" };
-            let mut trusts: Vec<_> = it.trusts.iter().map(|it| self.name_of(it)).collect();
+        for (configuration, webhook) in self.webhooks() {
+            let accepts = if self.accepts_stored(webhook).is_ok() { "accepts" } else { "does NOT accept" };
+            let mut trusts: Vec<_> = webhook.bundle.certificates.iter().map(|it| self.name_of(it)).collect();
             trusts.sort_by_key(|it| it != THE_CA);
             let trusts = if trusts.is_empty() { "no CA".to_owned() } else { trusts.join(", ") };
-            writeln!(f, "  {}\n    in {}", it.webhook, it.object)?;
+            writeln!(f, "  {}\n    in {}", webhook.name, configuration.reference)?;
             writeln!(f, "    {accepts} the stored certificate; trusts {trusts}")?;
         }
         writeln!(f, "served")?;
         for it in &self.served {
+            write!(f, "  {}: ", it.address)?;
             match &it.chain {
-                Ok(_) if it.is_stored => writeln!(f, "  {}: the stored certificate", it.address)?,
-                Ok(chain) => {
-                    chain.iter().take(1).try_for_each(|leaf| writeln!(f, "  {}: {leaf}", it.address))?;
-                }
+                Ok(chain) if self.is_stored(chain) => writeln!(f, "the stored certificate")?,
+                Ok(chain) => chain.iter().take(1).try_for_each(|leaf| writeln!(f, "{leaf}"))?,
                 Err(why) => writeln!(
                     f,
-                    "  {}: not seen from here ({why}); forward a port of a pod and name it with --connect",
-                    it.address
+                    "not seen from here ({why}); forward a port of a pod and name it with --connect"
                 )?,
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
@@ -30,7 +31,7 @@ pub async fn chain_at(address: &str, name: &str) -> Result<Vec<Certificate>, Str
     if presented.is_empty() {
         return Err(match result {
             Ok(Ok(())) => "it presents no certificate".to_owned(),
-            Ok(Err(why)) => why,
+            Ok(Err(error)) => error.to_string(),
             Err(_) => format!("it did not respond within {} s", TIMEOUT.as_secs()),
         });
     }
@@ -43,16 +44,16 @@ async fn handshake(
     name: &str,
     provider: Arc<CryptoProvider>,
     recorder: Arc<Recorder>,
-) -> Result<(), String> {
-    let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("{name:?} is not a DNS name"))?;
+) -> anyhow::Result<()> {
+    let name =
+        ServerName::try_from(name.to_owned()).with_context(|| format!("{name:?} is not a DNS name"))?;
     let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
+        .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(recorder)
         .with_no_client_auth();
-    let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| error.to_string())?;
+    let stream = TcpStream::connect(address).await?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
     Ok(())
 }
 

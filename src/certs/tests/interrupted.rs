@@ -1,107 +1,85 @@
 //! Interrupted and concurrent runs converge; the invariant is checked after every write ([`super::simulation`]).
 
-use super::race::SharedSimulation;
+use super::simulation::{START, Shared, empty, installed, interrupt, race, run, target};
+use crate::certs::keyring::Data;
 use crate::certs::plan::{Options, Renew};
 use crate::certs::state::ClusterState;
-use crate::pki::{Authority, Bundle, DAY_SECONDS};
+use crate::pki::{Authority, Bundle};
 
-/// More writes than any run takes.
-const MAX_WRITES: usize = 12;
+const GARBAGE: &str = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
 
 fn options(renew: Option<Renew>) -> Options {
-    Options { renew, ..Options::default() }
+    Options { renew, adopt: true, ..Options::default() }
 }
 
-fn installed() -> SharedSimulation {
-    let simulation = SharedSimulation::installation();
-    simulation.run(Options::default()).unwrap();
-    simulation
+fn data(state: &mut ClusterState) -> &mut Data {
+    &mut state.secret.as_mut().unwrap().data
 }
 
-fn damaged(change: impl FnOnce(&mut ClusterState)) -> SharedSimulation {
-    let simulation = installed();
-    simulation.change().modify(change);
-    simulation
+fn adopted_from_another_issuer(state: &mut ClusterState) {
+    let theirs = Authority::new(START).unwrap();
+    let issued = theirs.issue(&target().names(), START).unwrap();
+    let ca = theirs.certificate.pem();
+    for webhook in state.configurations.iter_mut().flat_map(|it| &mut it.webhooks) {
+        webhook.bundle = Bundle::read(ca.as_bytes());
+    }
+    let entries = [("tls.crt", issued.certificate), ("tls.key", issued.key), ("ca.crt", ca)];
+    *data(state) = entries.map(|(key, text)| (key.to_owned(), text.into_bytes())).into();
 }
 
-fn without(key: &'static str) -> SharedSimulation {
-    damaged(|it| drop(it.secret.as_mut().unwrap().data.remove(key)))
+type Change = Box<dyn Fn(&mut ClusterState)>;
+
+/// What may have happened to an installation, and its age in days.
+fn starts() -> Vec<(String, i64, Change)> {
+    // Nothing is due; the certificate is due, or has expired; the CA is due, or has expired.
+    let ages =
+        [0, 61, 100, 490, 800].map(|days| (format!("{days} days"), days, Box::new(|_: &mut _| ()) as Change));
+    let bundle = |index: usize, text: &'static str| -> Change {
+        Box::new(move |it| it.configurations[index].webhooks[index].bundle = Bundle::read(text.as_bytes()))
+    };
+    let mut changes: Vec<(String, Change)> = vec![
+        ("no Secret".to_owned(), Box::new(|it| it.secret = None)),
+        ("another issuer".to_owned(), Box::new(adopted_from_another_issuer)),
+        ("an empty bundle".to_owned(), bundle(0, "")),
+        ("garbage in a bundle".to_owned(), bundle(1, GARBAGE)),
+    ];
+    for key in ["tls.key", "tls.crt", "ca.crt", "ca.key", "next-ca.crt"] {
+        changes.push((format!("no {key}"), Box::new(|it| drop(data(it).remove(key)))));
+        let garbage = |it: &mut _| drop(data(it).insert(key.to_owned(), GARBAGE.as_bytes().to_vec()));
+        changes.push((format!("garbage in {key}"), Box::new(garbage)));
+    }
+    ages.into_iter().chain(changes.into_iter().map(|(what, change)| (what, 0, change))).collect()
 }
 
-fn with(key: &str, text: &str) -> SharedSimulation {
-    damaged(|it| drop(it.secret.as_mut().unwrap().data.insert(key.to_owned(), text.as_bytes().to_vec())))
-}
-
-/// An installation that was not renewed for this many days.
-fn neglected(days: i64) -> SharedSimulation {
-    let simulation = installed();
-    simulation.change().now += days * DAY_SECONDS;
-    simulation.change().modify(|_| ());
-    simulation
-}
-
-fn by_another_issuer() -> SharedSimulation {
-    let simulation = SharedSimulation::installation();
-    let now = simulation.state().now;
-    let theirs = Authority::new(now).unwrap();
-    let issued = theirs.issue(&super::simulation::target().names(), now).unwrap();
-    simulation.change().modify(|it| {
-        let data = &mut it.secret.as_mut().unwrap().data;
-        data.insert("tls.crt".to_owned(), issued.certificate.into_bytes());
-        data.insert("tls.key".to_owned(), issued.key.into_bytes());
-        data.insert("ca.crt".to_owned(), theirs.certificate.pem().into_bytes());
-        for webhook in it.configurations.iter_mut().flat_map(|it| &mut it.webhooks) {
-            webhook.bundle = Bundle::read(theirs.certificate.pem().as_bytes());
+/// Interrupts the first of two runs after any number of turns.
+fn assert_finished(case: &str, start: impl Fn() -> Shared, renew: Option<Renew>) {
+    for turns in 0.. {
+        let simulation = start();
+        let interrupted = interrupt(&simulation, options(renew), turns);
+        assert!(!matches!(interrupted, Some(Err(_))), "{case}, {renew:?}, {turns} turns: {interrupted:?}");
+        let finished = run(&simulation, options(None));
+        assert!(finished.is_ok(), "{case}, {renew:?}, {turns} turns: {finished:?}");
+        simulation.borrow().assert_consistent();
+        let written = simulation.borrow().cluster.writes;
+        run(&simulation, Options::default()).unwrap();
+        assert_eq!(simulation.borrow().cluster.writes, written, "{case}: nothing was left to do");
+        if interrupted.is_some() {
+            break;
         }
-    });
-    simulation
-}
-
-fn starts() -> Vec<(&'static str, SharedSimulation)> {
-    let garbage = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
-    vec![
-        ("an empty Secret", SharedSimulation::installation()),
-        ("no Secret", damaged(|it| it.secret = None)),
-        ("nothing is due", installed()),
-        ("no tls.key", without("tls.key")),
-        ("no tls.crt", without("tls.crt")),
-        ("no ca.crt", without("ca.crt")),
-        ("no ca.key", without("ca.key")),
-        ("garbage in tls.crt", with("tls.crt", garbage)),
-        ("garbage in tls.key", with("tls.key", "no key")),
-        ("garbage in ca.crt", with("ca.crt", garbage)),
-        ("garbage in ca.key", with("ca.key", "no key")),
-        ("half a next CA", with("next-ca.crt", garbage)),
-        ("an empty bundle", damaged(|it| it.configurations[0].webhooks[0].bundle = Bundle::default())),
-        (
-            "garbage in a bundle",
-            damaged(|it| it.configurations[1].webhooks[1].bundle = Bundle::read(garbage.as_bytes())),
-        ),
-        ("a certificate that is due", neglected(61)),
-        ("a certificate that has expired", neglected(100)),
-        ("a CA that is due", neglected(490)),
-        ("a CA that has expired", neglected(800)),
-        ("another issuer", by_another_issuer()),
-    ]
+    }
 }
 
 #[test]
 fn an_interrupted_run_from_any_start_is_finished_by_the_next() {
     for renew in [None, Some(Renew::Leaf), Some(Renew::Ca)] {
-        for writes in 0..MAX_WRITES {
-            for (start, simulation) in starts() {
-                let interrupted = simulation.interrupt(options(renew), writes);
-                assert!(
-                    interrupted.as_ref().err().is_none_or(|it| it == "interrupted"),
-                    "{start}: {interrupted:?}"
-                );
-                let finished = simulation.run(Options { adopt: true, ..Options::default() });
-                assert!(finished.is_ok(), "{start}, {renew:?}, {writes} writes: {finished:?}");
-                simulation.state().assert_consistent();
-                let written = simulation.state().writes;
-                simulation.run(Options::default()).unwrap();
-                assert_eq!(simulation.state().writes, written, "{start}, {renew:?}: nothing was left to do");
-            }
+        assert_finished("an empty Secret", empty, renew);
+        for (case, days, change) in starts() {
+            let start = || {
+                let simulation = installed(days);
+                simulation.borrow_mut().modify(&change);
+                simulation
+            };
+            assert_finished(&case, start, renew);
         }
     }
 }
@@ -114,54 +92,39 @@ fn shuffled(mut seed: u64) -> impl FnMut() -> usize {
     }
 }
 
-#[test]
-fn two_concurrent_runs_agree_on_one_ca() {
-    for seed in 0..150 {
-        let simulation = SharedSimulation::installation();
-        for ran in simulation.race(&[Options::default(); 2], shuffled(seed)) {
+/// Races these runs in many orders: all succeed, and this many authorities were ever stored.
+fn assert_converge(seeds: u64, start: fn() -> Shared, runs: &[Option<Renew>], authorities: usize) {
+    let runs: Vec<_> = runs.iter().map(|renew| options(*renew)).collect();
+    for seed in 0..seeds {
+        let simulation = start();
+        for ran in race(&simulation, &runs, shuffled(seed)) {
             assert!(ran.is_ok(), "seed {seed}: {ran:?}");
         }
-        simulation.state().assert_consistent();
-        assert_eq!(simulation.state().authorities.len(), 1, "seed {seed}");
+        simulation.borrow().assert_consistent();
+        assert_eq!(simulation.borrow().authorities.len(), authorities, "seed {seed}");
     }
+}
+
+#[test]
+fn two_concurrent_runs_agree_on_one_ca() {
+    assert_converge(150, empty, &[None, None], 1);
 }
 
 #[test]
 fn three_concurrent_renewals_of_the_ca_create_one() {
-    for seed in 0..60 {
-        let simulation = installed();
-        simulation.change().now += DAY_SECONDS;
-        for ran in simulation.race(&[options(Some(Renew::Ca)); 3], shuffled(seed)) {
-            assert!(ran.is_ok(), "seed {seed}: {ran:?}");
-        }
-        simulation.state().assert_consistent();
-        assert_eq!(simulation.state().authorities.len(), 2, "seed {seed}: the old one and one new one");
-    }
+    assert_converge(60, || installed(1), &[Some(Renew::Ca); 3], 2);
 }
 
 #[test]
 fn concurrent_renewals_of_ca_and_certificate_both_succeed() {
-    for seed in 0..60 {
-        let simulation = installed();
-        simulation.change().now += DAY_SECONDS;
-        let runs = [options(Some(Renew::Ca)), options(Some(Renew::Leaf))];
-        for ran in simulation.race(&runs, shuffled(seed)) {
-            assert!(ran.is_ok(), "seed {seed}: {ran:?}");
-        }
-        simulation.state().assert_consistent();
-        assert_eq!(simulation.state().authorities.len(), 2, "seed {seed}");
-    }
+    assert_converge(60, || installed(1), &[Some(Renew::Ca), Some(Renew::Leaf)], 2);
 }
 
 #[test]
 fn a_bundle_reset_during_propagation_is_published_again() {
-    let simulation = installed();
-    simulation.change().now += DAY_SECONDS;
-    let (meddling, mut resets) = (simulation.clone(), 0);
-    let lines = simulation.race(&[options(Some(Renew::Ca))], || {
-        let mut simulation = meddling.change();
-        let waited = simulation.unpublished_for(i64::from(super::simulation::PROPAGATION_SECONDS) / 2);
-        if resets < 2 && waited && simulation.remove_next().is_some() {
+    let (simulation, mut resets) = (installed(1), 0);
+    let lines = race(&simulation, &[options(Some(Renew::Ca))], || {
+        if resets < 2 && simulation.borrow_mut().reset_bundle().is_some() {
             resets += 1;
         }
         0
@@ -169,5 +132,5 @@ fn a_bundle_reset_during_propagation_is_published_again() {
     let lines = lines[0].as_ref().unwrap();
     assert_eq!(resets, 2);
     assert_eq!(lines.iter().filter(|it| it.starts_with("waiting ")).count(), 2, "{lines:#?}");
-    simulation.state().assert_consistent();
+    simulation.borrow().assert_consistent();
 }

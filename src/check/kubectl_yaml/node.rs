@@ -15,16 +15,12 @@ pub struct Node {
     pub expanded_bytes: usize,
 }
 
-/// JSON's types.
 #[derive(Debug)]
 pub enum Value {
-    Null,
-    Bool(bool),
-    /// A number JSON can express.
-    Number(serde_json::Number),
-    Text(String),
+    /// Anything but a list or map.
+    Scalar(serde_json::Value),
     List(Vec<Rc<Node>>),
-    /// An object, in the order of the file.
+    /// In the order of the file.
     Map(Vec<Entry>),
 }
 
@@ -33,14 +29,13 @@ pub enum Value {
 pub struct Entry {
     /// The key as kubectl converts it: the unquoted `010` is `8`.
     pub key: String,
-    /// Where the key is.
     pub key_span: Span,
     /// Its value; shared between an anchor and its aliases.
     pub value: Rc<Node>,
 }
 
 /// A range of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Span {
     /// The line of its start, from 1.
     pub line: usize,
@@ -50,30 +45,39 @@ pub struct Span {
     pub bytes: Range<usize>,
 }
 
+/// Why a document cannot be read, and where.
+#[derive(Debug)]
+pub struct YamlError {
+    pub line: usize,
+    pub why: String,
+}
+
+impl Span {
+    pub fn error(&self, why: impl Into<String>) -> YamlError {
+        YamlError { line: self.line, why: why.into() }
+    }
+}
+
 /// The size of the punctuation around a value.
 const PUNCTUATION_BYTES: usize = 8;
 
 impl Node {
     pub fn new(value: Value, span: Span) -> Self {
         let (depth, bytes) = match &value {
-            Value::Text(text) => (0, text.len()),
+            Value::Scalar(scalar) => (0, scalar.as_str().map_or(0, str::len)),
             Value::List(nodes) => total(nodes.iter().map(|node| (&**node, 0))),
             Value::Map(entries) => total(entries.iter().map(|entry| (&*entry.value, entry.key.len()))),
-            Value::Null | Value::Bool(_) | Value::Number(_) => (0, 0),
         };
         Self { value, span, depth, expanded_bytes: bytes.saturating_add(PUNCTUATION_BYTES) }
     }
 
     pub fn entry(&self, key: &str) -> Option<&Entry> {
-        match &self.value {
-            Value::Map(entries) => entries.iter().find(|entry| entry.key == key),
-            _ => None,
-        }
+        self.entries().iter().find(|entry| entry.key == key)
     }
 
     pub fn text_at(&self, key: &str) -> Option<&str> {
         match &self.entry(key)?.value.value {
-            Value::Text(text) => Some(text),
+            Value::Scalar(scalar) => scalar.as_str(),
             _ => None,
         }
     }
@@ -98,10 +102,7 @@ fn total<'n>(children: impl Iterator<Item = (&'n Node, usize)>) -> (usize, usize
 impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.value {
-            Value::Null => serializer.serialize_unit(),
-            Value::Bool(value) => serializer.serialize_bool(*value),
-            Value::Number(number) => number.serialize(serializer),
-            Value::Text(text) => serializer.serialize_str(text),
+            Value::Scalar(scalar) => scalar.serialize(serializer),
             Value::List(nodes) => serializer.collect_seq(nodes.iter().map(|node| &**node)),
             Value::Map(entries) => serializer.collect_map(entries.iter().map(|it| (&it.key, &*it.value))),
         }

@@ -1,16 +1,14 @@
-//! Reads the documents of one chunk, with a bound on everything.
+//! Reads the documents of a file, with a bound on everything.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Tag};
+use serde_saphyr::granit_parser::{self, Event, Options, Parser, ScalarStyle, StrInput};
 
-use super::builder::CollectionBuilder;
-use super::error::YamlError;
-use super::node::{Node, Span, Value};
-use super::scalar::{Scalar, resolve};
-use super::split::Chunk;
+use super::map::MapBuilder;
+use super::node::{Entry, Node, Span, Value, YamlError};
+use super::scalar;
+use super::split::{Chunk, split};
 use crate::check::source::MAX_FILE_BYTES;
 
 /// Levels of lists and maps; an IPPool has four. serde_json stops at 128.
@@ -23,28 +21,29 @@ const MAX_VALUES: usize = 2_000_000;
 const MAX_ALIASED_BYTES: usize = MAX_FILE_BYTES;
 
 /// The remaining budget of one file.
-#[derive(Debug)]
-pub struct Budget {
+struct Budget {
     values: usize,
     aliased_bytes: usize,
 }
 
-impl Budget {
-    /// Whether no more values can be read.
-    pub fn is_spent(&self) -> bool {
-        self.values == 0
+/// Reads the file `text`: passes each document that is not empty to `found`, or why one cannot be read. The documents after
+/// it are read as well.
+pub fn read(text: &str, mut found: impl FnMut(Result<Rc<Node>, YamlError>)) {
+    let mut budget = Budget { values: MAX_VALUES, aliased_bytes: MAX_ALIASED_BYTES };
+    for chunk in split(text) {
+        if let Err(error) = read_chunk(&chunk, &mut budget, |node| found(Ok(node))) {
+            found(Err(error));
+            // Every later document would fail in the same way.
+            if budget.values == 0 {
+                break;
+            }
+        }
     }
 }
 
-impl Default for Budget {
-    fn default() -> Self {
-        Self { values: MAX_VALUES, aliased_bytes: MAX_ALIASED_BYTES }
-    }
-}
-
-/// Passes the documents of `chunk` that are not empty to `found`.
-/// At the first syntax error, or the first value that kubectl would reject; the documents before it have been passed on.
-pub fn read(
+/// Passes the documents of `chunk` that are not empty to `found`, up to the first syntax error, or the first value that
+/// kubectl would reject.
+fn read_chunk(
     chunk: &Chunk<'_>,
     budget: &mut Budget,
     mut found: impl FnMut(Rc<Node>),
@@ -53,16 +52,15 @@ pub fn read(
         let why = "kubectl takes no more than a comment on a line that begins with `---`".to_owned();
         return Err(YamlError { line: chunk.line + line, why });
     }
-    let mut reader = Reader { chunk, budget, open: Vec::new(), anchors: HashMap::new() };
-    for event in Parser::new_from_str_with_options(&chunk.text, options(chunk)) {
-        let (event, span) = event.map_err(|error| YamlError {
-            line: chunk.line + error.marker().line().max(1),
-            why: error.info(),
-        })?;
-        let span = reader.span(&span);
-        if let Some(document) = reader.handle(event, span)? {
-            found(document);
+    let events = Parser::new_from_str_with_options(&chunk.text, options(chunk));
+    let mut reader = Reader { chunk, budget, events, position: 0, depth: 0, anchors: HashMap::new() };
+    while let Some((event, span)) = reader.next()? {
+        if let Event::DocumentStart(..) = event {
+            reader.anchors.clear();
         }
+        let document = reader.node(event, span)?;
+        let is_null = |node: &Node| matches!(node.value, Value::Scalar(serde_json::Value::Null));
+        document.filter(|node| !is_null(node)).into_iter().for_each(&mut found);
     }
     Ok(())
 }
@@ -77,96 +75,133 @@ fn options(chunk: &Chunk<'_>) -> Options {
     options
 }
 
-/// The unfinished collections, and the anchors so far.
 struct Reader<'c> {
     chunk: &'c Chunk<'c>,
     budget: &'c mut Budget,
-    open: Vec<CollectionBuilder>,
+    events: Parser<'c, StrInput<'c>>,
+    /// The byte of the file where the last event began.
+    position: usize,
+    /// The unfinished lists and maps.
+    depth: usize,
     anchors: HashMap<usize, Rc<Node>>,
 }
 
-impl Reader<'_> {
-    /// Handles the next event; returns the document, when this completes one that is not empty.
-    fn handle(&mut self, event: Event<'_>, span: Span) -> Result<Option<Rc<Node>>, YamlError> {
-        match event {
+impl<'c> Reader<'c> {
+    fn next(&mut self) -> Result<Option<(Event<'c>, Span)>, YamlError> {
+        let Some(event) = self.events.next() else { return Ok(None) };
+        let (event, span) = event.map_err(|error| YamlError {
+            line: self.chunk.line + error.marker().line().max(1),
+            why: error.info(),
+        })?;
+        let span = self.span(&span);
+        self.position = span.bytes.start;
+        Ok(Some((event, span)))
+    }
+
+    /// The value that begins with this event; `None` if none does, as at the end of a list or map.
+    fn node(&mut self, event: Event<'c>, mut span: Span) -> Result<Option<Rc<Node>>, YamlError> {
+        let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                if let Some(builder) = self.open.last_mut()
-                    && is_merge(&text, style, tag.as_deref())
-                    && builder.begin_merge()
-                {
-                    return Ok(None);
-                }
-                let value = scalar(&text, style, tag.as_deref()).map_err(|why| YamlError::at(&span, why))?;
-                return self.complete(Rc::new(Node::new(value, span)), anchor);
+                let value = scalar::value(&text, style, tag.as_deref()).map_err(|why| span.error(why))?;
+                (Value::Scalar(value), anchor)
             }
-            Event::Alias(anchor) => {
-                let node = self.aliased(anchor, &span)?;
-                if matches!(node.value, Value::List(_))
-                    && self.open.last().is_some_and(CollectionBuilder::is_merging)
-                {
-                    return Err(YamlError::at(&span, "`<<` takes no alias of a list; write the list out"));
-                }
-                return self.complete(node, 0);
-            }
-            Event::SequenceStart(_, anchor, _) => self.open(CollectionBuilder::list(span, anchor))?,
-            Event::MappingStart(_, anchor, _) => self.open(CollectionBuilder::map(span, anchor))?,
-            Event::SequenceEnd | Event::MappingEnd => {
-                if let Some(builder) = self.open.pop() {
-                    let (node, anchor) = builder.finish(span.bytes.start);
-                    return self.complete(Rc::new(node), anchor);
-                }
-            }
-            Event::DocumentStart(..) => self.anchors.clear(),
-            _ => {}
-        }
-        Ok(None)
-    }
-
-    fn open(&mut self, builder: CollectionBuilder) -> Result<(), YamlError> {
-        if self.open.len() >= MAX_DEPTH {
-            return Err(YamlError::at(builder.span(), too_deep()));
-        }
-        self.open.push(builder);
-        Ok(())
-    }
-
-    /// Adds a finished value to its collection, or returns it as the document.
-    fn complete(&mut self, node: Rc<Node>, anchor: usize) -> Result<Option<Rc<Node>>, YamlError> {
+            Event::Alias(anchor) => return self.alias(anchor, &span).map(Some),
+            Event::SequenceStart(_, anchor, _) => (self.nested(&mut span, Self::list)?, anchor),
+            Event::MappingStart(_, anchor, _) => (self.nested(&mut span, Self::map)?, anchor),
+            _ => return Ok(None),
+        };
+        self.count(&span)?;
+        let node = Rc::new(Node::new(value, span));
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
         }
-        if self.open.len() + node.depth > MAX_DEPTH {
-            return Err(YamlError::at(&node.span, too_deep()));
+        Ok(Some(node))
+    }
+
+    fn next_node(&mut self) -> Result<Option<Rc<Node>>, YamlError> {
+        let Some((event, span)) = self.next()? else { return Ok(None) };
+        self.node(event, span)
+    }
+
+    /// Reads a list or map, and extends `span` to its end.
+    fn nested(
+        &mut self,
+        span: &mut Span,
+        read: fn(&mut Self) -> Result<Value, YamlError>,
+    ) -> Result<Value, YamlError> {
+        if self.depth >= MAX_DEPTH {
+            return Err(too_deep(span));
         }
-        let left = self.budget.values.checked_sub(1);
-        self.budget.values = left.ok_or_else(|| {
-            YamlError::at(&node.span, format!("more than {MAX_VALUES} values in one file; check it in parts"))
-        })?;
-        let Some(builder) = self.open.last_mut() else {
-            return Ok(Some(node).filter(|node| !matches!(node.value, Value::Null)));
-        };
-        builder.push(node)?;
-        Ok(None)
+        self.depth += 1;
+        let value = read(self)?;
+        self.depth -= 1;
+        span.bytes.end = self.position.max(span.bytes.start);
+        Ok(value)
+    }
+
+    fn list(&mut self) -> Result<Value, YamlError> {
+        let mut nodes = Vec::new();
+        while let Some(node) = self.next_node()? {
+            nodes.push(node);
+        }
+        Ok(Value::List(nodes))
+    }
+
+    fn map(&mut self) -> Result<Value, YamlError> {
+        let mut map = MapBuilder::default();
+        while let Some((event, span)) = self.next()? {
+            if is_merge(&event) {
+                let Some(source) = self.merged()? else { break };
+                map.merge(&source)?;
+                continue;
+            }
+            let Some(node) = self.node(event, span)? else { break };
+            let key = map.key(&node)?;
+            let Some(value) = self.next_node()? else { break };
+            map.set(Entry { key, key_span: node.span.clone(), value });
+        }
+        Ok(Value::Map(map.entries))
+    }
+
+    /// The value of `<<`.
+    fn merged(&mut self) -> Result<Option<Rc<Node>>, YamlError> {
+        let Some((event, span)) = self.next()? else { return Ok(None) };
+        let alias = matches!(event, Event::Alias(_)).then(|| span.clone());
+        let node = self.node(event, span)?;
+        match (alias, node.as_deref()) {
+            (Some(alias), Some(Node { value: Value::List(_), .. })) => {
+                Err(alias.error("`<<` takes no alias of a list; write the list out"))
+            }
+            _ => Ok(node),
+        }
     }
 
     /// The value of an alias. It is shared here, but expanded when the object is written as JSON.
-    fn aliased(&mut self, anchor: usize, span: &Span) -> Result<Rc<Node>, YamlError> {
-        let Some(node) = self.anchors.get(&anchor) else {
-            return Err(YamlError::at(span, "this alias is inside the value it refers to"));
-        };
-        let left = self.budget.aliased_bytes.checked_sub(node.expanded_bytes).ok_or_else(|| {
+    fn alias(&mut self, anchor: usize, span: &Span) -> Result<Rc<Node>, YamlError> {
+        let node = self.anchors.get(&anchor).map(Rc::clone);
+        let node = node.ok_or_else(|| span.error("this alias is inside the value it refers to"))?;
+        let left = self.budget.aliased_bytes.checked_sub(node.expanded_bytes);
+        self.budget.aliased_bytes = left.ok_or_else(|| {
             let limit = MAX_ALIASED_BYTES >> 20;
-            YamlError::at(
-                span,
-                format!("the aliases so far expand to more than {limit} MiB; write the values out"),
-            )
+            span.error(format!("the aliases so far expand to more than {limit} MiB; write the values out"))
         })?;
-        self.budget.aliased_bytes = left;
-        Ok(Rc::clone(node))
+        if self.depth + node.depth > MAX_DEPTH {
+            return Err(too_deep(&node.span));
+        }
+        self.count(&node.span)?;
+        Ok(node)
+    }
+
+    fn count(&mut self, span: &Span) -> Result<(), YamlError> {
+        let left = self.budget.values.checked_sub(1);
+        self.budget.values = left.ok_or_else(|| {
+            span.error(format!("more than {MAX_VALUES} values in one file; check it in parts"))
+        })?;
+        Ok(())
     }
 
     /// A span of the chunk as a span of the file.
-    fn span(&self, span: &serde_saphyr::granit_parser::Span) -> Span {
+    fn span(&self, span: &granit_parser::Span) -> Span {
         let bytes = span.byte_range().unwrap_or_default();
         let first_line_starts_at = if span.start.line() == 1 { self.chunk.column } else { 0 };
         Span {
@@ -177,72 +212,16 @@ impl Reader<'_> {
     }
 }
 
-fn too_deep() -> String {
-    format!("more than {MAX_DEPTH} levels of lists and maps; an IPPool has four")
+fn too_deep(span: &Span) -> YamlError {
+    span.error(format!("more than {MAX_DEPTH} levels of lists and maps; an IPPool has four"))
 }
 
 /// Whether this is the merge key; in quotes it is only with its tag.
-fn is_merge(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> bool {
-    text == "<<" && tag.map_or(style == ScalarStyle::Plain, |tag| yaml_type(tag).as_deref() == Some("merge"))
-}
-
-/// The name of a type of YAML, as in `!!int`.
-fn yaml_type(tag: &Tag) -> Option<Cow<'_, str>> {
-    tag.suffix_in_namespace("tag:yaml.org,2002:")
-}
-
-/// The value of a scalar, or why it has no form in JSON.
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
-    let resolved = match tag.and_then(yaml_type).as_deref() {
-        None if tag.is_some() || style != ScalarStyle::Plain => Scalar::Text,
-        None => resolve(text),
-        Some("str") => Scalar::Text,
-        Some(name @ ("int" | "float" | "bool" | "null")) => tagged(text, name)?,
-        Some(name) => return Err(format!("the tag !!{name} has no meaning in a Kubernetes object")),
-    };
-    Ok(match resolved {
-        Scalar::Null => Value::Null,
-        Scalar::Bool(value) => Value::Bool(value),
-        Scalar::Int(value) => Value::Number(value.into()),
-        Scalar::Uint(value) => Value::Number(value.into()),
-        Scalar::Float(value) => match serde_json::Number::from_f64(value) {
-            Some(number) => Value::Number(number),
-            None => {
-                return Err(format!("{text} is a number that JSON cannot express; quote it if it is text"));
-            }
-        },
-        Scalar::Text => Value::Text(text.to_owned()),
-    })
-}
-
-/// A scalar with the type that its tag requires.
-#[expect(clippy::cast_precision_loss, reason = "!!float asks for it")]
-fn tagged(text: &str, name: &str) -> Result<Scalar, String> {
-    match (name, resolve(text)) {
-        ("int", value @ (Scalar::Int(_) | Scalar::Uint(_)))
-        | ("float", value @ Scalar::Float(_))
-        | ("bool", value @ Scalar::Bool(_))
-        | ("null", value @ Scalar::Null) => Ok(value),
-        ("float", Scalar::Int(value)) => Ok(Scalar::Float(value as f64)),
-        _ => Err(format!("{text:?} is not a valid !!{name}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::split::split;
-    use super::*;
-
-    #[test]
-    fn all_documents_of_a_file_share_one_budget() {
-        let chunks = split("[1, 2]\n---\na: [3, 4]\n");
-        let mut budget = Budget { values: 7, aliased_bytes: 0 };
-        let first = chunks.first().map(|chunk| read(chunk, &mut budget, drop));
-        assert_eq!((first, budget.values), (Some(Ok(())), 4));
-        // The key counts too; the map itself is one too many.
-        let second = chunks.get(1).map(|chunk| read(chunk, &mut budget, drop));
-        let why = "more than 2000000 values in one file; check it in parts".to_owned();
-        assert_eq!(second, Some(Err(YamlError { line: 3, why })));
-        assert!(budget.is_spent());
-    }
+fn is_merge(event: &Event<'_>) -> bool {
+    let Event::Scalar(text, style, _, tag) = event else { return false };
+    text == "<<"
+        && match tag {
+            Some(tag) => scalar::yaml_type(tag).as_deref() == Some("merge"),
+            None => *style == ScalarStyle::Plain,
+        }
 }

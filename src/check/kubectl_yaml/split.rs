@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 
 /// A part of a file that is parsed by itself.
-#[derive(Debug, PartialEq, Eq)]
 pub struct Chunk<'t> {
     /// Its text, with the same offsets as in the file.
     pub text: Cow<'t, str>,
@@ -36,48 +35,54 @@ impl Chunk<'_> {
 
 /// Splits a file into the parts that are parsed by themselves.
 pub fn split(text: &str) -> Vec<Chunk<'_>> {
-    json_values(text).unwrap_or_else(|| yaml_documents(text))
-}
-
-/// Consecutive JSON values; `None` where the text is anything else.
-fn json_values(text: &str) -> Option<Vec<Chunk<'_>>> {
-    if !text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']) {
-        return None;
-    }
     let body = text.trim_start_matches('\u{feff}');
-    let mut splitter = Splitter::new(text.len() - body.len());
-    let mut values = serde_json::Deserializer::from_str(body).into_iter::<IgnoredAny>();
-    let mut chunks = Vec::new();
-    while let Some(value) = values.next() {
-        value.ok()?;
-        let end = text.len() - body.len() + values.byte_offset();
-        let mut chunk = splitter.up_to(end, text);
+    let values = json_values(body);
+    let is_json = values.is_some();
+    let (mut line, mut column, mut start) = (0, 0, 0);
+    let chunk = |end| {
+        let part = body.get(start..end).unwrap_or_default();
         // JSON allows tabs between tokens and forbids them inside strings, so none of these is content;
         // YAML forbids them where it indents.
-        chunk.text = Cow::Owned(chunk.text.replace('\t', " "));
-        chunk.is_json = true;
-        chunks.push(chunk);
-    }
-    Some(chunks)
+        let spaced = if is_json { Cow::Owned(part.replace('\t', " ")) } else { Cow::Borrowed(part) };
+        let chunk = Chunk { text: spaced, line, column, offset: text.len() - body.len() + start, is_json };
+        line += part.bytes().filter(|byte| *byte == b'\n').count();
+        column = match part.rsplit_once('\n') {
+            Some((_, last_line)) => last_line.chars().count(),
+            None => column + part.chars().count(),
+        };
+        start = end;
+        chunk
+    };
+    values.unwrap_or_else(|| yaml_documents(body)).into_iter().map(chunk).collect()
 }
 
-/// YAML documents, split before each separator.
-fn yaml_documents(text: &str) -> Vec<Chunk<'_>> {
-    let body = text.trim_start_matches('\u{feff}');
-    let mut splitter = Splitter::new(text.len() - body.len());
-    let mut chunks = Vec::new();
-    let mut at = text.len() - body.len();
-    let mut has_content = false;
-    for line in body.split_inclusive('\n') {
+/// The ends of consecutive JSON values; `None` where the text is anything else.
+fn json_values(text: &str) -> Option<Vec<usize>> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let mut ends = Vec::new();
+    while let Some(value) = values.next() {
+        value.ok()?;
+        ends.push(values.byte_offset());
+    }
+    Some(ends)
+}
+
+/// The ends of YAML documents: each is before a separator.
+fn yaml_documents(text: &str) -> Vec<usize> {
+    let (mut ends, mut at, mut has_content) = (Vec::new(), 0, false);
+    for line in text.split_inclusive('\n') {
         if is_separator(line) && has_content {
-            chunks.push(splitter.up_to(at, text));
+            ends.push(at);
             has_content = false;
         }
         has_content |= is_separator(line) || !is_comment_or_blank(line);
         at += line.len();
     }
-    chunks.push(splitter.up_to(text.len(), text));
-    chunks
+    ends.push(text.len());
+    ends
 }
 
 /// `---` with nothing but whitespace or a comment after it, where kubectl splits.
@@ -91,30 +96,4 @@ fn is_separator(line: &str) -> bool {
 fn is_comment_or_blank(line: &str) -> bool {
     let line = line.trim_end();
     line.is_empty() || line.starts_with('#')
-}
-
-/// Splits chunks off the front, counting lines.
-struct Splitter {
-    offset: usize,
-    line: usize,
-    column: usize,
-}
-
-impl Splitter {
-    fn new(offset: usize) -> Self {
-        Self { offset, line: 0, column: 0 }
-    }
-
-    fn up_to<'t>(&mut self, end: usize, text: &'t str) -> Chunk<'t> {
-        let part = text.get(self.offset..end).unwrap_or_default();
-        let Self { offset, line, column } = *self;
-        let chunk = Chunk { text: Cow::Borrowed(part), line, column, offset, is_json: false };
-        self.line += part.bytes().filter(|byte| *byte == b'\n').count();
-        self.column = match part.rsplit_once('\n') {
-            Some((_, last_line)) => last_line.chars().count(),
-            None => column + part.chars().count(),
-        };
-        self.offset = end;
-        chunk
-    }
 }

@@ -1,13 +1,12 @@
 //! `spec.allocations` as a list.
 
-use std::fmt;
 use std::ops::Deref;
 
 use super::Allocation;
 use super::parse::EntryTexts;
 
 /// The entries of `spec.allocations`, in the order they came in.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Allocations<'a> {
     entries: Vec<Allocation<'a>>,
     in_order: bool,
@@ -35,32 +34,5 @@ impl<'a> Deref for Allocations<'a> {
 
     fn deref(&self) -> &[Allocation<'a>] {
         &self.entries
-    }
-}
-
-impl<'a> FromIterator<Allocation<'a>> for Allocations<'a> {
-    fn from_iter<I: IntoIterator<Item = Allocation<'a>>>(entries: I) -> Self {
-        Self::new(entries.into_iter().collect())
-    }
-}
-
-impl<'s, 'a> IntoIterator for &'s Allocations<'a> {
-    type Item = &'s Allocation<'a>;
-    type IntoIter = std::slice::Iter<'s, Allocation<'a>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.entries.iter()
-    }
-}
-
-impl PartialEq for Allocations<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.entries == other.entries
-    }
-}
-
-impl fmt::Debug for Allocations<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.entries.fmt(f)
     }
 }

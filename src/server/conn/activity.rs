@@ -9,11 +9,38 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::phase::Phase;
-use crate::server::metrics::ConnectionGauges;
+use crate::server::metrics::Metrics;
 
 /// Bytes that count as progress, so that a peer cannot hold memory by sending one byte now and then.
 const PROGRESS_BYTES: usize = 16 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Handshake,
+    Unused,
+    Idle,
+    Header,
+    Receiving,
+    Reviewing,
+    Sending,
+}
+
+impl Phase {
+    /// The same in the words of `/metrics`.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Unused => "unused",
+            Self::Idle => "idle",
+            Self::Header | Self::Receiving | Self::Reviewing | Self::Sending => "busy",
+        }
+    }
+
+    /// Whether a byte of a request was read that has not been answered.
+    const fn is_busy(self) -> bool {
+        matches!(self, Self::Header | Self::Receiving | Self::Reviewing | Self::Sending)
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 struct State {
@@ -41,9 +68,6 @@ pub enum CloseReason {
     Stalled,
 }
 
-/// The order of eviction, the least first.
-pub type EvictionRank = (bool, u8, Instant);
-
 /// The activity of one connection, shared by those who cause it and those who watch it.
 #[derive(Clone, Debug)]
 pub struct Activity(Arc<Inner>);
@@ -51,7 +75,8 @@ pub struct Activity(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     state: watch::Sender<State>,
-    gauges: ConnectionGauges,
+    listener: &'static str,
+    metrics: Arc<Metrics>,
 }
 
 /// One request in progress, with its number; dropping it ends the request.
@@ -59,12 +84,11 @@ struct Inner {
 pub struct RequestGuard(Activity, u64);
 
 impl Activity {
-    pub fn new(gauges: ConnectionGauges) -> Self {
+    pub fn new(listener: &'static str, metrics: Arc<Metrics>) -> Self {
         let now = Instant::now();
-        let phase = Phase::Handshake;
-        gauges.of(phase.state()).inc();
+        metrics.connection(listener, Phase::Handshake.as_str(), 1);
         let state = State {
-            phase,
+            phase: Phase::Handshake,
             since: now,
             authenticated: false,
             requests: 0,
@@ -74,7 +98,7 @@ impl Activity {
             end: None,
             lingers: false,
         };
-        Self(Arc::new(Inner { state: watch::Sender::new(state), gauges }))
+        Self(Arc::new(Inner { state: watch::Sender::new(state), listener, metrics }))
     }
 
     /// The handshake is complete; `authenticated`: with a client certificate that is allowed.
@@ -149,9 +173,9 @@ impl Activity {
         self.update(|state| state.end = None);
     }
 
-    /// The rank of this connection among those that can be evicted; `None`: it cannot be evicted now. One that
+    /// The rank of this connection among those that can be evicted, the least first; `None`: it cannot be evicted now. One that
     /// carried a review within `recent` may carry the next one at any moment, so it ranks last.
-    pub fn eviction_rank(&self, recent: Duration) -> Option<EvictionRank> {
+    pub fn eviction_rank(&self, recent: Duration) -> Option<(bool, u8, Instant)> {
         let state = self.0.state.borrow();
         let is_recent = state.reviewed.is_some_and(|at| at.elapsed() < recent);
         let class = match state.phase {
@@ -162,11 +186,11 @@ impl Activity {
     }
 
     /// Ends the connection unless a request has begun. Returns what the connection was doing.
-    pub fn evict(&self) -> Option<Phase> {
+    pub fn evict(&self) -> Option<&'static str> {
         let mut evicted = None;
         self.0.state.send_if_modified(|state| {
             if state.is_evictable() {
-                (state.end, evicted) = (Some(CloseReason::Evicted), Some(state.phase));
+                (state.end, evicted) = (Some(CloseReason::Evicted), Some(state.phase.as_str()));
             }
             evicted.is_some()
         });
@@ -190,13 +214,15 @@ impl Activity {
                 (Some(end @ CloseReason::Evicted), _) | (Some(end), Phase::Sending) => return end,
                 _ => {}
             }
-            let in_header = phase == Phase::Header;
-            let (bound, reason) =
-                if in_header { (header, CloseReason::Header) } else { (idle, CloseReason::Idle) };
+            let (bound, reason) = match phase {
+                Phase::Header => (header, CloseReason::Header),
+                _ => (idle, CloseReason::Idle),
+            };
+            let is_bounded = phase == Phase::Header || !phase.is_busy();
             tokio::select! {
                 // The sender lives as long as `self`, so this completes only with a change.
                 _ = changes.changed() => {}
-                () = tokio::time::sleep_until(since + bound), if in_header || phase.is_evictable() => return reason,
+                () = tokio::time::sleep_until(since + bound), if is_bounded => return reason,
             }
         }
     }
@@ -213,9 +239,9 @@ impl Activity {
             state.since = Instant::now();
             (state.progress, state.progress_bytes) = (state.since, 0);
         });
-        if before.state() != phase.state() {
-            self.0.gauges.of(before.state()).dec();
-            self.0.gauges.of(phase.state()).inc();
+        if before.as_str() != phase.as_str() {
+            self.0.count(before, -1);
+            self.0.count(phase, 1);
         }
     }
 
@@ -230,13 +256,19 @@ impl Activity {
 
 impl State {
     fn is_evictable(&self) -> bool {
-        self.end.is_none() && self.phase.is_evictable()
+        self.end.is_none() && !self.phase.is_busy()
+    }
+}
+
+impl Inner {
+    fn count(&self, phase: Phase, change: i64) {
+        self.metrics.connection(self.listener, phase.as_str(), change);
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.gauges.of(self.state.borrow().phase.state()).dec();
+        self.count(self.state.borrow().phase, -1);
     }
 }
 

@@ -1,23 +1,22 @@
 //! HTTP on one connection, from its first request to its end.
 
 use std::convert::Infallible;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::pin::Pin;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, Version, header};
 use bytes::Bytes;
-use hyper::body::{Frame, Incoming, SizeHint};
+use http_body_util::{BodyExt, Collected, Full};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::activity::{Activity, CloseReason, RequestGuard};
+use super::activity::{Activity, CloseReason};
 use super::stream::ActivityStream;
 use crate::server::limits::Limits;
 use crate::server::shutdown::Shutdown;
@@ -37,16 +36,16 @@ pub async fn serve<S>(
         let router = route(&mut request);
         respond(request, router, activity.clone(), shutdown.clone())
     });
-    let stream = TokioIo::new(ActivityStream::new(stream, activity.clone(), limits));
-    drive(http1(limits).serve_connection(stream, service), activity, limits, shutdown).await;
-}
-
-fn http1(limits: &Limits) -> http1::Builder {
-    let mut builder = http1::Builder::new();
+    let stream = TokioIo::new(ActivityStream::new(stream, activity.clone(), limits.write));
+    let mut http1 = http1::Builder::new();
     // `Activity` times the header. hyper's limit of 100 header lines stays. By default, its buffer would grow to
     // 400 KiB on each connection with long bodies and be no faster.
-    builder.header_read_timeout(None).max_header_size(limits.header_bytes).max_buf_size(limits.header_bytes);
-    builder
+    http1.header_read_timeout(None).max_header_size(limits.header_bytes).max_buf_size(limits.header_bytes);
+    let mut connection = http1.serve_connection(stream, service);
+    let ended = drive(&mut connection, activity, limits, shutdown).await;
+    if ended && activity.lingers() {
+        linger(connection.into_parts().io.into_inner().stream, activity, limits).await;
+    }
 }
 
 /// Whether a request names its host once, as RFC 9112, 3.2 requires; with HTTP/1.0 the header may be absent.
@@ -56,42 +55,33 @@ pub fn has_one_host<B>(request: &Request<B>) -> bool {
 }
 
 /// Runs `connection` to its end. A peer in the middle of a header, or one that does not read, is cut off; otherwise
-/// the requests in progress are finished.
+/// the requests in progress are finished. Returns whether the last response was sent.
 async fn drive<S, A>(
-    connection: http1::Connection<TokioIo<ActivityStream<S>>, A>,
+    connection: &mut http1::Connection<TokioIo<ActivityStream<S>>, A>,
     activity: &Activity,
     limits: &Limits,
     shutdown: &Shutdown,
-) where
+) -> bool
+where
     S: AsyncRead + AsyncWrite + Unpin,
-    A: HttpService<Incoming, ResBody = ResponseBody, Error = Infallible>,
+    A: HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible>,
 {
-    let mut connection = pin!(connection);
     let mut timeout = limits.drain;
     tokio::select! {
-        result = connection.as_mut() => return log_end(result),
+        result = &mut *connection => return has_ended(result),
         () = shutdown.closed.cancelled() => {}
         reason = activity.expired(limits.idle, limits.header) => {
             debug!(?reason, "closing a connection");
             match reason {
-                CloseReason::Header | CloseReason::Stalled => return,
+                CloseReason::Header | CloseReason::Stalled => return false,
                 CloseReason::Evicted => timeout = limits.evict,
                 CloseReason::Idle => {}
             }
         }
     }
-    connection.as_mut().graceful_shutdown();
-    finish(connection, activity, limits, timeout).await;
-}
-
-async fn finish(
-    connection: impl Future<Output = hyper::Result<()>>,
-    activity: &Activity,
-    limits: &Limits,
-    timeout: Duration,
-) {
+    Pin::new(&mut *connection).graceful_shutdown();
     tokio::select! {
-        result = connection => log_end(result),
+        result = connection => return has_ended(result),
         // hyper waits for the rest of a header that has begun.
         reason = activity.expired(limits.drain, limits.header), if !activity.is_evicted() => {
             debug!(?reason, "dropping a connection");
@@ -102,34 +92,45 @@ async fn finish(
             }
         }
     }
+    false
 }
 
-fn log_end(result: hyper::Result<()>) {
-    if let Err(error) = result {
-        debug!(%error, "a connection failed");
+fn has_ended(result: hyper::Result<()>) -> bool {
+    result.inspect_err(|error| debug!(%error, "a connection failed")).is_ok()
+}
+
+/// Reads and discards until the peer has read its response and closes, or a bound is passed. Closing with unread bytes
+/// would send a reset, and the peer would lose the response.
+async fn linger(stream: impl AsyncRead + Unpin, activity: &Activity, limits: &Limits) {
+    let (mut unread, mut sink) = (stream.take(limits.linger_bytes as u64), tokio::io::sink());
+    let evicted = async {
+        activity.evicted().await;
+        tokio::time::sleep(limits.evict).await;
+    };
+    tokio::select! {
+        _ = tokio::io::copy(&mut unread, &mut sink) => {}
+        () = tokio::time::sleep(limits.linger) => {}
+        () = evicted => {}
     }
 }
 
-/// The response of `router`. While the server drains, each response sends its client to another replica.
+/// The response of `router`, whose request is in progress until its last byte was written. While the server drains, each
+/// response sends its client to another replica.
 async fn respond(
     request: Request<Incoming>,
     router: Router,
     activity: Activity,
     shutdown: Shutdown,
-) -> Result<Response<ResponseBody>, Infallible> {
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let guard = activity.begin_request();
-    let mut response = router.oneshot(request.map(Body::new)).await?;
+    let (mut head, body) = router.oneshot(request.map(Body::new)).await?.into_parts();
     if shutdown.draining.is_cancelled() {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    // Every body is in memory, in one piece: this neither waits nor copies nor fails.
+    let bytes = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
     activity.begin_response();
-    Ok(response.map(|body| ResponseBody { body, guard: Some(guard) }))
-}
-
-/// The body of a response, whose request is in progress until its last byte was written.
-struct ResponseBody {
-    body: Body,
-    guard: Option<RequestGuard>,
+    Ok(Response::from_parts(head, Full::new(Bytes::from_owner(GuardedBytes(bytes, guard)))))
 }
 
 /// Bytes of a response, which hyper drops with their guard once they are written.
@@ -138,31 +139,5 @@ pub struct GuardedBytes<B, G>(pub B, pub G);
 impl<B: AsRef<[u8]>, G> AsRef<[u8]> for GuardedBytes<B, G> {
     fn as_ref(&self) -> &[u8] {
         self.0.as_ref()
-    }
-}
-
-impl hyper::body::Body for ResponseBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if !self.body.is_end_stream() {
-            return Poll::Ready(frame);
-        }
-        let guard = self.guard.take();
-        let last = |bytes| Bytes::from_owner(GuardedBytes(bytes, guard));
-        Poll::Ready(frame.map(|frame| Ok(frame?.map_data(last))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

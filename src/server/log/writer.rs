@@ -32,15 +32,11 @@ pub struct FlushGuard {
     flushed: Receiver<()>,
 }
 
-#[derive(Debug)]
-enum Line {
-    Text(Vec<u8>),
-    End,
-}
+/// `None` is the end of the log.
+type Line = Option<Vec<u8>>;
 
 impl LogWriter {
-    /// Writes lines to `out`. A line that is too long is replaced if `json`, since a part of one cannot be parsed, and
-    /// otherwise cut.
+    /// Writes lines to `out`, JSON or text.
     pub fn new(out: impl Write + Send + 'static, json: bool) -> (Self, FlushGuard) {
         let (lines, queue) = mpsc::sync_channel(QUEUE_LINES);
         let (done, flushed) = mpsc::sync_channel(1);
@@ -50,28 +46,27 @@ impl LogWriter {
         });
         (Self { lines: lines.clone(), json }, FlushGuard { lines, flushed })
     }
+}
 
-    fn bounded(&self, line: &[u8]) -> Vec<u8> {
-        if line.len() <= MAX_LINE_BYTES {
-            return line.to_vec();
-        }
-        if self.json {
-            let length = line.len();
-            return format!(
-                "{{\"level\":\"WARN\",\"message\":\"a line was left out\",\"bytes\":{length}}}\n"
-            )
-            .into();
-        }
-        let text = String::from_utf8_lossy(&line[..MAX_LINE_BYTES - "…\n".len()]);
-        // The lossy conversion replaces a partial character by one of three bytes, which is cut in turn.
-        let end = text.floor_char_boundary(MAX_LINE_BYTES - "…\n".len());
-        format!("{}…\n", text[..end].trim_end_matches('\u{fffd}')).into()
+/// A line that is too long is replaced if `json`, since a part of one cannot be parsed, and otherwise cut.
+fn bounded(line: &[u8], json: bool) -> Vec<u8> {
+    let length = line.len();
+    if length <= MAX_LINE_BYTES {
+        return line.to_vec();
     }
+    if json {
+        return format!("{{\"level\":\"WARN\",\"message\":\"a line was left out\",\"bytes\":{length}}}\n")
+            .into();
+    }
+    let text = String::from_utf8_lossy(&line[..MAX_LINE_BYTES - "…\n".len()]);
+    // The lossy conversion replaces a partial character by one of three bytes, which is cut in turn.
+    let end = text.floor_char_boundary(MAX_LINE_BYTES - "…\n".len());
+    format!("{}…\n", text[..end].trim_end_matches('\u{fffd}')).into()
 }
 
 /// A line that cannot be written is lost: there is nowhere else to report it.
 fn write_all(queue: &Receiver<Line>, mut out: impl Write) {
-    while let Ok(Line::Text(line)) = queue.recv() {
+    while let Ok(Some(line)) = queue.recv() {
         let _ = out.write_all(&line);
     }
     let _ = out.flush();
@@ -80,7 +75,7 @@ fn write_all(queue: &Receiver<Line>, mut out: impl Write) {
 impl Write for LogWriter {
     /// One call is one line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.lines.try_send(Line::Text(self.bounded(line))).is_err() {
+        if self.lines.try_send(Some(bounded(line, self.json))).is_err() {
             DROPPED_LINES.inc();
         }
         Ok(line.len())
@@ -102,7 +97,7 @@ impl MakeWriter<'_> for LogWriter {
 impl Drop for FlushGuard {
     fn drop(&mut self) {
         let until = Instant::now() + FLUSH_TIMEOUT;
-        while self.lines.try_send(Line::End).is_err() {
+        while self.lines.try_send(None).is_err() {
             if Instant::now() >= until || self.flushed.try_recv().is_ok() {
                 return;
             }
@@ -118,51 +113,21 @@ impl Drop for FlushGuard {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Out(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Out {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn written(lines: &[&str], json: bool) -> String {
-        let out = Out::default();
-        let (mut log, flush) = LogWriter::new(out.clone(), json);
-        for line in lines {
-            log.write_all(line.as_bytes()).unwrap();
-        }
-        drop(flush);
-        String::from_utf8(out.0.lock().unwrap().clone()).unwrap()
-    }
-
-    #[test]
-    fn queued_lines_are_written_before_the_end() {
-        assert_eq!(written(&["one\n", "two\n"], false), "one\ntwo\n");
-    }
 
     #[test]
     fn a_long_text_line_is_cut_between_characters() {
         for start in ["", "x", "xy"] {
-            let line = written(&[&format!("{start}{}\n", "€".repeat(2000))], false);
+            let line = bounded(format!("{start}{}\n", "€".repeat(2000)).as_bytes(), false);
+            let line = String::from_utf8(line).unwrap();
             assert!(line.len() <= MAX_LINE_BYTES && line.ends_with("€…\n"), "{}", line.len());
         }
     }
 
     #[test]
     fn a_long_json_line_is_replaced() {
-        let line = written(&[&format!("{{\"a\":\"{}\"}}\n", "x".repeat(5000))], true);
-        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let line = bounded(format!("{{\"a\":\"{}\"}}\n", "x".repeat(5000)).as_bytes(), true);
+        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(line["bytes"], 5009);
     }
 }

@@ -28,8 +28,8 @@ impl Default for Process {
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let seconds = cpu_seconds().unwrap_or_default();
-        let cpu = ConstCounter::new(seconds);
+        let ticks = stat(14).zip(stat(15)).map_or(0.0, |(user, system)| user + system);
+        let cpu = ConstCounter::new(ticks / TICKS);
         let help = "CPU time of user and system, in seconds";
         let descriptor =
             encoder.encode_descriptor("process_cpu", help, Some(&Unit::Seconds), cpu.metric_type())?;
@@ -46,6 +46,7 @@ impl Collector for Process {
 impl Process {
     fn gauges(&self) -> [(&'static str, &'static str, Option<f64>); 7] {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let files = fs::read_dir("/proc/self/fd").ok();
         let bytes = |name| Some(field(&status, name)? * 1024.0);
         [
             ("process_resident_memory_bytes", "Resident memory, in bytes", bytes("VmRSS:")),
@@ -55,7 +56,7 @@ impl Process {
                 "Limit of virtual memory, in bytes",
                 limit("Max address space"),
             ),
-            ("process_open_fds", "Open file descriptors", open_files()),
+            ("process_open_fds", "Open file descriptors", files.map(|it| it.count() as f64)),
             ("process_max_fds", "Limit of open file descriptors", limit("Max open files")),
             ("process_threads", "Threads", field(&status, "Threads:")),
             ("process_start_time_seconds", "Start time, in seconds since 1970", Some(self.started)),
@@ -75,19 +76,11 @@ fn limit(name: &str) -> Option<f64> {
     Some(line.split_whitespace().next()?.parse().unwrap_or(-1.0))
 }
 
-fn open_files() -> Option<f64> {
-    Some(fs::read_dir("/proc/self/fd").ok()?.count() as f64)
-}
-
 /// The fields of `/proc/self/stat` after the name of the program, which may hold spaces; the first is the third.
 fn stat(number: usize) -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_whitespace().nth(number - 3)?.parse().ok()
-}
-
-fn cpu_seconds() -> Option<f64> {
-    Some((stat(14)? + stat(15)?) / TICKS)
 }
 
 fn age() -> Option<f64> {

@@ -1,6 +1,6 @@
 //! The serving certificate: read from files, replaced while serving, the last good one kept.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +10,9 @@ use rustls::sign::CertifiedKey;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::files;
-use super::follow::Follow;
-use super::pair::{CertificateError, Loaded, Pair, Standing};
-use crate::server::limits::{FILE, Limits};
+use super::pem_files::{CertificateError, Loaded, PemFiles, PemPair, Standing};
+use super::reload::Reloader;
+use crate::server::limits::Limits;
 use crate::server::metrics::Metrics;
 
 /// The pause between two warnings that the certificate is about to expire.
@@ -23,14 +22,8 @@ const REMINDER_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug)]
 pub struct Certificates {
     current: ArcSwap<Loaded>,
-    files: Option<Files>,
-}
-
-#[derive(Debug)]
-struct Files {
-    cert: PathBuf,
-    key: PathBuf,
-    first: Pair,
+    /// The files, and what they held at first.
+    files: Option<(PemFiles, PemPair)>,
 }
 
 impl Certificates {
@@ -41,13 +34,9 @@ impl Certificates {
     /// When a file cannot be read, is not PEM, or the two do not belong together. An expired certificate is not an
     /// error: the server starts and is not ready.
     pub fn from_files(cert: PathBuf, key: PathBuf) -> Result<Self, CertificateError> {
-        let first = {
-            let (cert, key) = (cert.clone(), key.clone());
-            files::within(FILE, move || Ok(Pair::read(&cert, &key)))
-        };
-        let first = first.unwrap_or_else(|source| Err(CertificateError::unreadable(&cert, source)))?;
-        let current = ArcSwap::from_pointee(first.load(&cert, &key)?);
-        Ok(Self { current, files: Some(Files { cert, key, first }) })
+        let files = PemFiles { cert, key };
+        let first = files.read_within(Limits::default().file)?;
+        Ok(Self { current: ArcSwap::from_pointee(files.load(&first)?), files: Some((files, first)) })
     }
 
     /// A certificate that is not in a file.
@@ -56,9 +45,9 @@ impl Certificates {
     ///
     /// When certificate and key do not belong together.
     pub fn from_pem(cert: &str, key: &str) -> Result<Self, CertificateError> {
-        let pair = Pair { cert: cert.into(), key: key.into() };
-        let nowhere = Path::new("memory");
-        Ok(Self { current: ArcSwap::from_pointee(pair.load(nowhere, nowhere)?), files: None })
+        let pair = PemPair { cert: cert.into(), key: key.into() };
+        let nowhere = PemFiles { cert: "memory".into(), key: "memory".into() };
+        Ok(Self { current: ArcSwap::from_pointee(nowhere.load(&pair)?), files: None })
     }
 
     /// Whether the certificate in use is valid now.
@@ -73,14 +62,14 @@ impl Certificates {
     /// Shows the expiry of the certificate in use in the metrics, and logs it when it is near.
     pub fn report(&self, metrics: &Metrics) {
         let loaded = self.current.load();
-        metrics.certificate_expiry.set(loaded.not_after);
+        metrics.certificate_expiry_timestamp_seconds.set(loaded.leaf.not_after);
         match loaded.standing() {
             Standing::Good => {}
             Standing::ExpiresSoon => {
-                warn!(expires = loaded.until, "the serving certificate expires within a week: renew it");
+                warn!(expires = loaded.until(), "the serving certificate expires within a week: renew it");
             }
             Standing::Expired => error!(
-                expires = loaded.until,
+                expires = loaded.until(),
                 "the serving certificate has expired: clients reject it, and this server is not ready; renew it"
             ),
         }
@@ -88,17 +77,15 @@ impl Certificates {
 
     /// Serves with a new certificate when the files hold one; never returns.
     pub async fn follow(&self, limits: &Limits, metrics: &Metrics) {
-        let Some(Files { cert, key, first }) = &self.files else { return std::future::pending().await };
-        let mut changes = {
-            let (files, (cert, key)) = (vec![cert.clone(), key.clone()], (cert.clone(), key.clone()));
-            let read = move || Pair::read(&cert, &key).map_err(|error| error.to_string());
-            Follow::new("--tls-cert or --tls-key", files, Ok(first.clone()), limits, read)
-        };
+        let Some((files, first)) = &self.files else { return std::future::pending().await };
+        let (read, paths) = (files.clone(), vec![files.cert.clone(), files.key.clone()]);
+        let read = move || read.read().map_err(|error| error.to_string());
+        let mut changes = Reloader::new("--tls-cert or --tls-key", paths, Ok(first.clone()), limits, read);
         let mut not_valid_yet = None;
         let mut reported = (self.expiry(), Instant::now());
         loop {
             if let Some(found) = changes.next(|| metrics.reloaded(false)).await {
-                let loaded = found.and_then(|pair| pair.load(cert, key).map_err(|error| error.to_string()));
+                let loaded = found.and_then(|pair| files.load(&pair).map_err(|error| error.to_string()));
                 not_valid_yet = self.replace(loaded, metrics);
             }
             if let Some(better) = not_valid_yet.take_if(|it| !self.is_better_than(it)) {
@@ -114,7 +101,7 @@ impl Certificates {
     /// When the certificate in use expires, in seconds since 1970, and what that means now.
     fn expiry(&self) -> (i64, Standing) {
         let loaded = self.current.load();
-        (loaded.not_after, loaded.standing())
+        (loaded.leaf.not_after, loaded.standing())
     }
 
     /// A valid certificate is not replaced by one that is not valid.
@@ -140,8 +127,8 @@ impl Certificates {
 
     fn swap(&self, loaded: Loaded, metrics: &Metrics) {
         metrics.reloaded(true);
-        metrics.certificate_expiry.set(loaded.not_after);
-        info!(expires = loaded.until, "serving with a new certificate");
+        metrics.certificate_expiry_timestamp_seconds.set(loaded.leaf.not_after);
+        info!(expires = loaded.until(), "serving with a new certificate");
         self.current.store(Arc::new(loaded));
     }
 }

@@ -8,38 +8,40 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::version::TLS13;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::certificates::Certificates;
-use super::client_cert::{self, Identity};
-use super::config::{self, TlsError, TlsOptions, TlsVersion};
-use super::files;
-use super::follow::Follow;
-use crate::server::limits::{FILE, Limits};
+use super::pem_files;
+use super::reload::Reloader;
+use super::{TlsError, TlsOptions, TlsVersion};
+use crate::server::limits::Limits;
 use crate::server::metrics::Metrics;
+
+/// The only protocol served. The apiserver offers only this to webhooks, so that its requests spread over the
+/// replicas, and HTTP/2 would bring windows, streams and resets that each need a bound.
+const ALPN: &[u8] = b"http/1.1";
 
 /// Which clients may connect.
 pub struct ClientAuth {
-    certificates: Arc<Certificates>,
+    pub certificates: Arc<Certificates>,
     min_version: TlsVersion,
     names: Vec<String>,
-    ca: Option<ClientCa>,
+    /// The file of `--client-ca`, and its content when the server started.
+    ca: Option<(PathBuf, Vec<u8>)>,
     current: ArcSwap<TlsSnapshot>,
 }
 
-/// The file of `--client-ca`, and its content when the server started.
-struct ClientCa {
-    file: PathBuf,
-    first: Vec<u8>,
-}
-
 /// The TLS configuration for one content of the client CA file.
-struct TlsSnapshot {
-    config: Arc<ServerConfig>,
+pub struct TlsSnapshot {
+    pub acceptor: TlsAcceptor,
     verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
 
@@ -47,27 +49,27 @@ impl ClientAuth {
     /// Serves with `certificates`, as `options` say.
     pub fn new(certificates: Arc<Certificates>, options: TlsOptions) -> Result<Self, TlsError> {
         let TlsOptions { min_version, client_ca, client_names: names } = options;
-        let ca = client_ca.map(ClientCa::read).transpose()?;
-        let verifier = ca.as_ref().map(ClientCa::first_verifier).transpose()?;
-        let current = ArcSwap::from_pointee(TlsSnapshot::new(&certificates, min_version, verifier)?);
+        let read = |file: PathBuf| match read_ca(&file) {
+            Ok((pem, verifier)) => Ok(((file, pem), verifier)),
+            Err(reason) => Err(TlsError::ClientCa { path: file, reason }),
+        };
+        let (ca, verifier) = client_ca.map(read).transpose()?.unzip();
+        let current =
+            ArcSwap::from_pointee(TlsSnapshot::new(Arc::clone(&certificates), min_version, verifier)?);
         Ok(Self { certificates, min_version, names, ca, current })
     }
 
-    /// The acceptor for the next connection, and the snapshot that its client is verified against.
-    pub fn acceptor(self: &Arc<Self>) -> (TlsAcceptor, PendingClient) {
-        let snapshot = self.current.load_full();
-        let acceptor = TlsAcceptor::from(Arc::clone(&snapshot.config));
-        (acceptor, PendingClient { auth: Arc::clone(self), snapshot })
+    /// What the client of the next connection is verified against.
+    pub fn snapshot(&self) -> Arc<TlsSnapshot> {
+        self.current.load_full()
     }
 
     /// Verifies clients by a new CA when the file holds one; never returns.
     pub async fn follow(&self, limits: &Limits, metrics: &Metrics) {
-        let Some(ClientCa { file, first }) = &self.ca else { return std::future::pending().await };
-        let mut changes = {
-            let (files, file) = (vec![file.clone()], file.clone());
-            let read = move || files::read(&file).map_err(|error| error.to_string());
-            Follow::new("--client-ca", files, Ok(first.clone()), limits, read)
-        };
+        let Some((file, first)) = self.ca.clone() else { return std::future::pending().await };
+        let paths = vec![file.clone()];
+        let read = move || pem_files::read(&file).map_err(|error| error.to_string());
+        let mut changes = Reloader::new("--client-ca", paths, Ok(first), limits, read);
         loop {
             if let Some(found) = changes.next(|| metrics.client_ca_reloaded(false)).await {
                 self.replace(found, metrics);
@@ -76,9 +78,8 @@ impl ClientAuth {
     }
 
     fn replace(&self, found: Result<Vec<u8>, String>, metrics: &Metrics) {
-        let verifier = found.and_then(|pem| client_cert::verifier(&pem));
-        let next = verifier.and_then(|verifier| {
-            TlsSnapshot::new(&self.certificates, self.min_version, Some(verifier))
+        let next = found.and_then(|pem| verifier(&pem)).and_then(|verifier| {
+            TlsSnapshot::new(Arc::clone(&self.certificates), self.min_version, Some(verifier))
                 .map_err(|error| error.to_string())
         });
         metrics.client_ca_reloaded(next.is_ok());
@@ -94,32 +95,29 @@ impl ClientAuth {
     }
 }
 
-impl ClientCa {
-    fn read(file: PathBuf) -> Result<Self, TlsError> {
-        let path = file.clone();
-        match files::within(FILE, move || files::read(&path)) {
-            Ok(first) => Ok(Self { file, first }),
-            Err(error) => Err(unusable(&file, error.to_string())),
-        }
-    }
-
-    fn first_verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-        client_cert::verifier(&self.first).map_err(|reason| unusable(&self.file, reason))
-    }
-}
-
-fn unusable(file: &Path, reason: String) -> TlsError {
-    TlsError::ClientCa { path: file.into(), reason }
-}
-
 impl TlsSnapshot {
+    /// Serves with `certificates`; `verifier` verifies the clients, where there is one.
     fn new(
-        certificates: &Arc<Certificates>,
+        certificates: Arc<Certificates>,
         min_version: TlsVersion,
         verifier: Option<Arc<dyn ClientCertVerifier>>,
     ) -> Result<Self, TlsError> {
-        let config = config::server_config(Arc::clone(certificates), min_version, verifier.clone())?;
-        Ok(Self { config: Arc::new(config), verifier })
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions = if min_version == TlsVersion::V1_2 { rustls::ALL_VERSIONS } else { &[&TLS13] };
+        let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions)?;
+        let mut config = match verifier.clone() {
+            None => builder.with_no_client_auth().with_cert_resolver(certificates),
+            Some(verifier) => {
+                let mut config = builder.with_client_cert_verifier(verifier).with_cert_resolver(certificates);
+                // A resumed session would skip the verification of the client certificate.
+                config.session_storage = Arc::new(NoServerSessionStorage {});
+                config.send_tls13_tickets = 0;
+                config.max_early_data_size = 0;
+                config
+            }
+        };
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        Ok(Self { acceptor: Arc::new(config).into(), verifier })
     }
 
     fn accepts(&self, chain: &[CertificateDer<'_>]) -> bool {
@@ -129,32 +127,22 @@ impl TlsSnapshot {
     }
 }
 
-/// The client of a connection that is in its TLS handshake.
-pub struct PendingClient {
-    auth: Arc<ClientAuth>,
-    snapshot: Arc<TlsSnapshot>,
-}
-
-impl PendingClient {
-    /// The client that presented `chain` in the handshake, where this snapshot verified it.
-    pub fn client(self, chain: Option<&[CertificateDer<'_>]>) -> Client {
-        let Self { auth, snapshot } = self;
-        let has_allowed_name = client_cert::has_allowed_name(chain, &auth.names);
-        let identity = auth.ca.as_ref().and(chain).and_then(client_cert::identity);
-        let owned = |it: &CertificateDer<'_>| it.clone().into_owned();
-        let chain = chain.unwrap_or_default().iter().map(owned).collect();
-        Client { auth, chain, has_allowed_name, identity, verified: Mutex::new((snapshot, true)) }
-    }
-}
-
+/// The client of a connection.
 pub struct Client {
     auth: Arc<ClientAuth>,
     chain: Vec<CertificateDer<'static>>,
-    has_allowed_name: bool,
     /// Of its certificate; `None` where none is required.
     identity: Option<Identity>,
     /// The snapshot that verified the chain last, and its result.
     verified: Mutex<(Arc<TlsSnapshot>, bool)>,
+}
+
+struct Identity {
+    /// The common name of the subject, or an alternative name if there is no common name.
+    name: String,
+    is_allowed: bool,
+    /// When the certificate expires, in seconds since 1970.
+    not_after: u64,
 }
 
 /// Whether the requests of a client are served.
@@ -167,12 +155,24 @@ pub enum ClientStatus {
 }
 
 impl Client {
+    /// The client that presented `chain` in a handshake with `snapshot`.
+    pub fn new(
+        auth: Arc<ClientAuth>,
+        snapshot: Arc<TlsSnapshot>,
+        chain: Option<&[CertificateDer<'_>]>,
+    ) -> Self {
+        let chain = chain.unwrap_or_default();
+        let identity = auth.ca.as_ref().and_then(|_| Identity::of(chain.first()?, &auth.names));
+        let chain = chain.iter().map(|it| it.clone().into_owned()).collect();
+        Self { auth, chain, identity, verified: Mutex::new((snapshot, true)) }
+    }
+
     /// Whether its requests are served now.
     pub fn status(&self) -> ClientStatus {
-        let is_expired = |identity: &Identity| identity.not_after < UnixTime::now().as_secs();
-        if self.identity.as_ref().is_some_and(is_expired) {
+        let identity = self.identity.as_ref();
+        if identity.is_some_and(|it| it.not_after < UnixTime::now().as_secs()) {
             ClientStatus::Expired
-        } else if self.has_allowed_name && (self.auth.ca.is_none() || self.is_verified()) {
+        } else if identity.map_or(self.auth.names.is_empty(), |it| it.is_allowed) && self.is_verified() {
             ClientStatus::Allowed
         } else {
             ClientStatus::Forbidden
@@ -181,7 +181,7 @@ impl Client {
 
     /// The name in its certificate, where one is required and the name is allowed.
     pub fn name(&self) -> Option<&str> {
-        self.identity.as_ref().filter(|_| self.has_allowed_name).map(|identity| identity.name.as_str())
+        self.identity.as_ref().filter(|it| it.is_allowed).map(|it| it.name.as_str())
     }
 
     fn is_verified(&self) -> bool {
@@ -193,4 +193,50 @@ impl Client {
         }
         verified.1
     }
+}
+
+impl Identity {
+    /// The identity in `leaf`. It is allowed if one of `allowed` is a DNS name, a URI or an e-mail address of its subject
+    /// alternative names, or the common name of its subject, which is where Kubernetes puts a user; or if `allowed` is
+    /// empty.
+    fn of(leaf: &CertificateDer<'_>, allowed: &[String]) -> Option<Self> {
+        let (_, leaf) = X509Certificate::from_der(leaf).ok()?;
+        let common = leaf.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+        let extension = leaf.subject_alternative_name().ok().flatten();
+        let general = extension.iter().flat_map(|extension| &extension.value.general_names);
+        let alternative = general.filter_map(|name| match name {
+            GeneralName::DNSName(name) | GeneralName::URI(name) | GeneralName::RFC822Name(name) => {
+                Some(*name)
+            }
+            _ => None,
+        });
+        let names: Vec<_> = common.chain(alternative).collect();
+        let is_allowed = allowed.is_empty() || allowed.iter().any(|name| names.contains(&name.as_str()));
+        let not_after = u64::try_from(leaf.validity().not_after.timestamp()).unwrap_or_default();
+        Some(Self { name: (*names.first().unwrap_or(&"")).to_owned(), is_allowed, not_after })
+    }
+}
+
+/// The content of `file`, and the verifier of its clients.
+fn read_ca(file: &Path) -> Result<(Vec<u8>, Arc<dyn ClientCertVerifier>), String> {
+    let path = file.to_owned();
+    let content = pem_files::within(Limits::default().file, move || pem_files::read(&path)).flatten();
+    let content = content.map_err(|error| error.to_string())?;
+    let verifier = verifier(&content)?;
+    Ok((content, verifier))
+}
+
+/// Accepts clients whose certificates the CAs in `pem` signed.
+fn verifier(pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    verifier.map(|it| it as Arc<dyn ClientCertVerifier>).map_err(|error| match error {
+        VerifierBuilderError::NoRootAnchors => "it holds no certificate".to_owned(),
+        other => other.to_string(),
+    })
 }

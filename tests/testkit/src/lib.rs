@@ -14,6 +14,8 @@ pub mod ippool;
 #[cfg(feature = "serve")]
 pub mod pki;
 #[cfg(feature = "serve")]
+pub mod process;
+#[cfg(feature = "serve")]
 pub mod program;
 #[cfg(feature = "serve")]
 pub mod release;

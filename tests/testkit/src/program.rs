@@ -48,10 +48,15 @@ impl Deref for Serving {
 impl Serving {
     /// With a certificate made at its start.
     pub fn start(more: &[&str]) -> Self {
+        Self::start_as(program(&[]), more)
+    }
+
+    /// The same, started by this command.
+    pub fn start_as(mut command: Command, more: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ca_out = directory.path().join("ca.pem");
         let arguments = ["serve", "--self-signed", "--ca-out", ca_out.to_str().unwrap()];
-        let mut command = program(&[&arguments, LOOPBACK, more].concat());
+        command.args([&arguments, LOOPBACK, more].concat());
         let (child, log, serving) = spawn(&mut command);
         let ca = std::fs::read_to_string(&ca_out).unwrap();
         Self::new(child, log, &serving, ca, directory)

@@ -2,13 +2,14 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::pki::{Ca, Pair};
+use crate::process::Process;
 use crate::program_path;
 
 /// A directory with the serving certificate and its key.
@@ -27,6 +28,11 @@ impl CertFiles {
             std::fs::write(self.path("new"), text).unwrap();
             std::fs::rename(self.path("new"), self.path(name)).unwrap();
         }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        self.0.path()
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -78,12 +84,9 @@ impl Serving {
         Self { program, address, admin, ready_after }
     }
 
-    /// A figure of its memory in bytes, as the kernel counts it: `VmRSS` is the current, `VmHWM` the peak resident size.
-    pub fn memory(&self, figure: &str) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.program.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(figure)).unwrap();
-        let kib: f64 = line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap();
-        kib * 1024.0
+    /// The running program.
+    pub fn process(&self) -> Process {
+        Process(self.program.id())
     }
 
     /// The value of a series of `/metrics`, labels included; 0 where it is not there.

@@ -5,7 +5,8 @@ pub(super) mod offset;
 
 use std::collections::{HashMap, HashSet};
 
-use super::duplicate_filter::{Owner, possible_duplicates};
+use foldhash::fast::RandomState;
+
 use super::{Check, Rule, entry_path};
 use crate::finding::{FieldPath, RuleInfo};
 use crate::json::Shape;
@@ -94,26 +95,22 @@ pub static OWNER_TWICE: Rule = Rule {
         ..RuleInfo::WARN_ON_WRITE
     },
     check: Check::Pool(|pool, report| {
-        let owned = pool.spec.allocations.iter().filter(|allocation| {
-            let (podref, ifname) = owner(allocation);
-            !podref.is_empty() && !ifname.is_empty()
-        });
-        let mut first_of = HashMap::new();
-        for allocation in possible_duplicates(owned, owner) {
-            let owner = owner(allocation);
-            let first = *first_of.entry(owner).or_insert(allocation);
+        let mut first_of =
+            HashMap::with_capacity_and_hasher(pool.spec.allocations.len(), RandomState::default());
+        for allocation in pool.spec.allocations.iter() {
+            let (podref, ifname) = (allocation.owner(), allocation.ifname.text().unwrap_or_default());
+            if podref.is_empty() || ifname.is_empty() {
+                continue;
+            }
+            let first = *first_of.entry((podref, ifname)).or_insert(allocation);
             if !std::ptr::eq(first, allocation) {
                 let detail = format!("already holds {} with the same ifname", entry_path(first));
                 let path = entry_path(allocation).field("podref");
-                report.duplicate(path, owner.0, detail).at(pool.address_of(allocation));
+                report.duplicate(path, podref, detail).at(pool.address_of(allocation));
             }
         }
     }),
 };
-
-fn owner<'a>(allocation: &'a Allocation<'a>) -> Owner<'a> {
-    (allocation.owner(), allocation.ifname.text().unwrap_or_default())
-}
 
 /// At the limit no further allocation can be recorded.
 pub static POOL_NEAR_SIZE_LIMIT: Rule = Rule {

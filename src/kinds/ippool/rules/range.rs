@@ -115,7 +115,7 @@ pub static RANGE_HOST_BITS: Rule = Rule {
 
 /// The entries that are not stored, under the same key and the same in every field.
 fn entries_brought_in<'a>(pool: &'a Pool<'_>, stored: Option<&Pool<'_>>) -> Vec<&'a Allocation<'a>> {
-    let stored = stored.into_iter().flat_map(|stored| &stored.spec.allocations);
+    let stored = stored.into_iter().flat_map(|stored| stored.spec.allocations.iter());
     let stored: HashMap<_, _> = stored.map(|it| (it.key.as_ref(), it)).collect();
     let is_new = |it: &&Allocation<'_>| stored.get(it.key.as_ref()) != Some(it);
     let mut entries: Vec<_> = pool.spec.allocations.iter().filter(is_new).collect();

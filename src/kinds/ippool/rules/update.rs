@@ -170,7 +170,7 @@ impl<'a> Update<'a> {
     /// One walk over two sorted lists.
     fn match_in_order(&mut self) {
         let mut new = self.new.spec.allocations.iter().peekable();
-        for old in &self.old.spec.allocations {
+        for old in self.old.spec.allocations.iter() {
             if new.next_if(|new| *new == old).is_some() {
                 self.unchanged += 1;
                 continue;
@@ -188,7 +188,7 @@ impl<'a> Update<'a> {
         let mut by_key: BTreeMap<_, _> =
             old.spec.allocations.iter().map(|entry| (entry.key.as_ref(), entry)).collect();
         let mut rest = Vec::new();
-        for entry in &new.spec.allocations {
+        for entry in new.spec.allocations.iter() {
             let is_same = !by_address || entry.offset.is_err();
             match is_same.then(|| by_key.remove(entry.key.as_ref())).flatten() {
                 Some(stored) => self.keep(stored, entry),
