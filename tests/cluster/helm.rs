@@ -1,11 +1,12 @@
 //! The Helm chart: it renders what kustomize renders, refuses values that make no sense, and Helm installs it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
 use super::process::{Ran, command};
-use super::tools::tools;
+use super::tools::provided;
 
 mod equal;
 mod refused;
@@ -16,7 +17,8 @@ const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/chart");
 const CERT_MANAGER: [&str; 4] = ["-a", "cert-manager.io/v1", "--set", "certificates.source=cert-manager"];
 
 fn run(arguments: &[&str], home: &Path, kubeconfig: &Path) -> Ran {
-    let mut helm = command(&tools().helm);
+    static HELM: OnceLock<PathBuf> = OnceLock::new();
+    let mut helm = command(HELM.get_or_init(|| provided(&["helm"]).remove("HELM").unwrap()));
     helm.args(arguments).env("HOME", home).env("KUBECONFIG", kubeconfig);
     Ran::of(helm, "")
 }
