@@ -89,7 +89,7 @@ async fn a_review_is_logged_as_one_line_without_the_object() {
     let review: Value = serde_json::from_str(DENIED).unwrap();
     let request = &review["request"];
     assert_eq!(event["uid"], request["uid"]);
-    let wanted = ["validate", "CREATE", "admin", "kube-system", "bad-cidr", "IPP102"];
+    let wanted = ["validate", "CREATE", "admin", "kube-system", "bad-cidr", "IPP102=1"];
     let fields = ["endpoint", "operation", "user", "namespace", "name", "rules"]
         .map(|name| event[name].as_str().unwrap());
     assert_eq!(fields, wanted);
@@ -99,6 +99,19 @@ async fn a_review_is_logged_as_one_line_without_the_object() {
     let event = until_logged(&mut serving.log, "rejected");
     assert_eq!((&event["reason"], &event["status"]), (&"not_json".into(), &400.into()));
     assert!(!event.to_string().contains("podref"), "{event}");
+}
+
+#[tokio::test]
+async fn the_log_names_each_rule_once_with_the_number_of_its_findings() {
+    const POOL: &str = r#"{"range": "10.0.0.0/24", "allocations": {
+        "one": {"id": "a", "podref": "a/a"}, "two": {"id": "b", "podref": "a/b"}, "300": {"id": "c", "podref": ""}}}"#;
+    let mut serving = Serving::start(&[]);
+    let mut review: Value = serde_json::from_str(DENIED).unwrap();
+    review["request"]["object"]["metadata"]["name"] = "10.0.0.0-24".into();
+    review["request"]["object"]["spec"] = serde_json::from_str(POOL).unwrap();
+    serving.caller().await.post("/validate", &review.to_string()).await;
+    let event = until_logged(&mut serving.log, "reviewed");
+    assert_eq!((&event["rules"], &event["findings"]), (&"IPP202=2,IPP206=1,IPP211=1".into(), &4.into()));
 }
 
 #[tokio::test]
