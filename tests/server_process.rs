@@ -115,6 +115,30 @@ async fn the_log_names_each_rule_once_with_the_number_of_its_findings() {
 }
 
 #[tokio::test]
+async fn a_port_without_a_host_listens_on_all_addresses() {
+    let serving = Serving::start(&["--listen", ":0", "--admin-listen", "localhost:0"]);
+    assert!(serving.address.ip().is_unspecified() && serving.admin.ip().is_loopback());
+    assert_eq!(serving.admin("/livez").await.0, 200);
+    let mut hosts = vec!["127.0.0.1"];
+    // A machine without IPv6 has no ::1.
+    hosts.extend(std::net::TcpListener::bind("[::1]:0").is_ok().then_some("::1"));
+    for host in hosts {
+        let stream = tokio::net::TcpStream::connect((host, serving.address.port())).await;
+        assert!(stream.is_ok(), "{host}: {stream:?}");
+    }
+}
+
+#[test]
+fn an_address_without_a_port_is_an_error_with_the_forms() {
+    for address in ["localhost", "8443", ":", ":65536", "::1:8443", "[::1]", "https://localhost:8443"] {
+        let said = refuses(&["serve", "--self-signed", "--listen", address]);
+        assert!(said.contains("write HOST:PORT, [IPv6]:PORT, or :PORT for all addresses"), "{said}");
+    }
+    let said = refuses(&["serve", "--self-signed", "--listen", "no-such-host.invalid:1"]);
+    assert!(said.contains("cannot listen on no-such-host.invalid:1 (--listen)"), "{said}");
+}
+
+#[tokio::test]
 async fn enforcement_warn_allows_a_denied_review_and_counts_it() {
     let serving = Serving::start(&["--enforcement", "warn"]);
     let answer = serving.caller().await.post("/validate", DENIED).await.json();

@@ -38,7 +38,8 @@ fn every_program_of_the_image_serves_and_reviews() {
 
 #[test]
 fn every_program_of_the_image_checks_manifests_and_shows_rules() {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/manifests/bad/range-prefix-33.yaml");
+    let manifest =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/manifests/bad/range-prefix-33.yaml");
     for_each_program(|command, name| {
         let checked = command().args(["check", "--format", "json"]).arg(&manifest).output().unwrap();
         let report: Value = serde_json::from_slice(&checked.stdout).unwrap();
