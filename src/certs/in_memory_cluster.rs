@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::keyring::SecretPatch;
-use super::state::{Cluster, ClusterState, Configuration, Secret, WriteOutcome};
+use super::state::{Bundles, Cluster, ClusterState, Configuration, Secret, WriteOutcome};
 use crate::pki::{Bundle, UnixTime};
 
 /// A copy of the state of a cluster, on which later writes act. Its clock advances only in `wait`.
@@ -15,10 +15,6 @@ pub struct InMemoryCluster {
 }
 
 impl InMemoryCluster {
-    pub fn new(state: ClusterState, now: UnixTime) -> Self {
-        Self { state, now, writes: 0 }
-    }
-
     fn next_version(&mut self) -> String {
         self.writes += 1;
         format!("in-memory-{}", self.writes)
@@ -47,11 +43,7 @@ impl Cluster for InMemoryCluster {
         Ok(WriteOutcome::Done)
     }
 
-    async fn publish(
-        &mut self,
-        seen: &Configuration,
-        bundles: &[(String, String)],
-    ) -> anyhow::Result<WriteOutcome> {
+    async fn publish(&mut self, seen: &Configuration, bundles: &Bundles) -> anyhow::Result<WriteOutcome> {
         let is_seen = |it: &Configuration| {
             it.reference == seen.reference && it.resource_version == seen.resource_version
         };

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::keyring::SecretPatch;
 use super::state::{
-    Cluster, ClusterState, Configuration, ConfigurationRef, Problem, Secret, Target, Webhook, WriteOutcome,
+    Bundles, Cluster, ClusterState, Configuration, ConfigurationRef, Problem, Secret, Target, Webhook,
+    WriteOutcome,
 };
 use crate::pki::{self, Bundle, UnixTime};
 
@@ -131,11 +132,7 @@ impl Cluster for KubeCluster {
         outcome(written, &format!("patch {}", self.target.secret()), &self.can_i_secret("patch"))
     }
 
-    async fn publish(
-        &mut self,
-        seen: &Configuration,
-        bundles: &[(String, String)],
-    ) -> anyhow::Result<WriteOutcome> {
+    async fn publish(&mut self, seen: &Configuration, bundles: &Bundles) -> anyhow::Result<WriteOutcome> {
         let webhook = |(name, bundle): &(String, String)| json!({ "name": name, "clientConfig": { "caBundle": bytes(bundle.clone()) } });
         // A strategic merge patch merges webhooks by name, and so keeps every other field of them.
         let webhooks: Vec<_> = bundles.iter().map(webhook).collect();
@@ -227,23 +224,15 @@ fn configuration(
     let ConfigurationParts { webhooks } = serde_json::from_value(object.data)?;
     let annotations = object.metadata.annotations.unwrap_or_default();
     let injector = INJECTORS.iter().find(|it| annotations.contains_key(**it));
-    let ours = webhooks.into_iter().flatten().filter(|it| it.calls(target));
+    let webhook = |WebhookParts { name, client_config }| {
+        let WebhookClientConfig { service, ca_bundle, .. } = client_config;
+        service.filter(|it| it.name == target.service && it.namespace == target.namespace)?;
+        Some(Webhook { name, bundle: Bundle::read(&ca_bundle.unwrap_or_default().0) })
+    };
     Ok(Configuration {
         reference: reference.clone(),
         resource_version: object.metadata.resource_version.unwrap_or_default(),
         injected_by: injector.map(|it| (*it).to_owned()),
-        webhooks: ours.map(WebhookParts::read).collect(),
+        webhooks: webhooks.into_iter().flatten().filter_map(webhook).collect(),
     })
-}
-
-impl WebhookParts {
-    fn calls(&self, target: &Target) -> bool {
-        let service = self.client_config.service.as_ref();
-        service.is_some_and(|it| it.name == target.service && it.namespace == target.namespace)
-    }
-
-    fn read(self) -> Webhook {
-        let ByteString(bundle) = self.client_config.ca_bundle.unwrap_or_default();
-        Webhook { name: self.name, bundle: Bundle::read(&bundle) }
-    }
 }

@@ -146,6 +146,9 @@ pub struct Webhook {
     pub bundle: Bundle,
 }
 
+/// The names of webhooks, each with its new `caBundle` as PEM.
+pub type Bundles = [(String, String)];
+
 /// Something that is wrong with an object, and the command that shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
@@ -173,12 +176,8 @@ pub trait Cluster {
     async fn read(&mut self) -> anyhow::Result<ClusterState>;
     /// Patches the Secret, or creates it where none was seen.
     async fn write(&mut self, seen: Option<&Secret>, change: SecretPatch) -> anyhow::Result<WriteOutcome>;
-    /// Writes the `caBundle` of these webhooks, given as (name, PEM).
-    async fn publish(
-        &mut self,
-        seen: &Configuration,
-        bundles: &[(String, String)],
-    ) -> anyhow::Result<WriteOutcome>;
+    /// Writes the `caBundle` of these webhooks.
+    async fn publish(&mut self, seen: &Configuration, bundles: &Bundles) -> anyhow::Result<WriteOutcome>;
     async fn wait(&mut self, time: Duration);
     fn now(&self) -> UnixTime;
 }

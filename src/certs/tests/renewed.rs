@@ -4,13 +4,9 @@ use super::simulation::{empty, installed, run};
 use crate::certs::plan::{Options, Renew};
 use crate::pki::DAY_SECONDS;
 
-const RENEW_CA: Options = Options {
-    renew: Some(Renew::Ca),
-    dry_run: false,
-    drop_others: false,
-    adopt: false,
-    propagation_delay: 0,
-};
+fn renew_ca() -> Options {
+    Options { renew: Some(Renew::Ca), ..Options::default() }
+}
 
 #[test]
 fn the_first_run_publishes_the_ca_before_it_stores_the_certificate() {
@@ -65,7 +61,7 @@ fn a_certificate_past_two_thirds_of_its_life_is_renewed_by_the_same_ca() {
 #[test]
 fn a_new_ca_is_published_and_propagated_before_it_signs() {
     let simulation = installed(1);
-    let lines = run(&simulation, RENEW_CA).unwrap();
+    let lines = run(&simulation, renew_ca()).unwrap();
     let verbs: Vec<_> = lines.iter().map(|it| it.split_whitespace().next().unwrap()).collect();
     assert_eq!(verbs, ["stored", "published", "published", "waiting", "stored", "the", "its"], "{lines:#?}");
     assert_eq!(lines[3], "waiting 60 s until every apiserver has seen it");
@@ -75,7 +71,7 @@ fn a_new_ca_is_published_and_propagated_before_it_signs() {
 #[test]
 fn other_cas_are_dropped_on_request_once_no_pod_needs_them() {
     let simulation = installed(1);
-    run(&simulation, RENEW_CA).unwrap();
+    run(&simulation, renew_ca()).unwrap();
     let drop_others = Options { drop_others: true, ..Options::default() };
     let refused = run(&simulation, drop_others).unwrap_err();
     assert!(refused.starts_with("the other CAs stay for now: the certificate is so new"), "{refused}");

@@ -14,7 +14,9 @@ use crate::certs::ensure::ensure;
 use crate::certs::in_memory_cluster::InMemoryCluster;
 use crate::certs::keyring::{Keyring, SecretPatch};
 use crate::certs::plan::{Options, POD_SYNC_SECONDS};
-use crate::certs::state::{Cluster, ClusterState, Configuration, Secret, Target, Webhook, WriteOutcome};
+use crate::certs::state::{
+    Bundles, Cluster, ClusterState, Configuration, Secret, Target, Webhook, WriteOutcome,
+};
 use crate::pki::{Bundle, Certificate, DAY_SECONDS, UnixTime, verify};
 
 /// After this time, every apiserver has seen what is published.
@@ -165,7 +167,7 @@ pub fn empty() -> Shared {
     let secret = Some(Secret::default());
     let state = ClusterState { secret, configurations: configurations.collect(), ..ClusterState::default() };
     RefCell::new(Simulation {
-        cluster: InMemoryCluster::new(state, START),
+        cluster: InMemoryCluster { state, now: START, writes: 0 },
         published: Vec::new(),
         served: Vec::new(),
         authorities: Vec::new(),
@@ -235,11 +237,7 @@ impl Cluster for &Shared {
         Ok(outcome)
     }
 
-    async fn publish(
-        &mut self,
-        seen: &Configuration,
-        bundles: &[(String, String)],
-    ) -> anyhow::Result<WriteOutcome> {
+    async fn publish(&mut self, seen: &Configuration, bundles: &Bundles) -> anyhow::Result<WriteOutcome> {
         yield_now().await;
         let mut simulation = self.borrow_mut();
         let outcome = simulation.cluster.publish(seen, bundles).await?;
