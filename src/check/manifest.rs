@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::kubectl_yaml::{self, Node, Value, YamlError};
 use crate::kinds::Kind;
-use crate::output::Notification;
+use crate::output::{Notification, ObjectName};
 
 #[derive(Debug, Default)]
 pub struct Manifests {
@@ -21,8 +21,7 @@ pub struct Manifest {
     pub document: usize,
     pub node: Rc<Node>,
     pub json: String,
-    pub namespace: String,
-    pub name: String,
+    pub name: ObjectName,
 }
 
 impl Manifests {
@@ -70,8 +69,8 @@ impl Manifests {
             Ok(json) => {
                 let metadata = node.entry("metadata").map(|entry| &entry.value);
                 let text = |key| metadata.and_then(|it| it.text_at(key)).unwrap_or_default().to_owned();
-                let (namespace, name) = (text("namespace"), text("name"));
-                self.objects.push(Manifest { document, node: Rc::clone(node), json, namespace, name });
+                let name = ObjectName { namespace: text("namespace"), name: text("name") };
+                self.objects.push(Manifest { document, node: Rc::clone(node), json, name });
             }
             Err(error) => {
                 let why = format!("cannot be written as JSON: {error}");

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, ObjectName};
 use crate::finding::Severity;
 
 pub fn write(report: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
@@ -23,18 +23,12 @@ struct Finding<'d> {
     severity: Severity,
     path: String,
     message: String,
-    object: Object<'d>,
-}
-
-#[derive(Serialize)]
-struct Object<'d> {
-    namespace: &'d str,
-    name: &'d str,
+    object: &'d ObjectName,
 }
 
 impl Serialize for Diagnostic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { finding, namespace, name, file, document, excerpt } = self;
+        let Self { finding, object, file, document, excerpt } = self;
         let entry = Finding {
             file,
             document: *document,
@@ -44,7 +38,7 @@ impl Serialize for Diagnostic {
             severity: finding.severity,
             path: finding.path.to_string(),
             message: finding.message(),
-            object: Object { namespace, name },
+            object,
         };
         entry.serialize(serializer)
     }
