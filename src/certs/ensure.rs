@@ -76,9 +76,9 @@ fn injected(configuration: &Configuration) -> Option<Problem> {
 
 fn unsuitable_secret(state: &ClusterState, target: &Target, options: Options) -> Option<Problem> {
     let secret = state.secret.as_ref()?;
-    let what = if secret.immutable {
+    let what = if secret.immutable == Some(true) {
         "it is immutable, so no certificate in it can ever be renewed; delete it and run this again"
-    } else if keyring::is_foreign(&secret.data) && !options.adopt {
+    } else if keyring::is_foreign(state.data()) && !options.adopt {
         "it has entries, but neither ca.key nor next-ca.key, so another program wrote it; if nothing else renews it \
          (cert-manager, a platform, you), run this with --adopt to take it over without an interruption"
     } else {
@@ -127,7 +127,7 @@ async fn execute(
             let stays = |it: &&Certificate| now < it.not_after && *it != ca;
             let older: Vec<_> = previous.filter(stays).cloned().collect();
             let issued = authority.issue(&target.names(), now)?;
-            let written = cluster.write(stored, keyring::serve(issued, authority, &older)).await?;
+            let written = cluster.write(stored, keyring::serve(&issued, authority, &older)).await?;
             (written, ("stored", "store"), format!("a certificate of {ca} in {}: {why}", target.secret()))
         }
         Action::Prune { signing, older } => {

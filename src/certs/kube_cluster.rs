@@ -4,17 +4,15 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
-use k8s_openapi::api::core;
+use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, WebhookClientConfig};
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::keyring::SecretPatch;
 use super::state::{
-    Bundles, Cluster, ClusterState, Configuration, ConfigurationRef, Problem, Secret, Target, Webhook,
-    WriteOutcome,
+    Bundles, Cluster, ClusterState, Configuration, ConfigurationRef, Problem, Target, Webhook, WriteOutcome,
 };
 use crate::pki::{self, Bundle, UnixTime};
 
@@ -34,7 +32,7 @@ pub struct KubeCluster {
 }
 
 impl KubeCluster {
-    fn secrets(&self) -> Api<core::v1::Secret> {
+    fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &self.target.namespace)
     }
 
@@ -78,11 +76,11 @@ impl KubeCluster {
     async fn create_secret(&self, change: SecretPatch) -> anyhow::Result<WriteOutcome> {
         let Target { namespace, secret, .. } = &self.target;
         let present = |(key, value): (&str, Option<String>)| Some((key.to_owned(), bytes(value?)));
-        let object = core::v1::Secret {
+        let object = Secret {
             metadata: ObjectMeta { name: Some(secret.clone()), ..ObjectMeta::default() },
             type_: Some("Opaque".to_owned()),
             data: Some(change.into_iter().filter_map(present).collect()),
-            ..core::v1::Secret::default()
+            ..Secret::default()
         };
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
@@ -111,7 +109,7 @@ impl Cluster for KubeCluster {
     async fn read(&mut self) -> anyhow::Result<ClusterState> {
         let mut state = ClusterState::default();
         match self.secrets().get_opt(&self.target.secret).await {
-            Ok(secret) => state.secret = secret.map(Secret::from),
+            Ok(secret) => state.secret = secret,
             Err(error) => unreadable(&mut state, self.target.secret(), self.can_i_secret("get"), error)?,
         }
         for reference in &self.target.publish_to {
@@ -124,7 +122,8 @@ impl Cluster for KubeCluster {
         let Some(seen) = seen else { return self.create_secret(change).await };
         let entry = |(key, value): (&str, Option<String>)| (key.to_owned(), json!(value.map(bytes)));
         let data: Value = change.into_iter().map(entry).collect();
-        let patch = json!({ "metadata": { "resourceVersion": seen.resource_version }, "data": data });
+        let patch =
+            json!({ "metadata": { "resourceVersion": seen.metadata.resource_version }, "data": data });
         let written = self
             .secrets()
             .patch(&self.target.secret, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(patch))
@@ -192,39 +191,18 @@ fn outcome<T>(written: Result<T, kube::Error>, what: &str, command: &str) -> any
     }
 }
 
-/// One shape for both kinds of configuration, which `k8s-openapi` types apart.
-#[derive(Deserialize)]
-struct ConfigurationParts {
-    webhooks: Option<Vec<WebhookParts>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WebhookParts {
-    name: String,
-    client_config: WebhookClientConfig,
-}
-
-impl From<core::v1::Secret> for Secret {
-    fn from(object: core::v1::Secret) -> Self {
-        Self {
-            resource_version: object.metadata.resource_version.unwrap_or_default(),
-            data: object.data.into_iter().flatten().map(|(key, ByteString(value))| (key, value)).collect(),
-            immutable: object.immutable.unwrap_or_default(),
-        }
-    }
-}
-
 /// The parts of a configuration, with those of its webhooks that call the Service of `target`.
 fn configuration(
-    object: DynamicObject,
+    mut object: DynamicObject,
     reference: &ConfigurationRef,
     target: &Target,
 ) -> Result<Configuration, serde_json::Error> {
-    let ConfigurationParts { webhooks } = serde_json::from_value(object.data)?;
+    // A mutating webhook has these fields as well.
+    let webhooks = object.data.get_mut("webhooks").map(Value::take).unwrap_or_default();
+    let webhooks: Option<Vec<ValidatingWebhook>> = serde_json::from_value(webhooks)?;
     let annotations = object.metadata.annotations.unwrap_or_default();
     let injector = INJECTORS.iter().find(|it| annotations.contains_key(**it));
-    let webhook = |WebhookParts { name, client_config }| {
+    let webhook = |ValidatingWebhook { name, client_config, .. }| {
         let WebhookClientConfig { service, ca_bundle, .. } = client_config;
         service.filter(|it| it.name == target.service && it.namespace == target.namespace)?;
         Some(Webhook { name, bundle: Bundle::read(&ca_bundle.unwrap_or_default().0) })

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
+use k8s_openapi::api::core::v1::Secret;
 use serde::Serialize;
 
 use super::keyring::{Data, SecretPatch};
@@ -116,16 +117,8 @@ impl ClusterState {
     /// The entries of the Secret; none where it does not exist.
     pub fn data(&self) -> &Data {
         static NONE: Data = Data::new();
-        self.secret.as_ref().map_or(&NONE, |it| &it.data)
+        self.secret.as_ref().and_then(|it| it.data.as_ref()).unwrap_or(&NONE)
     }
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Secret {
-    pub resource_version: String,
-    pub data: Data,
-    /// Whether the API rejects every change of it.
-    pub immutable: bool,
 }
 
 /// A configuration with those of its webhooks that call the Service.
