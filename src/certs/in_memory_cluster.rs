@@ -17,11 +17,6 @@ pub struct InMemoryCluster {
     pub writes: usize,
 }
 
-fn next_version(writes: &mut usize) -> String {
-    *writes += 1;
-    format!("in-memory-{writes}")
-}
-
 impl Cluster for InMemoryCluster {
     async fn read(&mut self) -> anyhow::Result<ClusterState> {
         Ok(self.state.clone())
@@ -67,4 +62,9 @@ impl Cluster for InMemoryCluster {
     fn now(&self) -> UnixTime {
         self.now
     }
+}
+
+fn next_version(writes: &mut usize) -> String {
+    *writes += 1;
+    format!("in-memory-{writes}")
 }
