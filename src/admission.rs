@@ -1,6 +1,6 @@
 //! The admission handler: decodes an AdmissionReview, has its request reviewed, and encodes the response.
 
-mod decode;
+pub mod decode;
 mod patch;
 mod response;
 

@@ -17,6 +17,9 @@ mod tests;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::args::CertsArgs;
 use self::args::{EnsureArgs, ShowArgs};
@@ -31,14 +34,31 @@ pub fn run(args: &CertsArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match args {
-            CertsArgs::Ensure(args) => ensure(args).await.map(|()| ExitCode::SUCCESS),
+            CertsArgs::Ensure(args) => repeat(args).await.map(|()| ExitCode::SUCCESS),
             CertsArgs::Show(args) => show(args).await,
         }
     })
 }
 
+/// Runs `ensure` once, or with `--interval` until SIGTERM, which may come at any moment: each write is complete by itself.
+async fn repeat(args: &EnsureArgs) -> anyhow::Result<()> {
+    let Some(interval) = args.interval.map(Duration::from_secs) else { return ensure(args).await };
+    let mut terminated = signal(SignalKind::terminate())?;
+    loop {
+        let pass = async {
+            ensure(args).await?;
+            tokio::time::sleep(interval).await;
+            anyhow::Ok(())
+        };
+        tokio::select! {
+            result = pass => result?,
+            _ = terminated.recv() => return Ok(()),
+        }
+    }
+}
+
 async fn ensure(args: &EnsureArgs) -> anyhow::Result<()> {
-    let EnsureArgs { cluster, target, options } = args;
+    let EnsureArgs { cluster, target, options, .. } = args;
     let mut cluster = KubeCluster { client: cluster.client().await?, target: target.clone() };
     let progress = &mut |line: String| {
         // A closed stdout, as with `| head -1`, must not abort a rotation.

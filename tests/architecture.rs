@@ -172,6 +172,22 @@ fn ids_and_names_have_one_form() {
     }
 }
 
+#[test]
+fn the_readme_and_each_page_say_what_a_rule_is() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    for rule in kinds::rules() {
+        let on: Vec<_> = rule.operations.iter().map(|it| &it.as_str()[..1]).collect();
+        let (on, severity) = (on.join(" "), rule.severity.as_str());
+        let default =
+            if rule.normalized { format!("normalize, else {severity}") } else { severity.to_owned() };
+        let row = format!("| {} | {} | {on} | {default} | {} |\n", rule.id, rule.name, rule.summary);
+        assert!(readme.contains(&row), "{row}");
+        assert!(rule.page.starts_with(&format!("# {} {}\n", rule.id, rule.name)), "{}", rule.id);
+    }
+    let rows = readme.lines().filter(|line| line.starts_with("| IPP")).count();
+    assert_eq!(rows, kinds::rules().len());
+}
+
 #[cfg(feature = "serve")]
 #[test]
 fn the_table_in_the_readme_is_the_one_the_program_prints() {

@@ -40,6 +40,18 @@ fn a_small_review_takes_few_allocations() {
     }
 }
 
+/// The general reader takes at least one allocation more; a space in front makes it read the body.
+#[test]
+fn what_an_apiserver_writes_is_read_by_the_compact_reader() {
+    let names =
+        ["large-100", "update-while-deleting", "whereabouts-node-slice", "whereabouts-third-allocation"];
+    for name in names {
+        let (compact, general) = (recorded(name), [b" ", recorded(name).as_slice()].concat());
+        let [compact, general] = [compact, general].map(|body| taken(Endpoint::Validate, &body).count_total);
+        assert!(compact < general, "{name}: {compact} and {general}");
+    }
+}
+
 #[test]
 fn allocations_hardly_grow_with_the_pool() {
     let counts = ["large-100", "large-1000", "large-5000"]

@@ -1,12 +1,15 @@
 //! A second kind goes through the same code: it is decoded, reviewed, ratcheted and answered.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use ippool_webhook::admission::{Endpoint, respond_to};
+use ippool_webhook::admission::{
+    AdmissionResponse, Endpoint, Malformed, MalformedReason, Outcome, respond_to,
+};
 use ippool_webhook::finding::{FieldPath, Report, Rule, RuleInfo};
 use ippool_webhook::kinds::Kind;
 use ippool_webhook::policy::Policy;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use testkit::review::{PERSON, ROBOT};
 
 /// A slice of a range, of which a rule checks one field.
 #[derive(Debug, Default, Deserialize)]
@@ -52,7 +55,7 @@ impl Kind for NodeSlicePool {
 
     fn check<'s>(check: &Self::Check, subject: &&'s Slice, report: &mut Report<'_, 's>) {
         if check(subject) {
-            report.required(FieldPath::of("slice"), "must be part of the range");
+            report.required(FieldPath::entry("slices", "0", Some(0)), "must be part of the range");
         }
     }
 
@@ -61,24 +64,23 @@ impl Kind for NodeSlicePool {
     }
 }
 
-fn response(old: &Value, new: &Value) -> Value {
+/// A review in the compact form, where the kind has no reader of its own.
+fn body(username: &str, old: &Value, new: &str) -> String {
     let (group, version) = (NodeSlicePool::GROUP, NodeSlicePool::VERSION);
-    let review = json!({
-        "kind": "AdmissionReview",
-        "apiVersion": "admission.k8s.io/v1",
-        "request": {
-            "uid": "1",
-            "kind": { "group": group, "version": version, "kind": NodeSlicePool::KIND },
-            "resource": { "group": group, "version": version, "resource": NodeSlicePool::RESOURCE },
-            "operation": if old.is_null() { "CREATE" } else { "UPDATE" },
-            "userInfo": { "username": "admin" },
-            "object": new,
-            "oldObject": old,
-        },
-    });
-    let body = review.to_string();
-    let response =
-        respond_to::<NodeSlicePool>(Endpoint::Validate, body.as_bytes(), &Policy::default()).unwrap();
+    let operation = if old.is_null() { "CREATE" } else { "UPDATE" };
+    let kind = json!({ "group": group, "version": version, "kind": NodeSlicePool::KIND });
+    let resource = json!({ "group": group, "version": version, "resource": NodeSlicePool::RESOURCE });
+    format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"1","kind":{kind},"resource":{resource},"operation":"{operation}","userInfo":{{"username":"{username}"}},"object":{new},"oldObject":{old}}}}}"#
+    )
+}
+
+fn respond(endpoint: Endpoint, body: &str) -> Result<AdmissionResponse, Malformed> {
+    respond_to::<NodeSlicePool>(endpoint, body.as_bytes(), &Policy::default())
+}
+
+fn response(old: &Value, new: &Value) -> Value {
+    let response = respond(Endpoint::Validate, &body(PERSON, old, &new.to_string())).unwrap();
     serde_json::from_slice::<Value>(&response.body).unwrap()["response"].clone()
 }
 
@@ -94,5 +96,20 @@ fn a_second_kind_is_reviewed_by_the_same_code() {
     assert_eq!(response(&good, &bad)["allowed"], false);
     let kept = response(&bad, &bad);
     assert_eq!(kept["allowed"], true);
-    assert_eq!(kept["warnings"][0], "slice: Required value: must be part of the range [IPP999, preexisting]");
+    assert_eq!(
+        kept["warnings"][0],
+        "slices[0]: Required value: must be part of the range [IPP999, preexisting]"
+    );
+}
+
+#[test]
+fn a_second_kind_needs_no_reader_patch_or_plugin_of_its_own() {
+    let (good, bad) = (json!({ "slice": "10.0.0.0/26" }), json!({ "slice": "" }));
+    let update = body(ROBOT, &good, &bad.to_string());
+    assert!(!respond(Endpoint::Validate, &update).unwrap().record.untrusted_plugin_write);
+    assert_eq!(respond(Endpoint::Mutate, &update).unwrap().record.outcome, Outcome::Allowed);
+    assert_eq!(
+        respond(Endpoint::Validate, &body(PERSON, &good, "")).unwrap_err().reason,
+        MalformedReason::NotJson
+    );
 }

@@ -2,8 +2,6 @@
 //! name the last counts.
 
 mod compact;
-#[cfg(test)]
-mod tests;
 
 use std::borrow::Cow;
 
@@ -22,15 +20,19 @@ const KIND: &str = "AdmissionReview";
 
 /// An AdmissionRequest and its objects.
 #[derive(Debug)]
-pub(super) struct Decoded<'a, K: Kind> {
+pub struct Decoded<'a, K: Kind> {
+    /// The request.
     pub request: AdmissionRequest<'a>,
+    /// The object as it would be stored.
     pub object: Option<K::Object<'a>>,
+    /// The object as stored.
     pub old_object: Option<K::Object<'a>>,
 }
 
 /// An AdmissionRequest without its objects. Fields that later versions add are skipped.
 #[derive(Debug, Default)]
-pub(super) struct AdmissionRequest<'a> {
+#[allow(missing_docs, reason = "the fields of the Kubernetes API")]
+pub struct AdmissionRequest<'a> {
     pub uid: Cow<'a, str>,
     pub kind: GroupVersionKind<'a>,
     pub resource: GroupVersionKind<'a>,
@@ -44,19 +46,25 @@ pub(super) struct AdmissionRequest<'a> {
 
 /// A GroupVersionKind or a GroupVersionResource, of which `kind` is then the resource.
 #[derive(Debug, Default)]
-pub(super) struct GroupVersionKind<'a> {
+#[allow(missing_docs, reason = "the fields of the Kubernetes API")]
+pub struct GroupVersionKind<'a> {
     pub group: Cow<'a, str>,
     pub version: Cow<'a, str>,
     pub kind: Cow<'a, str>,
 }
 
+/// Who asks.
 #[derive(Debug, Default)]
-pub(super) struct UserInfo<'a> {
+pub struct UserInfo<'a> {
+    /// The user name.
     pub username: Cow<'a, str>,
 }
 
 /// Decodes a body that is text.
-pub(super) fn decode<K: Kind>(body: &str) -> Result<Decoded<'_, K>, Malformed> {
+///
+/// # Errors
+/// [`Malformed`] where it is not an AdmissionReview with a request.
+pub fn decode<K: Kind>(body: &str) -> Result<Decoded<'_, K>, Malformed> {
     let mut decoded = match compact::decode(body) {
         Some(decoded) => decoded,
         None => general(body)?,

@@ -17,6 +17,7 @@ pub enum CertsArgs {
 ///
 /// Issues what is missing, renews what is past two thirds of its lifetime (the certificate: 90 days, the CA: two
 /// years), and publishes a new CA to the webhook configurations before a certificate of it is served.
+/// With --interval it runs until SIGTERM or its first error.
 #[derive(Args, Debug)]
 pub struct EnsureArgs {
     #[command(flatten)]
@@ -27,6 +28,16 @@ pub struct EnsureArgs {
 
     #[command(flatten)]
     pub options: Options,
+
+    /// Keep running, and repeat this long after each success [default: run once]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "IPPOOL_WEBHOOK_INTERVAL",
+        value_parser = clap::value_parser!(u64).range(1..),
+        conflicts_with_all = ["dry_run", "renew", "drop_others"]
+    )]
+    pub interval: Option<u64>,
 }
 
 /// Print which certificates are stored, published and served, when each expires, and whether they match.

@@ -7,7 +7,7 @@ use super::keyring::{self, Keyring};
 use super::state::{ClusterState, Configuration, Problem, Target, Webhook};
 use crate::pki::{Certificate, DAY_SECONDS, UnixTime, format_date, verify};
 
-/// Renewal runs daily; when it is this late, the job does not run.
+/// Renewal runs hourly; when it is this late, nothing runs it.
 const OVERDUE_SECONDS: i64 = 3 * DAY_SECONDS;
 
 /// The certificates as they were read, and the problems with them.
@@ -97,8 +97,9 @@ impl<'a> CertsReport<'a> {
     fn overdue(&self, certificate: &Certificate) -> Option<Problem> {
         let due = certificate.renewal();
         let what =
-            format!("{certificate} should have been replaced on {}; does the CronJob run?", format_date(due));
-        let command = format!("kubectl -n {} get cronjobs,jobs", self.target.namespace);
+            format!("{certificate} should have been replaced on {}; does its pod run?", format_date(due));
+        let label = "app.kubernetes.io/name=ippool-webhook-certs";
+        let command = format!("kubectl -n {} get pods -l {label}", self.target.namespace);
         (self.now > due + OVERDUE_SECONDS).then(|| Problem { command, ..self.target.problem(what) })
     }
 

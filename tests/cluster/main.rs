@@ -24,6 +24,8 @@ mod deploy;
 mod down;
 mod everyday;
 mod faults;
+mod helm;
+mod installed;
 mod legacy;
 mod manifest;
 mod manifests;

@@ -14,10 +14,11 @@ fn find(path: &str, kind: &str, name: &str) -> Value {
     found.unwrap_or_else(|| panic!("{path}: no {kind} {name}"))
 }
 
-/// The pods that install and renew.
-fn issuing_pods() -> [Value; 2] {
-    let [job, cron] = ["job", "cronjob"].map(|name| object(&format!("overlays/self-managed/{name}.yaml")));
-    [job["spec"]["template"].clone(), cron["spec"]["jobTemplate"]["spec"]["template"].clone()]
+/// The pod that issues and renews, and its container.
+fn issuing_pod() -> (Value, Value) {
+    let pod = object("overlays/self-managed/deployment.yaml")["spec"]["template"].clone();
+    let [container] = pod["spec"]["containers"].as_array().unwrap().as_slice() else { panic!("one") };
+    (pod.clone(), container.clone())
 }
 
 #[test]
@@ -73,18 +74,23 @@ fn the_secret_of_the_self_managed_overlay_is_empty() {
 }
 
 #[test]
-fn the_job_and_the_cron_job_run_the_same_pod_of_this_release() {
-    let [install, renew] = issuing_pods();
-    assert_eq!(install, renew);
-    let [container] = install["spec"]["containers"].as_array().unwrap().as_slice() else { panic!("one") };
+fn the_issuing_pod_runs_this_release_and_repeats_every_hour() {
+    let (_, container) = issuing_pod();
     assert_eq!(container["image"], super::container()["image"]);
-    assert_eq!(container["args"], json!(["certs", "ensure"]), "with the default names of the objects");
+    let arguments = json!(["certs", "ensure", "--interval=3600"]);
+    assert_eq!(container["args"], arguments, "with the default names of the objects");
+}
+
+#[test]
+fn the_issuing_pod_takes_its_namespace_from_where_it_runs() {
+    let (_, container) = issuing_pod();
+    let own = json!({ "fieldRef": { "fieldPath": "metadata.namespace" } });
+    assert_eq!(container["env"], json!([{ "name": "IPPOOL_WEBHOOK_NAMESPACE", "valueFrom": own }]));
 }
 
 #[test]
 fn the_issuing_pod_has_a_token_and_no_other_privilege() {
-    let [pod, _] = issuing_pods();
-    let [container] = pod["spec"]["containers"].as_array().unwrap().as_slice() else { panic!("one") };
+    let (pod, container) = issuing_pod();
     assert_eq!(container["securityContext"], super::container()["securityContext"]);
     let mut context = super::pod()["spec"]["securityContext"].clone();
     context.as_object_mut().unwrap().remove("fsGroup");
@@ -98,26 +104,15 @@ fn the_issuing_pod_has_a_token_and_no_other_privilege() {
 
 #[test]
 fn the_issuing_pod_has_its_own_label_and_only_tcp_egress() {
-    let [pod, _] = issuing_pods();
+    let (pod, _) = issuing_pod();
     let policy = object("overlays/self-managed/networkpolicy.yaml")["spec"].clone();
     assert_eq!(policy["podSelector"]["matchLabels"], pod["metadata"]["labels"]);
     assert_ne!(pod["metadata"]["labels"][LABEL], super::pod()["metadata"]["labels"][LABEL]);
     assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
     assert_eq!(
         (&policy["ingress"], &policy["egress"]),
-        (&json!([]), &json!([{ "ports": [{ "protocol": "TCP" }] }]))
+        (&Value::Null, &json!([{ "ports": [{ "protocol": "TCP" }] }]))
     );
-}
-
-#[test]
-fn a_finished_job_is_deleted_before_the_next_release_is_applied() {
-    let job = object("overlays/self-managed/job.yaml");
-    assert!(job["spec"]["ttlSecondsAfterFinished"].as_u64().is_some_and(|it| it <= 600));
-    let cron = object("overlays/self-managed/cronjob.yaml")["spec"].clone();
-    assert_eq!(cron["concurrencyPolicy"], "Forbid");
-    let [deadline, hangs] =
-        [&cron["startingDeadlineSeconds"], &cron["jobTemplate"]["spec"]["activeDeadlineSeconds"]];
-    assert!(hangs.as_u64().unwrap() < deadline.as_u64().unwrap() && deadline.as_u64().unwrap() < 24 * 3600);
 }
 
 #[test]

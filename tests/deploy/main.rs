@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod cel;
+mod chart;
 mod down;
 mod issued;
 mod registration;
@@ -153,7 +154,8 @@ fn every_selector_matches_the_pods() {
 fn the_network_policy_allows_the_apiserver_and_no_egress() {
     let spec = &object("base/networkpolicy.yaml")["spec"];
     assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]));
-    assert_eq!(spec["egress"], json!([]));
+    // An empty list means the same, and raises the generation at every apply.
+    assert_eq!(spec["egress"], Value::Null);
     let [webhook, metrics] = spec["ingress"].as_array().unwrap().as_slice() else { panic!("two rules") };
     assert_eq!(*webhook, json!({ "ports": [{ "port": "https", "protocol": "TCP" }] }), "from anywhere");
     assert_eq!(metrics["ports"], json!([{ "port": "admin", "protocol": "TCP" }]));
@@ -169,8 +171,8 @@ fn the_image_is_this_release_and_has_the_user_of_the_deployment() {
     let user = &pod()["spec"]["securityContext"]["runAsUser"];
     let dockerfile = std::fs::read_to_string(file("../Dockerfile")).unwrap();
     assert!(dockerfile.contains(&format!("\nUSER {user}:{user}\n")));
+    // A test of the image compares the Dockerfile with this toolchain.
     let rust = env!("CARGO_PKG_RUST_VERSION");
-    assert!(dockerfile.contains(&format!("\nFROM rust:{rust}-alpine AS build\n")));
     let toolchain = std::fs::read_to_string(file("../rust-toolchain.toml")).unwrap();
     assert!(toolchain.contains(&format!("\nchannel = \"{rust}.")));
 }

@@ -30,8 +30,6 @@ pub struct Metadata<'a> {
     pub name: Field<'a>,
     /// `metadata.generateName`, from which the apiserver makes a name.
     pub generate_name: Field<'a>,
-    /// `metadata.namespace`.
-    pub namespace: Field<'a>,
 }
 
 /// `spec`, taken apart. Equal when every field is, unknown ones included.
@@ -106,16 +104,6 @@ impl<'a> Pool<'a> {
         self.spec.parsed_range.as_ref()
     }
 
-    /// `metadata.name`, or an empty string.
-    pub fn name(&self) -> &str {
-        self.metadata.name.text().unwrap_or_default()
-    }
-
-    /// `metadata.namespace`, or an empty string.
-    pub fn namespace(&self) -> &str {
-        self.metadata.namespace.text().unwrap_or_default()
-    }
-
     /// The address whereabouts takes the allocation for.
     pub fn address_of(&self, allocation: &Allocation<'_>) -> Option<std::net::IpAddr> {
         self.range()?.address_at(allocation.offset.ok()?)
@@ -170,7 +158,7 @@ impl<'a> Spec<'a> {
         self.allocations_shape == other.allocations_shape
             && (self.truncated, other.truncated) == (0, 0)
             && self.allocations.len() == other.allocations.len()
-            && (self.allocations == other.allocations || self.has_only_entries_of(other))
+            && self.has_only_entries_of(other)
     }
 
     fn has_only_entries_of(&self, other: &Spec<'_>) -> bool {

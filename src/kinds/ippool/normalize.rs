@@ -73,8 +73,8 @@ pub(super) fn file_edits(pool: &Pool<'_>) -> Vec<FileEdit> {
     range.into_iter().chain(keys).collect()
 }
 
-/// What is added to every offset; `None` where no key has to be rewritten, where an address could move, and
-/// where two entries would meet.
+/// What is added to every offset; `None` where there is none, where an address could move, and where two entries would
+/// meet.
 fn offset_shift(pool: &Pool<'_>) -> Option<i64> {
     let range = pool.spec.intended_range().filter(|range| !range.is_mapped_too_wide())?;
     let shift = i64::try_from(range.host_bits()).ok()?;
@@ -92,6 +92,5 @@ fn offset_shift(pool: &Pool<'_>) -> Option<i64> {
             return None;
         }
     }
-    let respelled = pool.spec.allocations.iter().any(|it| !it.key_is_canonical());
-    (respelled || shift != 0).then_some(shift)
+    Some(shift)
 }

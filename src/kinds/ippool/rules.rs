@@ -6,7 +6,6 @@
 mod allocations;
 mod cidr_hint;
 mod delete;
-mod duplicate_filter;
 mod name;
 mod range;
 mod update;

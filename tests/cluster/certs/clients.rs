@@ -68,7 +68,7 @@ impl Guarded {
         let stage = Stage::apply(plane, objects, port);
         let mut clients = Volume::new(&stage.mounts().join("client-ca"));
         show(&mut clients, &[&stage.plane.ca]);
-        stage.job().ok();
+        stage.issue().ok();
         let site = stage.serve();
         awaited("the apiserver to be answered", || (try_out(&stage, GOOD).0 == 201).then_some(()));
         Self { stage, site, clients }

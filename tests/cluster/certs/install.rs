@@ -1,4 +1,4 @@
-//! The first installation, without cert-manager and by the rights of the Job's account.
+//! The first installation, without cert-manager and by the rights of the account that issues.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -8,7 +8,7 @@ use super::stage::{Site, Stage, overlay, service_port};
 use crate::plane::{Identity, Plane};
 use crate::process::awaited;
 
-/// The overlay on an empty control plane, its Job run and its pod started. Whoever has it leaves it as it was.
+/// The overlay on an empty control plane, certificates issued and its pod started. Whoever has it leaves it as it was.
 pub fn installed() -> MutexGuard<'static, (Stage, Site)> {
     static INSTALLED: OnceLock<Mutex<(Stage, Site)>> = OnceLock::new();
     let installed = INSTALLED.get_or_init(|| Mutex::new(install()));
@@ -24,7 +24,7 @@ fn install() -> (Stage, Site) {
         let called = answer["message"].as_str().unwrap_or_default().contains("failed calling webhook");
         (code == 500 && called).then_some(())
     });
-    stage.job().ok();
+    stage.issue().ok();
     let site = stage.serve();
     awaited("the apiserver to trust what is served", || {
         (try_out(&stage, "10.70.0.0/24").0 == 201).then_some(())
@@ -61,9 +61,24 @@ fn the_first_installation_guards_pools_and_leaves_nothing_to_do() {
         objects.map(|it| it["metadata"]["resourceVersion"].clone())
     };
     let before = versions();
-    let said = stage.job().ok();
+    let said = stage.issue().ok();
     assert!(!said.contains("stored") && !said.contains("published"), "{said}");
     assert_eq!(versions(), before);
+}
+
+#[test]
+fn the_issuing_pod_repeats_until_it_is_told_to_end() {
+    let installed = installed();
+    let (stage, _site) = &*installed;
+    let mut pod = stage.keep_issuing();
+    awaited("a third pass", || {
+        assert_eq!(pod.ended(), None);
+        (pod.log().matches("the certificate is valid until").count() >= 3).then_some(())
+    });
+    let process = pod.process("ippool-webhook").unwrap().to_string();
+    assert!(std::process::Command::new("kill").arg(process).status().unwrap().success());
+    let ended = awaited("the end", || pod.ended());
+    assert!(ended.starts_with("it ended with exit status: 0\n"), "{ended}");
 }
 
 /// What was issued and published.
@@ -100,7 +115,7 @@ fn server_side_apply_keeps_what_was_issued() {
 }
 
 #[test]
-fn the_account_of_the_job_may_read_and_change_only_three_objects() {
+fn the_issuing_account_may_read_and_change_only_three_objects() {
     let installed = installed();
     let (stage, _site) = &*installed;
     let token = stage.plane.token("ippool-webhook", "ippool-webhook-certs");

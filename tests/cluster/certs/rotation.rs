@@ -26,7 +26,7 @@ fn strict() -> (Stage, Site) {
         webhook["failurePolicy"] = json!("Fail");
     }
     let stage = Stage::apply(Plane::start("rotation"), objects, service_port());
-    stage.job().ok();
+    stage.issue().ok();
     let site = stage.serve();
     awaited("the webhooks to be in force", || {
         let (_, stored) = try_out(&stage, "10.70.0.9/24");

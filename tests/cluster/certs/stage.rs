@@ -1,5 +1,5 @@
-//! The overlay `self-managed` in a control plane, with the parts played that a cluster has besides: the Job is run,
-//! the Secret is mounted, the pod is started, and the Service leads to it.
+//! The overlay `self-managed` in a control plane, with the parts played that a cluster has besides: `certs ensure` is
+//! run, the Secret is mounted, the pod is started, and the Service leads to it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::volume::Volume;
 use crate::plane::{Identity, Plane, free};
-use crate::process::{Ran, awaited, command};
+use crate::process::{Leashed, Ran, awaited, command};
 use crate::rendered::rendered_beside;
 use crate::service::Service;
 use crate::webhook::Webhook;
@@ -28,7 +28,7 @@ const LAG: Duration = Duration::from_millis(150);
 pub struct Stage {
     pub plane: Arc<Plane>,
     objects: Vec<Value>,
-    /// Of the account that the Job runs as.
+    /// Of the account that issues.
     account: PathBuf,
     service: SocketAddr,
 }
@@ -110,15 +110,30 @@ impl Stage {
         text_of(&self.configuration(kind)["webhooks"][0]["clientConfig"]["caBundle"])
     }
 
-    /// Runs the pod of the installing Job.
-    pub fn job(&self) -> Ran {
-        let job = self.object("Job", "ippool-webhook-certs-install");
-        let arguments = job.pointer("/spec/template/spec/containers/0/args").unwrap().as_array().unwrap();
-        let arguments: Vec<_> = arguments.iter().map(|it| it.as_str().unwrap()).collect();
-        self.run(&arguments)
+    /// Runs the issuing pod, once.
+    pub fn issue(&self) -> Ran {
+        let issuing = self.issuing();
+        self.run(&issuing[..issuing.len() - 1])
     }
 
-    /// Runs `certs` with these arguments as the account of the Job.
+    /// The arguments of the issuing pod; the last one has it repeat.
+    fn issuing(&self) -> Vec<&str> {
+        let issuing = self.object("Deployment", "ippool-webhook-certs");
+        let arguments = issuing.pointer("/spec/template/spec/containers/0/args").unwrap().as_array().unwrap();
+        arguments.iter().map(|it| it.as_str().unwrap()).collect()
+    }
+
+    /// Starts the issuing pod, which repeats every second.
+    pub fn keep_issuing(&self) -> Leashed {
+        let account = format!("--kubeconfig={}", self.account.display());
+        let mut arguments = self.issuing();
+        *arguments.last_mut().unwrap() = "--interval=1";
+        arguments.push(&account);
+        let log = self.plane.scratch.join("certs.log");
+        Leashed::start(Path::new(env!("CARGO_BIN_EXE_ippool-webhook")), &arguments, &log)
+    }
+
+    /// Runs `certs` with these arguments as the account that issues.
     pub fn certs(&self, arguments: &[&str]) -> Ran {
         self.run(&[&["certs"], arguments].concat())
     }

@@ -44,7 +44,7 @@ pub fn deployment() -> MutexGuard<'static, Deployment> {
 impl Deployment {
     fn new() -> Self {
         let stage = Stage::apply(Plane::start("faults"), overlay(&[]), service_port());
-        stage.job().ok();
+        stage.issue().ok();
         let (mount, service) = (stage.mount(), stage.service());
         Self { stage, service, replicas: Vec::new(), started: 0, _mount: mount }
     }

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ippool_webhook::admission::{Endpoint, respond};
+use ippool_webhook::admission::{Endpoint, ReviewRecord, respond};
 use ippool_webhook::policy::Policy;
 use json_patch::Patch;
 use serde_json::{Value, json};
@@ -97,4 +97,59 @@ pub fn causes(response: &Value) -> Vec<String> {
 pub fn warnings(response: &Value) -> Vec<String> {
     let warnings = response["warnings"].as_array().cloned().unwrap_or_default();
     warnings.iter().map(|warning| warning.as_str().expect("a string").to_owned()).collect()
+}
+
+/// A pool of `range` with good entries at `offsets`.
+pub fn holding(range: &str, offsets: &[&str]) -> Value {
+    let entries = offsets.iter().map(|it| ((*it).to_owned(), json!({ "id": "a", "podref": "default/a" })));
+    pool(&json!({ "range": range, "allocations": Value::Object(entries.collect()) }))
+}
+
+/// `old` with another spec.
+pub fn changed(old: &Value, range: &str, offsets: &[&str]) -> Value {
+    let mut new = old.clone();
+    new["spec"] = holding(range, offsets)["spec"].clone();
+    new
+}
+
+/// What becomes of an update by a person: normalized, then judged.
+pub fn updated(old: &Value, new: &Value) -> (Value, Value) {
+    let mut new = new.clone();
+    new["metadata"]["name"] = old["metadata"]["name"].clone();
+    let stored = mutated(&review("UPDATE", PERSON, &new, old));
+    let response = ask(Endpoint::Validate, &review("UPDATE", PERSON, &stored, old));
+    (stored, response)
+}
+
+/// What becomes of the creation of a pool of this name by a person: normalized, then judged.
+pub fn created(name: &str, object: &Value) -> (Value, Value) {
+    let mut new = object.clone();
+    new["metadata"]["name"] = json!(name);
+    let stored = mutated(&review("CREATE", PERSON, &new, &Value::Null));
+    let response = ask(Endpoint::Validate, &review("CREATE", PERSON, &stored, &Value::Null));
+    (stored, response)
+}
+
+/// Asserts a denial with these causes, in this order: the rule of each, and how it starts.
+#[track_caller]
+pub fn denied(response: &Value, expected: &[(&str, &str)]) {
+    assert_eq!(response["allowed"], false, "{response}");
+    let causes = causes(response);
+    assert_eq!(causes.len(), expected.len(), "{causes:?}");
+    for (cause, (rule, start)) in causes.iter().zip(expected) {
+        assert!(cause.starts_with(start) && cause.ends_with(&format!("[{rule}]")), "{cause}");
+    }
+}
+
+/// The warnings of a response that allows.
+#[track_caller]
+pub fn allowed(response: &Value) -> Vec<String> {
+    assert_eq!(response["allowed"], true, "{:?}", causes(response));
+    warnings(response)
+}
+
+/// What is logged and counted of an update by `username`.
+pub fn record(username: &str, new: &Value, old: &Value) -> ReviewRecord {
+    let body = review("UPDATE", username, new, old).to_string();
+    respond(Endpoint::Validate, body.as_bytes(), &Policy::default()).expect("a well-formed review").record
 }

@@ -46,7 +46,7 @@ fn metadata<'a>(cursor: &mut Cursor<'a>) -> Option<Metadata<'a>> {
     while let Some(key) = members.next_key()? {
         match key {
             "managedFields" => skip_managed_fields(members.cursor)?,
-            "name" | "generateName" | "namespace" => {
+            "name" | "generateName" => {
                 metadata.member(Text(Cow::Borrowed(key)), &mut members).ok()?;
             }
             _ => members.cursor.skip()?,

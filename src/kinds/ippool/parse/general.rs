@@ -36,7 +36,6 @@ impl<'a> Target<'a> for Metadata<'a> {
         match key.as_ref() {
             "name" => self.name = map.next_value()?,
             "generateName" => self.generate_name = map.next_value()?,
-            "namespace" => self.namespace = map.next_value()?,
             _ => skip(map)?,
         }
         Ok(())

@@ -5,17 +5,21 @@ pub(super) mod offset;
 
 use std::collections::{HashMap, HashSet};
 
-use super::duplicate_filter::{Owner, possible_duplicates};
+use foldhash::fast::RandomState;
+
 use super::{Check, Rule, entry_path};
-use crate::finding::{FieldPath, RuleInfo};
+use crate::finding::{ErrorType, FieldPath, RuleInfo};
 use crate::json::Shape;
 use crate::kinds::ippool::{Allocation, MAX_ALLOCATIONS, Pool};
 use crate::text::Shortened;
 
 const PATH: FieldPath<'static> = FieldPath::of("spec.allocations");
 
-/// Size from which a pool is reported, in bytes. etcd refuses an object at 1.5 MiB.
+/// Size from which a pool is reported, in bytes.
 const NEAR_SIZE_LIMIT_BYTES: usize = 1 << 20;
+
+/// Size of a request that etcd refuses, in bytes (its `--max-request-bytes`).
+const ETCD_LIMIT_BYTES: usize = 3 << 19;
 
 /// The CRD requires it; a list in its place blocks the pool.
 pub static ALLOCATIONS_MISSING: Rule = Rule {
@@ -94,26 +98,22 @@ pub static OWNER_TWICE: Rule = Rule {
         ..RuleInfo::WARN_ON_WRITE
     },
     check: Check::Pool(|pool, report| {
-        let owned = pool.spec.allocations.iter().filter(|allocation| {
-            let (podref, ifname) = owner(allocation);
-            !podref.is_empty() && !ifname.is_empty()
-        });
-        let mut first_of = HashMap::new();
-        for allocation in possible_duplicates(owned, owner) {
-            let owner = owner(allocation);
-            let first = *first_of.entry(owner).or_insert(allocation);
+        let mut first_of =
+            HashMap::with_capacity_and_hasher(pool.spec.allocations.len(), RandomState::default());
+        for allocation in pool.spec.allocations.iter() {
+            let (podref, ifname) = (allocation.owner(), allocation.ifname.text().unwrap_or_default());
+            if podref.is_empty() || ifname.is_empty() {
+                continue;
+            }
+            let first = *first_of.entry((podref, ifname)).or_insert(allocation);
             if !std::ptr::eq(first, allocation) {
                 let detail = format!("already holds {} with the same ifname", entry_path(first));
                 let path = entry_path(allocation).field("podref");
-                report.duplicate(path, owner.0, detail).at(pool.address_of(allocation));
+                report.duplicate(path, podref, detail).at(pool.address_of(allocation));
             }
         }
     }),
 };
-
-fn owner<'a>(allocation: &'a Allocation<'a>) -> Owner<'a> {
-    (allocation.owner(), allocation.ifname.text().unwrap_or_default())
-}
 
 /// At the limit no further allocation can be recorded.
 pub static POOL_NEAR_SIZE_LIMIT: Rule = Rule {
@@ -127,13 +127,15 @@ pub static POOL_NEAR_SIZE_LIMIT: Rule = Rule {
     check: Check::Pool(|pool, report| {
         let count = pool.spec.entry_count();
         if pool.spec.truncated > 0 {
-            let detail =
-                format!("holds {count} entries, more than can be stored: {MAX_ALLOCATIONS} were checked");
-            report.invalid(PATH, "", detail);
+            let detail = format!(
+                "{count}: must have at most {MAX_ALLOCATIONS} items, of which the first were checked"
+            );
+            report.too_large(PATH, ErrorType::TooMany, detail);
         } else if pool.size > NEAR_SIZE_LIMIT_BYTES {
-            let kib = pool.size >> 10;
-            let detail = format!("{count} entries in {kib} KiB; etcd refuses the pool at 1536 KiB");
-            report.invalid(PATH, "", detail);
+            let share = pool.size * 100 / ETCD_LIMIT_BYTES;
+            let detail =
+                format!("{count} entries take {share} % of what etcd stores; past that every write fails");
+            report.too_large(PATH, ErrorType::TooLong, detail);
         }
     }),
 };

@@ -1,0 +1,32 @@
+//! Guarantee 5: all findings at once, sorted, with a bound.
+
+use ippool_webhook::admission::Endpoint;
+use serde_json::Value;
+use testkit::review::{PERSON, ask, causes, holding, record, review};
+
+#[test]
+fn causes_are_sorted_by_number_and_the_rest_is_counted() {
+    let offsets: Vec<_> =
+        (300..330).map(|n| n.to_string()).chain(["1000".to_owned(), "-5".to_owned()]).collect();
+    let offsets: Vec<_> = offsets.iter().map(String::as_str).collect();
+    let new = holding("10.0.0.0/24", &offsets);
+    let response = ask(Endpoint::Validate, &review("CREATE", PERSON, &new, &Value::Null));
+    let counted = record(PERSON, &new, &holding("10.0.0.0/24", &[])).findings;
+    let counted: Vec<_> = counted.iter().map(|it| (it.rule.id, it.findings)).collect();
+    assert_eq!(counted, [("IPP205", 1), ("IPP206", 31)]);
+    let causes = causes(&response);
+    assert_eq!(causes.len(), 21);
+    assert!(causes[0].starts_with("spec.allocations[-5]: "), "{}", causes[0]);
+    assert_eq!(
+        causes[1],
+        "spec.allocations[300]: Invalid value: \"300\": must be at most 255, the last offset in 10.0.0.0/24 (10.0.1.44) [IPP206]"
+    );
+    assert!(causes[19].starts_with("spec.allocations[318]: "), "{}", causes[19]);
+    assert_eq!(causes[20], "spec: Too many: 12 more findings are left out here");
+    let message = response["status"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with(
+            "IPPool.whereabouts.cni.cncf.io \"10.0.0.0-24\" is invalid: [spec.allocations[-5]: "
+        )
+    );
+}

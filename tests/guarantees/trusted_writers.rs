@@ -1,0 +1,28 @@
+//! Guarantee 2: an UPDATE by a trusted writer is never denied.
+
+use serde_json::json;
+use testkit::review::{PERSON, ROBOT, WHEREABOUTS, holding, record};
+
+#[test]
+fn what_trust_allows_is_counted_and_warned_of() {
+    let (empty, bad) = (holding("10.0.0.0/24", &[]), holding("10.0.0.0/24", &["300"]));
+    let worse = holding("10.0.0.0/24", &["300", "400"]);
+    let trusted = record(WHEREABOUTS, &bad, &empty);
+    assert!(trusted.trusted);
+    assert_eq!((trusted.would_deny, trusted.outcome.as_str()), (1, "warned"));
+    // What is preexisting would not deny either.
+    assert_eq!(record(WHEREABOUTS, &worse, &bad).would_deny, 1);
+    assert_eq!(record(WHEREABOUTS, &bad, &worse).would_deny, 0);
+    assert_eq!(record(PERSON, &worse, &bad).would_deny, 0);
+}
+
+#[test]
+fn only_an_untrusted_service_account_can_write_as_an_untrusted_plugin() {
+    let empty = holding("10.0.0.0/24", &[]);
+    let mut one = holding("10.0.0.0/24", &["1"]);
+    one["spec"]["allocations"]["1"]["id"] = json!("3b0f5a1c".repeat(8));
+    assert!(record(ROBOT, &one, &empty).untrusted_plugin_write);
+    assert!(!record(ROBOT, &holding("10.0.0.0/24", &["1", "2"]), &empty).untrusted_plugin_write);
+    assert!(!record(WHEREABOUTS, &one, &empty).untrusted_plugin_write);
+    assert!(!record(PERSON, &one, &empty).untrusted_plugin_write);
+}
