@@ -21,7 +21,7 @@ const MUTATING: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookcon
 const VALIDATING: &str =
     "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/ippool-webhook";
 
-/// Objects by their paths. It answers GET and PATCH, and rejects a patch of another `resourceVersion`.
+/// Objects by their paths. It answers GET and PATCH, rejects a patch of another `resourceVersion`, and creates nothing.
 #[derive(Clone)]
 struct Apiserver {
     address: SocketAddr,
@@ -65,6 +65,7 @@ impl Apiserver {
         reader.read_exact(&mut body).unwrap();
         let (code, object) = match (method, self.objects.lock().unwrap().get_mut(path)) {
             ("get", Some(object)) => (200, object.clone()),
+            ("post", Some(_)) => status(403, "Forbidden"),
             ("patch", Some(object)) => patched(object, &serde_json::from_slice(&body).unwrap()),
             _ => status(404, "NotFound"),
         };
@@ -238,4 +239,24 @@ fn all_reasons_not_to_write_are_reported_at_once() {
         assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
     }
     assert_eq!(server.stored(), before);
+}
+
+#[test]
+fn a_secret_that_cannot_be_created_is_an_error_with_the_remedy() {
+    let server = Apiserver::start();
+    server.objects.lock().unwrap().remove(SECRET);
+    // The path to create it does not exist, as without the namespace.
+    let run = server.certs(&["ensure"]);
+    let why = "error: cannot create Secret ippool-webhook/ippool-webhook-tls: NotFound\n    \
+               kubectl get namespaces ippool-webhook\n";
+    assert_eq!((run.code, run.stderr.as_str()), (Some(2), why), "{}", run.stdout);
+    let secrets = SECRET.strip_suffix("/ippool-webhook-tls").unwrap();
+    server.objects.lock().unwrap().insert(secrets.to_owned(), json!("forbidden"));
+    let run = server.certs(&["ensure"]);
+    for part in [
+        "cannot create Secret ippool-webhook/ippool-webhook-tls, which does not exist (the overlay self-managed has it, empty: apply it again): the apiserver says: Forbidden",
+        "\n    kubectl auth can-i create secrets/ippool-webhook-tls -n ippool-webhook\n",
+    ] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+    }
 }

@@ -76,7 +76,7 @@ impl KubeCluster {
     async fn create_secret(&self, change: SecretPatch) -> anyhow::Result<WriteOutcome> {
         let Target { namespace, secret, .. } = &self.target;
         let present = |(key, value): (&str, Option<String>)| Some((key.to_owned(), bytes(value?)));
-        let object = Secret {
+        let new = Secret {
             metadata: ObjectMeta { name: Some(secret.clone()), ..ObjectMeta::default() },
             type_: Some("Opaque".to_owned()),
             data: Some(change.into_iter().filter_map(present).collect()),
@@ -84,23 +84,17 @@ impl KubeCluster {
         };
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        match self.secrets().create(&parameters, &object).await {
+        let object = self.target.secret();
+        match self.secrets().create(&parameters, &new).await {
             // The namespace does not exist, so a retry would fail as well.
             Err(kube::Error::Api(status)) if status.code == 404 => {
-                bail!(
-                    "cannot create {}: {}\n    kubectl get namespaces {namespace}",
-                    self.target.secret(),
-                    status.message
-                )
+                bail!("cannot create {object}: {}\n    kubectl get namespaces {namespace}", status.message)
             }
-            written => outcome(
-                written,
-                &format!(
-                    "create {}, which does not exist (the overlay self-managed has it, empty: apply it again)",
-                    self.target.secret()
-                ),
-                &self.can_i_secret("create"),
-            ),
+            written => {
+                let remedy = "(the overlay self-managed has it, empty: apply it again)";
+                let what = format!("create {object}, which does not exist {remedy}");
+                outcome(written, &what, &self.can_i_secret("create"))
+            }
         }
     }
 }
