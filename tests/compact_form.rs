@@ -144,7 +144,7 @@ fn member(key: u32) -> String {
 #[test]
 fn what_is_not_json_is_not_a_review_in_either_reader() {
     let fine = update(&object(&[member(1), member(2)]), &object(&[member(1)]));
-    assert!(has_one_meaning(&fine));
+    assert!(has_one_meaning(&fine) && !has_one_meaning(&update("", "null")));
     let mistakes = [
         (r#""ifname":"eth0""#, r#""ifname":"#),
         (r#""eth0""#, "\"eth\n0\""),
@@ -177,4 +177,29 @@ fn an_entry_is_not_read_as_one_that_begins_like_it() {
         has_one_meaning(&update(&number(new), &number(old)));
         has_one_meaning(&update(&number(old), &number(new)));
     }
+}
+
+#[test]
+fn an_object_that_lacks_a_value_has_no_meaning_in_either_reader() {
+    for object in [
+        r#"{"metadata":,"kind":"IPPool"}"#,
+        r#"{"metadata":{"managedFields":,"name":"a"}}"#,
+        r#"{"metadata":{"managedFields":[,]}}"#,
+        r#"{"metadata":{"managedFields":[{,}]}}"#,
+        r#"{"metadata":{"managedFields":[{"a":,"b":{}}]}}"#,
+        r#"{"spec":,"kind":"IPPool"}"#,
+        r#"{"spec":{"allocations":,"range":"10.0.0.0/24"}}"#,
+        r#"{"spec":{"allocations":{,}}}"#,
+    ] {
+        assert!(!has_one_meaning(&update(object, "null")), "{object}");
+        assert!(!has_one_meaning(&update("null", object)), "{object}");
+    }
+}
+
+#[test]
+fn managed_fields_nested_deeply_overflow_no_stack() {
+    let deep = "{\"a\":".repeat(200_000) + "{}" + &"}".repeat(200_000);
+    let object = format!(r#"{{"metadata":{{"managedFields":[{deep}],"name":"a"}}}}"#);
+    // Whether serde takes it is not the point.
+    let _ = decode::<IpPool>(&update(&object, "null"));
 }

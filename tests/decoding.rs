@@ -1,7 +1,8 @@
 //! Envelopes of every shape, and bodies made to hurt.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
-use ippool_webhook::admission::{Endpoint, MalformedReason, respond};
+use ippool_webhook::admission::{Endpoint, MalformedReason, Outcome, respond};
+use ippool_webhook::finding::{Operation, Severity};
 use ippool_webhook::policy::Policy;
 use serde_json::{Value, json};
 use testkit::review::{PERSON, UID, ask, causes, pool, review, warnings};
@@ -42,6 +43,7 @@ fn a_body_that_is_not_a_review_is_malformed_and_says_why() {
     };
     malformed(&broken(|it| it["apiVersion"] = json!("admission.k8s.io/v1beta1")), NotAReview, "v1beta1");
     malformed(&broken(|it| it["request"] = Value::Null), NotAReview, "has no request");
+    malformed(&broken(|it| it["request"] = json!(7)), NotAReview, "invalid type: number, expected an object");
     malformed(&broken(|it| it["request"]["uid"] = json!("")), NotAReview, "request.uid is missing");
     malformed(&broken(|it| it["request"]["uid"] = json!(7)), NotAReview, "invalid type: number");
     malformed(&broken(|it| it["request"]["operation"] = json!("PATCH")), NotAReview, "not \"PATCH\"");
@@ -193,4 +195,18 @@ fn foreign_text_in_a_response_is_short_and_printable() {
         assert!(!text.chars().any(|c| c.is_control() || c == '\u{202e}'), "{text:?}");
         assert!(text.contains("[IPP"), "{text}");
     }
+}
+
+#[test]
+fn the_record_has_the_names_and_the_numbers_of_the_request() {
+    let mut request = create(&pool(&json!({ "range": "10.0.0.0/33", "allocations": {} })));
+    request["request"]["dryRun"] = json!(true);
+    let record =
+        respond(Endpoint::Validate, request.to_string().as_bytes(), &Policy::default()).unwrap().record;
+    let names = [&record.uid, &record.username, &record.namespace, &record.name];
+    assert_eq!(names, [UID, PERSON, "kube-system", "10.0.0.0-33"]);
+    assert_eq!((record.operation, record.outcome), (Operation::Create, Outcome::Denied));
+    assert!(record.dry_run && !record.trusted && !record.untrusted_plugin_write);
+    let findings: Vec<_> = record.findings.iter().map(|it| (it.rule.id, it.severity, it.findings)).collect();
+    assert_eq!((findings, record.would_deny), (vec![("IPP102", Severity::Deny, 1)], 0));
 }

@@ -5,6 +5,7 @@ use ippool_webhook::text::{printable, shortened, without_middle};
 #[test]
 fn a_short_text_stays_as_it_is() {
     assert_eq!(shortened("a \"name\"", 64), "a \"name\"");
+    assert_eq!(shortened(&"x".repeat(16), 16), "x".repeat(16));
 }
 
 #[test]

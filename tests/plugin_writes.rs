@@ -42,13 +42,16 @@ fn one_entry_added_removed_or_given_another_id_is_a_write_of_the_plugin() {
 #[test]
 fn any_other_change_is_not_a_write_of_the_plugin() {
     let (a, b, c) = (("1", CONTAINER, "a"), ("10", CONTAINER, "b"), ("2", CONTAINER, "c"));
-    let all = pool(RANGE, &[a, b, c]);
+    let (all, other) = (pool(RANGE, &[a, b, c]), CONTAINER.replace('3', "4"));
+    assert!(is_write(&all, &pool(RANGE, &[a, ("10", &other, "b"), c])));
     let others = [
         pool(RANGE, &[a, b, c]),
         pool(RANGE, &[a]),
         pool(RANGE, &[a, b, ("3", CONTAINER, "c")]),
         pool(RANGE, &[a, b, ("2", CONTAINER, "d")]),
         pool(RANGE, &[a, ("10", "short", "b"), c]),
+        pool(RANGE, &[a, ("10", &other, "d"), c]),
+        pool(RANGE, &[a, ("11", &other, "b"), c]),
         pool(RANGE, &[("1", "other", "a"), ("10", "other", "b"), c]),
         pool(RANGE, &[a, b, c, ("3", "reserved-by-hand", "d")]),
         pool(RANGE, &[a, b, c, ("3", &CONTAINER.to_uppercase(), "d")]),

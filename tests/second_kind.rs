@@ -109,7 +109,7 @@ fn a_second_kind_needs_no_reader_patch_or_plugin_of_its_own() {
     assert!(!respond(Endpoint::Validate, &update).unwrap().record.untrusted_plugin_write);
     assert_eq!(respond(Endpoint::Mutate, &update).unwrap().record.outcome, Outcome::Allowed);
     assert_eq!(
-        respond(Endpoint::Validate, &body(PERSON, &good, "")).unwrap_err().reason,
+        respond(Endpoint::Validate, &body(PERSON, &Value::Null, "")).unwrap_err().reason,
         MalformedReason::NotJson
     );
 }

@@ -2,7 +2,7 @@
 
 use ippool_webhook::admission::Endpoint;
 use serde_json::Value;
-use testkit::review::{PERSON, ask, causes, holding, record, review};
+use testkit::review::{PERSON, allowed, ask, causes, holding, record, review, updated};
 
 #[test]
 fn causes_are_sorted_by_number_and_the_rest_is_counted() {
@@ -29,4 +29,18 @@ fn causes_are_sorted_by_number_and_the_rest_is_counted() {
             "IPPool.whereabouts.cni.cncf.io \"10.0.0.0-24\" is invalid: [spec.allocations[-5]: "
         )
     );
+}
+
+#[test]
+fn twenty_warnings_are_sent_and_the_rest_is_counted() {
+    let warned = |count: u32| {
+        let offsets: Vec<_> = (300..300 + count).map(|n| n.to_string()).collect();
+        let offsets: Vec<_> = offsets.iter().map(String::as_str).collect();
+        let stored = holding("10.0.0.0/24", &offsets);
+        allowed(&updated(&stored, &stored).1)
+    };
+    let (twenty, more) = (warned(20), warned(23));
+    assert_eq!(more[..20], twenty);
+    assert!(twenty.iter().all(|it| it.ends_with("[IPP206, preexisting]")), "{twenty:?}");
+    assert_eq!(more[20..], ["3 more warnings about this IPPool are left out here"]);
 }

@@ -1,7 +1,8 @@
 //! Guarantee 2: an UPDATE by a trusted writer is never denied.
 
+use ippool_webhook::admission::Endpoint;
 use serde_json::json;
-use testkit::review::{PERSON, ROBOT, WHEREABOUTS, holding, record};
+use testkit::review::{PERSON, ROBOT, WHEREABOUTS, ask, changed, holding, patch, record, review};
 
 #[test]
 fn what_trust_allows_is_counted_and_warned_of() {
@@ -25,4 +26,13 @@ fn only_an_untrusted_service_account_can_write_as_an_untrusted_plugin() {
     assert!(!record(ROBOT, &holding("10.0.0.0/24", &["1", "2"]), &empty).untrusted_plugin_write);
     assert!(!record(WHEREABOUTS, &one, &empty).untrusted_plugin_write);
     assert!(!record(PERSON, &one, &empty).untrusted_plugin_write);
+}
+
+#[test]
+fn an_update_by_a_trusted_writer_is_not_normalized() {
+    let stored = holding("10.0.0.5/24", &[]);
+    let new = changed(&stored, "10.0.0.0/024", &[]);
+    let patched =
+        |username| patch(&ask(Endpoint::Mutate, &review("UPDATE", username, &new, &stored))).is_some();
+    assert_eq!([PERSON, ROBOT, WHEREABOUTS].map(patched), [true, true, false]);
 }

@@ -1,6 +1,8 @@
 //! IPP4xx: the name by which whereabouts finds a pool.
 
-use testkit::review::{allowed, created, denied, holding};
+use ippool_webhook::admission::Endpoint;
+use serde_json::{Value, json};
+use testkit::review::{PERSON, allowed, ask, created, denied, holding, review};
 
 #[test]
 fn a_name_with_another_spelling_is_denied_with_the_right_one() {
@@ -36,4 +38,15 @@ fn a_name_longer_than_the_apiserver_accepts_is_left_to_it() {
     let start = "metadata.name: Invalid value: ";
     denied(&created(&name(253), &holding("10.0.0.0/24", &[])).1, &[("IPP401", start)]);
     assert_eq!(allowed(&created(&name(254), &holding("10.0.0.0/24", &[])).1), [""; 0]);
+}
+
+#[test]
+fn a_name_that_the_apiserver_completes_is_checked_as_far_as_it_is_known() {
+    let mut object = holding("10.0.0.0/24", &[]);
+    object["metadata"] = json!({ "generateName": "10.9.0.0-24" });
+    let response = ask(Endpoint::Validate, &review("CREATE", PERSON, &object, &Value::Null));
+    denied(
+        &response,
+        &[("IPP401", "metadata.name: Invalid value: \"10.9.0.0-24\": must end in 10.0.0.0-24")],
+    );
 }

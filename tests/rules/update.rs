@@ -249,3 +249,21 @@ fn a_range_that_moves_contradicts_the_name_with_and_without_allocations() {
         denied(&updated(&empty, &changed(&empty, range, &[])).1, &[("IPP401", name)]);
     }
 }
+
+#[test]
+fn an_entry_of_another_network_answers_for_its_offset() {
+    let stored = holding("10.0.0.5/24", &["300"]);
+    let response = updated(&stored, &changed(&stored, "10.9.0.0/24", &["305"])).1;
+    let (name, moves) = ("metadata.name: Invalid value: ", "spec.range: Invalid value: ");
+    let far = "spec.allocations[305]: Invalid value: \"305\": must be at most 255";
+    denied(&response, &[("IPP401", name), ("IPP206", far), ("IPP301", moves)]);
+}
+
+#[test]
+fn a_broken_range_repaired_with_host_bits_is_denied() {
+    let stored = holding("10.0.0.0/33", &["5"]);
+    let response = updated(&stored, &changed(&stored, "10.0.0.5/24", &["5"])).1;
+    let text =
+        "spec.range: Invalid value: \"10.0.0.5/24\": must be \"10.0.0.0/24\", from which offsets count";
+    denied(&response, &[("IPP104", text)]);
+}

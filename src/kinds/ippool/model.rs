@@ -122,15 +122,7 @@ impl<'a> Spec<'a> {
             }
             Some(allocation)
         });
-        let mut spec = Self {
-            shape: self.shape,
-            why_unreadable: self.why_unreadable.clone(),
-            allocations_shape: self.allocations_shape,
-            allocations: Allocations::new(moved.collect()),
-            truncated: self.truncated,
-            unknown: self.unknown,
-            ..Self::default()
-        };
+        let mut spec = Self { allocations: Allocations::new(moved.collect()), ..Self::default() };
         spec.set_range(range);
         spec
     }

@@ -21,10 +21,7 @@ fn only_change<'s, 'a>(old: &'s Spec<'a>, new: &'s Spec<'a>) -> Option<&'s Alloc
     let changed = match (old.allocations.len(), new.allocations.len()) {
         (was, is) if was + 1 == is => after.next(),
         (was, is) if was == is + 1 => before.next(),
-        (was, is) if was == is => {
-            before.next().zip(after.next()).filter(|it| is_id_replaced(*it)).map(|it| it.1)
-        }
-        _ => None,
+        _ => before.next().zip(after.next()).filter(|it| is_id_replaced(*it)).map(|it| it.1),
     };
     changed.filter(|_| before.eq(after))
 }
