@@ -43,7 +43,7 @@ pub async fn serve<S>(
     // At the end of the stream, there are no bytes.
     let read = |bytes: &[u8]| {
         if !bytes.is_empty() {
-            activity.read(bytes.len())
+            activity.read(bytes.len());
         }
     };
     let written = |bytes: &[u8]| activity.transferred(bytes.len());
