@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::decode::AdmissionRequest;
 use super::patch::json_patch;
 use super::{AdmissionResponse, Outcome, ReviewRecord};
-use crate::finding::{Finding, Severity};
+use crate::finding::{ErrorType, Finding, Severity};
 use crate::kinds::{Kind, Normalization};
 use crate::policy::Policy;
 use crate::review::{Count, Denial, Findings, Verdict};
@@ -202,7 +202,8 @@ fn warning(finding: &Finding<'_>) -> String {
     let remedy = finding.remedy(MAX_LISTED_IN_WARNING);
     let left = GOOD_WARNING_CHARS.saturating_sub(start.chars().count());
     let full = finding.opening() + &remedy;
-    let text = match (full.chars().count() <= left, finding.list.is_some()) {
+    let lists = finding.list.is_some() || finding.error_type == ErrorType::Notice;
+    let text = match (full.chars().count() <= left, lists) {
         (true, _) => full,
         (false, true) => remedy,
         (false, false) => finding.remedy_within(left),
