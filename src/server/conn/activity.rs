@@ -138,9 +138,9 @@ impl Activity {
         self.0.state.borrow().lingers
     }
 
-    /// `bytes` were read: outside a request, they begin a header.
+    /// `bytes` were read: outside a request, they begin a header. At the end of the stream, there are none.
     pub fn read(&self, bytes: usize) {
-        if matches!(self.0.state.borrow().phase, Phase::Unused | Phase::Idle) {
+        if bytes > 0 && matches!(self.0.state.borrow().phase, Phase::Unused | Phase::Idle) {
             self.enter(Phase::Header);
         }
         self.transferred(bytes);

@@ -40,12 +40,7 @@ pub async fn serve<S>(
     // Gives up on a peer that reads no response, and reports what passes to `activity`.
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(limits.write));
-    // At the end of the stream, there are no bytes.
-    let read = |bytes: &[u8]| {
-        if !bytes.is_empty() {
-            activity.read(bytes.len());
-        }
-    };
+    let read = |bytes: &[u8]| activity.read(bytes.len());
     let written = |bytes: &[u8]| activity.transferred(bytes.len());
     let stream = InspectWriter::new(InspectReader::new(Box::pin(stream), read), written);
     let mut http1 = http1::Builder::new();
