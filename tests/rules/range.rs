@@ -5,7 +5,7 @@ use ippool_webhook::kinds::ippool::{IpPool, Pool};
 use ippool_webhook::lint;
 use ippool_webhook::policy::Policy;
 use serde_json::Value;
-use testkit::review::{PERSON, ask, causes, created, holding, review};
+use testkit::review::{PERSON, allowed, ask, causes, created, denied, holding, review};
 
 #[test]
 fn a_common_mistake_in_a_range_is_named_with_what_would_be_right() {
@@ -55,4 +55,24 @@ fn a_list_keeps_twenty_items_and_counts_the_rest() {
     let shown = host_bits.advice(23);
     assert!(shown.ends_with("\"20\" becomes \"25\" (10.0.0.25) and 3 more"), "{shown}");
     assert_eq!(host_bits.to_string(), format!("spec.range: {}", host_bits.message()));
+}
+
+#[test]
+fn an_empty_range_is_missing() {
+    let start = "spec.range: Required value: must be the network in CIDR notation";
+    denied(&created("a", &holding("", &[])).1, &[("IPP101", start)]);
+}
+
+#[test]
+fn a_range_wider_than_offsets_is_shorter_than_64_bits() {
+    for (range, name, said) in
+        [("fd00::/63", "fd00---63", 1), ("fd00::/64", "fd00---64", 0), ("fd00::/65", "fd00---65", 0)]
+    {
+        let warned = allowed(&created(name, &holding(range, &[])).1);
+        assert_eq!(warned.len(), said, "{warned:?}");
+        assert!(
+            warned.iter().all(|it| it.starts_with("spec.range: ") && it.ends_with("[IPP107]")),
+            "{warned:?}"
+        );
+    }
 }
