@@ -17,11 +17,12 @@ use ippool_webhook::admission::{Endpoint, respond};
 use ippool_webhook::policy::Policy;
 use ippool_webhook::server::Limits;
 use rustls::ClientConfig;
+use serde_json::{Value, json};
 use testkit::client::{KeepAlive, client};
 use testkit::pki::Ca;
 use testkit::process::Process;
 use testkit::recorded;
-use testkit::release::{CertFiles, Serving};
+use testkit::release::{CertFiles, Serving, go_webhook};
 use testkit::server::{Running, quick};
 use tokio::runtime::{Builder, Runtime};
 
@@ -61,8 +62,7 @@ fn serve_constant() {
     };
     let runtime = runtime();
     let running = runtime.block_on(Running::start_with(quick(), Arc::new(evaluate)));
-    let ca = running.ca.replace('\n', "\\n");
-    println!("{} {ca}", running.address);
+    println!("{}", json!({ "address": running.address, "ca": running.ca }));
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
 }
 
@@ -88,18 +88,16 @@ fn start_constant() -> (Killed, Target) {
     let mut child = command.arg(CONSTANT).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    let (address, ca) = line.trim_end().split_once(' ').unwrap();
-    let tls = client(&ca.replace("\\n", "\n"), None);
-    let target = Target { process: Process(child.id()), address: address.parse().unwrap(), tls };
+    let serving: Value = serde_json::from_str(&line).unwrap();
+    let [address, ca] = ["address", "ca"].map(|name| serving[name].as_str().unwrap());
+    let (address, tls) = (address.parse().unwrap(), client(ca, None));
+    let target = Target { process: Process(child.id()), address, tls };
     (Killed(child), target)
 }
 
 fn start_go(files: &CertFiles, ca: &Ca) -> (Killed, Target) {
-    let build = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/go_webhook/build");
-    let built = Command::new(build).stderr(Stdio::inherit()).output().unwrap();
-    let program = String::from_utf8(built.stdout).unwrap();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut command = Command::new(program.trim());
+    let mut command = Command::new(go_webhook());
     command.arg(format!("--port={}", free.port())).arg("--cert-dir").arg(files.directory());
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let until = Instant::now() + Duration::from_secs(20);

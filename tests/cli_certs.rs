@@ -6,14 +6,14 @@ mod cli_support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use cli_support::{Run, program};
 use serde_json::{Value, json};
+use testkit::apiserver::{kubeconfig, start, status};
 use time::{Duration, OffsetDateTime};
 
 const SECRET: &str = "/api/v1/namespaces/ippool-webhook/secrets/ippool-webhook-tls";
@@ -44,35 +44,15 @@ impl Apiserver {
             (VALIDATING, configuration("ValidatingWebhookConfiguration")),
         ];
         let objects = objects.map(|(path, object)| (path.to_owned(), object));
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = Self { address, objects: Arc::new(Mutex::new(objects.into())) };
-        let answering = server.clone();
-        std::thread::spawn(move || listener.incoming().for_each(|it| answering.answer(it.unwrap())));
-        server
-    }
-
-    /// Answers one request, and closes the connection.
-    fn answer(&self, mut stream: TcpStream) {
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
-        let head = reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty());
-        let head: Vec<_> = head.map(|line| line.to_ascii_lowercase()).collect();
-        // The client may connect without a request.
-        let Some((method, target)) = head.first().and_then(|line| line.split_once(' ')) else { return };
-        let path = target.split([' ', '?']).next().unwrap();
-        let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-        reader.read_exact(&mut body).unwrap();
-        let (code, object) = match (method, self.objects.lock().unwrap().get_mut(path)) {
+        let objects = Arc::new(Mutex::new(BTreeMap::from(objects)));
+        let stored = Arc::clone(&objects);
+        let address = start(move |method, path, body| match (method, stored.lock().unwrap().get_mut(path)) {
             ("get", Some(object)) => (200, object.clone()),
             ("post", Some(_)) => status(403, "Forbidden"),
-            ("patch", Some(object)) => patched(object, &serde_json::from_slice(&body).unwrap()),
+            ("patch", Some(object)) => patched(object, &serde_json::from_slice(body).unwrap()),
             _ => status(404, "NotFound"),
-        };
-        let (object, head) = (object.to_string(), format!("HTTP/1.1 {code} Status\r\nconnection: close\r\n"));
-        let length = object.len();
-        let head = format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n");
-        stream.write_all((head + &object).as_bytes()).unwrap();
+        });
+        Self { address, objects }
     }
 
     fn change(&self, path: &str, change: impl FnOnce(&mut Value)) {
@@ -82,15 +62,9 @@ impl Apiserver {
     /// Runs `certs` with these arguments.
     fn certs(&self, arguments: &[&str]) -> Run {
         let directory = tempfile::tempdir().unwrap();
-        let kubeconfig = directory.path().join("kubeconfig");
-        let config = json!({
-            "current-context": "c",
-            "clusters": [{ "name": "c", "cluster": { "server": format!("http://{}", self.address) } }],
-            "users": [{ "name": "c", "user": {} }],
-            "contexts": [{ "name": "c", "context": { "cluster": "c", "user": "c" } }],
-        });
-        fs::write(&kubeconfig, config.to_string()).unwrap();
-        program(&[&["certs"], arguments].concat()).arg("--kubeconfig").arg(&kubeconfig).run()
+        let file = directory.path().join("kubeconfig");
+        fs::write(&file, kubeconfig(&format!("http://{}", self.address))).unwrap();
+        program(&[&["certs"], arguments].concat()).arg("--kubeconfig").arg(&file).run()
     }
 
     /// Everything that is stored.
@@ -103,12 +77,6 @@ impl Apiserver {
         [MUTATING, VALIDATING]
             .map(|path| text(&self.stored()[path]["webhooks"][0]["clientConfig"]["caBundle"]))
     }
-}
-
-fn status(code: u16, reason: &str) -> (u16, Value) {
-    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": reason, "reason": reason, "code": code });
-    (code, status)
 }
 
 /// The object after a merge patch; elements of `webhooks` are merged by name.

@@ -1,13 +1,13 @@
 //! The subjects, each registered for its namespace.
 
 use std::path::Path;
-use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::json;
 use testkit::MIB;
 use testkit::process::Process;
+use testkit::release::go_webhook;
 
 use super::SUBJECTS;
 use super::calls::program_of;
@@ -77,17 +77,13 @@ fn register(plane: &Plane, namespace: &str, address: &str) {
 }
 
 fn start_peer(plane: &Plane) -> (Leashed, String) {
-    let built =
-        Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/go_webhook/build")).output().unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let program = String::from_utf8(built.stdout).unwrap();
     let (certs, address) = (plane.scratch.join("peer"), free());
     let pair = plane.certificate("peer");
     std::fs::create_dir(&certs).unwrap();
     std::fs::write(certs.join("tls.crt"), &pair.cert).unwrap();
     std::fs::write(certs.join("tls.key"), &pair.key).unwrap();
     let arguments = [format!("--cert-dir={}", certs.display()), format!("--port={}", address.port())];
-    let mut peer = Leashed::start(Path::new(program.trim()), &arguments, &plane.scratch.join("peer.log"));
+    let mut peer = Leashed::start(&go_webhook(), &arguments, &plane.scratch.join("peer.log"));
     awaited("the webhook in Go to serve", || {
         assert_eq!(peer.ended(), None, "the webhook in Go");
         std::net::TcpStream::connect(address).ok()

@@ -164,7 +164,7 @@ fn status<'a, K: Kind>(
     let left_out = denials.total - causes.len();
     if left_out > 0 {
         causes.push(Cause {
-            reason: "FieldValueTooMany",
+            reason: ErrorType::TooMany.cause(),
             message: format!("Too many: {left_out} more findings are left out here"),
             field: "spec".to_owned(),
         });

@@ -1,11 +1,10 @@
 //! The programs of the image do what the program of the tests does. Without `IPPOOL_WEBHOOK_IMAGE`, that one takes their place.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use testkit::apiserver::{kubeconfig, start, status};
 use testkit::program::{Serving, program};
 use testkit::server::DENIED;
 
@@ -51,26 +50,6 @@ fn every_program_of_the_image_checks_manifests_and_shows_rules() {
     });
 }
 
-/// An apiserver that denies everything; its address.
-fn forbidding() -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let head = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-            head.take_while(|line| !line.is_empty()).for_each(drop);
-            let status = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"not today","reason":"Forbidden","code":403}"#;
-            let length = status.len();
-            let head = format!(
-                "HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
-            );
-            stream.write_all((head + status).as_bytes()).unwrap();
-        }
-    });
-    address
-}
-
 /// Runs `program` where there is nothing but it and these files.
 fn in_empty_root(program: &Path, root: &Path, arguments: &[&str]) -> Command {
     std::fs::copy(program, root.join("ippool-webhook")).unwrap();
@@ -87,7 +66,7 @@ fn native(images: &[Image], scratch: &Path) -> Option<PathBuf> {
 
 #[test]
 fn an_empty_root_with_hosts_reaches_a_cluster_by_its_name() {
-    let (address, root) = (forbidding(), tempfile::tempdir().unwrap());
+    let (address, root) = (start(|_, _, _| status(403, "not today")), tempfile::tempdir().unwrap());
     let write = |name: &str, text: String| {
         let path = root.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -97,12 +76,7 @@ fn an_empty_root_with_hosts_reaches_a_cluster_by_its_name() {
     let host = if of_image.is_some() { "cluster.test" } else { "localhost" };
     let server = format!("http://{host}:{}", address.port());
     write("etc/hosts", "127.0.0.1 cluster.test\n".to_owned());
-    write(
-        "kubeconfig",
-        format!(
-            r#"{{"apiVersion":"v1","kind":"Config","current-context":"a","users":[{{"name":"a","user":{{}}}}],"clusters":[{{"name":"a","cluster":{{"server":"{server}"}}}}],"contexts":[{{"name":"a","context":{{"cluster":"a","user":"a"}}}}]}}"#
-        ),
-    );
+    write("kubeconfig", kubeconfig(&server));
     let mut command = match &of_image {
         Some((images, scratch)) => {
             let program = native(images, scratch.path()).unwrap();

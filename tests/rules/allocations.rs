@@ -45,13 +45,22 @@ fn a_pool_is_near_the_size_limit_past_one_mebibyte() {
     }
 }
 
-/// The findings about a pool of one entry that belongs to `podref`.
-fn about_podref(podref: &str) -> Vec<String> {
+/// The findings about a pool of one entry with `value` in `field`.
+fn about(field: &str, value: &str) -> Vec<String> {
     let mut object = holding("10.0.0.0/24", &["1"]);
-    object["spec"]["allocations"]["1"]["podref"] = json!(podref);
+    object["spec"]["allocations"]["1"][field] = json!(value);
     let text = object.to_string();
     let pool = Pool::parse(&text).unwrap();
     lint::<IpPool>(&pool, &Policy::default()).iter().map(ToString::to_string).collect()
+}
+
+/// Asserts that `value` in `field` has one finding, which ends with `detail`.
+#[track_caller]
+fn assert_malformed(field: &str, value: &str, detail: &str) {
+    let said = about(field, value);
+    assert_eq!(said.len(), 1, "{value}: {said:?}");
+    let start = format!("spec.allocations[1].{field}: ");
+    assert!(said[0].starts_with(&start) && said[0].ends_with(detail), "{said:?}");
 }
 
 #[test]
@@ -67,7 +76,7 @@ fn a_podref_is_a_namespace_and_a_name_as_kubernetes_allows_them() {
         &format!("a/{sixteen}"),
         &format!("a/{sixteen}-8"),
     ] {
-        assert_eq!(about_podref(podref), [""; 0], "{podref}");
+        assert_eq!(about("podref", podref), [""; 0], "{podref}");
     }
     for podref in [
         "a",
@@ -94,30 +103,19 @@ fn a_podref_is_a_namespace_and_a_name_as_kubernetes_allows_them() {
         &format!("a/{sixteen}_{sixteen}"),
         &format!("a/ab__efgh01234567{sixteen}"),
     ] {
-        let said = about_podref(podref);
-        assert_eq!(said.len(), 1, "{podref}: {said:?}");
         let detail = "must be namespace/name of the pod, or the address is freed (10.0.0.1) [IPP210]";
-        assert!(said[0].starts_with("spec.allocations[1].podref: ") && said[0].ends_with(detail), "{said:?}");
+        assert_malformed("podref", podref, detail);
     }
 }
 
 #[test]
 fn an_ifname_is_the_name_of_a_linux_interface() {
-    let about = |ifname: &str| {
-        let mut object = holding("10.0.0.0/24", &["1"]);
-        object["spec"]["allocations"]["1"]["ifname"] = json!(ifname);
-        let text = object.to_string();
-        let pool = Pool::parse(&text).unwrap();
-        lint::<IpPool>(&pool, &Policy::default()).iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
     for ifname in ["net1", "a", "...", "fifteen-letters", "eth0.100"] {
-        assert_eq!(about(ifname), [""; 0], "{ifname}");
+        assert_eq!(about("ifname", ifname), [""; 0], "{ifname}");
     }
     for ifname in ["", ".", "..", "sixteen-letters!", "a/b", "a:b", "a b", "a\u{b}b", "a\0b"] {
-        let said = about(ifname);
-        assert_eq!(said.len(), 1, "{ifname}: {said:?}");
         let detail = "must be an interface name: 1 to 15 bytes, no /, : or whitespace (10.0.0.1) [IPP214]";
-        assert!(said[0].starts_with("spec.allocations[1].ifname: ") && said[0].ends_with(detail), "{said:?}");
+        assert_malformed("ifname", ifname, detail);
     }
 }
 

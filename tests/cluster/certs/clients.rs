@@ -53,7 +53,7 @@ struct Guarded {
     clients: Volume,
 }
 
-/// Whoever has it leaves the apiserver answered.
+/// A test that takes it leaves the apiserver answered.
 fn guarded() -> MutexGuard<'static, Guarded> {
     static GUARDED: OnceLock<Mutex<Guarded>> = OnceLock::new();
     let guarded = GUARDED.get_or_init(|| Mutex::new(Guarded::new()));

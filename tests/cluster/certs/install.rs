@@ -8,7 +8,7 @@ use super::stage::{Site, Stage, overlay, service_port};
 use crate::plane::{Identity, Plane};
 use crate::process::awaited;
 
-/// The overlay on an empty control plane, certificates issued and its pod started. Whoever has it leaves it as it was.
+/// The overlay on an empty control plane, certificates issued and its pod started. A test that takes it leaves it as it was.
 pub fn installed() -> MutexGuard<'static, (Stage, Site)> {
     static INSTALLED: OnceLock<Mutex<(Stage, Site)>> = OnceLock::new();
     let installed = INSTALLED.get_or_init(|| Mutex::new(install()));

@@ -6,6 +6,8 @@ pub mod figures;
 pub mod review;
 
 #[cfg(feature = "serve")]
+pub mod apiserver;
+#[cfg(feature = "serve")]
 pub mod client;
 #[cfg(feature = "serve")]
 pub mod client_auth;

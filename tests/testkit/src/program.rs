@@ -11,6 +11,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::client::{AdminPort, Caller, client, connect, soon};
 use crate::pki::Ca;
+use crate::process::Process;
 use crate::program_path;
 
 /// Any free ports, and a log that can be parsed; flags override them.
@@ -97,9 +98,7 @@ impl Serving {
 
     /// The peak of resident memory, in bytes.
     pub fn peak(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() * 1024.0
+        Process(self.child.id()).memory("VmHWM")
     }
 
     /// Waits until a metric has a value that `wanted` accepts.

@@ -10,7 +10,15 @@ use serde_json::Value;
 
 use crate::pki::{Ca, Pair};
 use crate::process::Process;
-use crate::program_path;
+use crate::{ROOT, program_path};
+
+/// The webhook in Go to compare with, which is built if it is missing.
+pub fn go_webhook() -> PathBuf {
+    let build = format!("{ROOT}/benches/go_webhook/build");
+    let built = Command::new(build).stderr(Stdio::inherit()).output().unwrap();
+    assert!(built.status.success(), "{}", built.status);
+    String::from_utf8(built.stdout).unwrap().trim().into()
+}
 
 /// A directory with the serving certificate and its key.
 pub struct CertFiles(tempfile::TempDir);
