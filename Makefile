@@ -46,7 +46,8 @@ define cluster_tests
 		END { for (i = 1; i <= n; i++) print name[i] ": " sum[name[i]] }' "$$numbers" | sort
 endef
 
-cluster: ## test against kube-apiserver, etcd, kubectl and whereabouts, and against kubectl's YAML reader (needs Go; ten minutes the first time)
+cluster: ## test against kube-apiserver, etcd, kubectl, helm and whereabouts, and against kubectl's YAML reader (needs Go; a quarter of an hour the first time)
+	@tests/cluster/tools/build helm >/dev/null
 	$(call cluster_tests,--test yaml --test cluster)
 
 faults: export FAULTS = long

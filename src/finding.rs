@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::Quoted;
+use crate::text::{Quoted, without_middle};
 
 /// What the apiserver was asked to do with the object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,6 +84,10 @@ pub enum ErrorType {
     TypeInvalid,
     /// The value may be there only once.
     Duplicate,
+    /// There are more items than can be stored.
+    TooMany,
+    /// The value takes more bytes than it may.
+    TooLong,
     /// The request is allowed and worth a warning: `field.Error` has no type for that.
     Notice,
 }
@@ -96,6 +100,8 @@ impl ErrorType {
             Self::Invalid | Self::Notice => "FieldValueInvalid",
             Self::TypeInvalid => "FieldValueTypeInvalid",
             Self::Duplicate => "FieldValueDuplicate",
+            Self::TooMany => "FieldValueTooMany",
+            Self::TooLong => "FieldValueTooLong",
         }
     }
 
@@ -105,6 +111,8 @@ impl ErrorType {
             Self::Required => "Required value: ".to_owned(),
             Self::Invalid | Self::TypeInvalid => format!("Invalid value: {}: ", Quoted(value)),
             Self::Duplicate => format!("Duplicate value: {}: ", Quoted(value)),
+            Self::TooMany => "Too many: ".to_owned(),
+            Self::TooLong => "Too long: ".to_owned(),
             Self::Notice => String::new(),
         }
     }
@@ -131,6 +139,8 @@ pub struct Finding<'a> {
     pub severity: Severity,
     /// Whether the object as stored has it already.
     pub preexisting: bool,
+    /// Whether it would deny the request, if denials were enforced.
+    pub would_deny: bool,
 }
 
 impl Finding<'_> {
@@ -146,14 +156,27 @@ impl Finding<'_> {
 
     /// What would be right, with the first `max_listed` items of the list, the address and the rule.
     pub fn remedy(&self, max_listed: usize) -> String {
+        self.advice(max_listed) + &self.trailer()
+    }
+
+    /// The same in at most `max` characters if it can be: the middle of the advice is left out.
+    pub fn remedy_within(&self, max: usize) -> String {
+        let trailer = self.trailer();
+        without_middle(&self.advice(0), max.saturating_sub(trailer.chars().count())) + &trailer
+    }
+
+    fn trailer(&self) -> String {
         let before = if self.preexisting { ", preexisting" } else { "" };
-        format!("{} [{}{before}]", self.located_advice(max_listed), self.rule.id)
+        format!("{} [{}{before}]", self.located(), self.rule.id)
     }
 
     /// What would be right, with the first `max_listed` items of the list and the address.
     pub fn located_advice(&self, max_listed: usize) -> String {
-        let address = self.address.map(|address| format!(" ({address})")).unwrap_or_default();
-        self.advice(max_listed) + &address
+        self.advice(max_listed) + &self.located()
+    }
+
+    fn located(&self) -> String {
+        self.address.map(|address| format!(" ({address})")).unwrap_or_default()
     }
 
     /// What would be right, with the first `max_listed` items of the list.

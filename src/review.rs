@@ -87,6 +87,7 @@ pub fn review<'r, K: Kind>(request: &'r Request<'_, K>, policy: &Policy) -> Verd
             if finding.severity == Severity::Deny {
                 let is_new = !finding.preexisting && !*is_reduction;
                 verdict.would_deny += usize::from(is_new && !enforced);
+                finding.would_deny = is_new && !denies && !trusted;
                 if !is_new || !enforced {
                     finding.as_warning();
                 }

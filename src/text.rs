@@ -59,6 +59,18 @@ pub fn shortened(text: &str, max: usize) -> String {
     short
 }
 
+/// `text` in at most `max` characters, but never fewer than 32: two thirds are its beginning, the rest its end.
+pub fn without_middle(text: &str, max: usize) -> String {
+    const LEAST: usize = 32;
+    let (length, max) = (text.chars().count(), max.max(LEAST));
+    if length <= max {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(max * 2 / 3).collect();
+    let end = text.chars().skip(length + start.chars().count() + 1 - max);
+    start + &ELLIPSIS.to_string() + &end.collect::<String>()
+}
+
 /// `text` for a terminal, where columns count: one character for each one that is not printable.
 pub fn printable(text: &str) -> String {
     let shown = |c: char| match c {

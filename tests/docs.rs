@@ -211,6 +211,7 @@ fn every_link_between_the_pages_leads_somewhere() {
         "certs/README.md",
         "certs/apiserver/README.md",
         "deploy/README.md",
+        "deploy/chart/README.md",
         "docs/README.md",
         "docs/limits.md",
         "docs/performance.md",

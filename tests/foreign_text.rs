@@ -1,6 +1,6 @@
 //! Text from outside is cut and escaped before it is repeated.
 
-use ippool_webhook::text::{printable, shortened};
+use ippool_webhook::text::{printable, shortened, without_middle};
 
 #[test]
 fn a_short_text_stays_as_it_is() {
@@ -23,4 +23,12 @@ fn escapes_count_as_they_are_written() {
 #[test]
 fn every_character_that_moves_the_cursor_takes_one_column() {
     assert_eq!(printable("a\tb\x1b[2J\u{202e}c\u{feff}"), "a b\u{fffd}[2J\u{fffd}c\u{fffd}");
+}
+
+#[test]
+fn a_text_without_its_middle_keeps_both_ends() {
+    let text = "must be at most 255, the last offset in 10.0.9.0/24, counted from 10.0.9.5";
+    assert_eq!(without_middle(text, 74), text);
+    assert_eq!(without_middle(text, 40), "must be at most 255, the l…rom 10.0.9.5");
+    assert_eq!(without_middle(text, 0).chars().count(), 32);
 }

@@ -194,16 +194,20 @@ fn warnings<K: Kind>(findings: &Findings<'_>) -> Vec<String> {
     lines
 }
 
-/// In full where that is short enough, else without the words and the value that the path points at, at
-/// last without all but what would be right.
+/// In full where that is short enough, else without the words and the value that the path points at. At last the middle of
+/// what would be right is left out, never the address or whether the defect is preexisting.
 fn warning(finding: &Finding<'_>) -> String {
-    let (path, rule) = (&finding.path, finding.rule.id);
+    let prefix = if finding.would_deny { "would be denied: " } else { "" };
+    let start = format!("{prefix}{}: ", finding.path);
     let remedy = finding.remedy(MAX_LISTED_IN_WARNING);
-    let full = format!("{path}: {}{remedy}", finding.opening());
-    let without_value = format!("{path}: {remedy}");
-    let shortest = || format!("{path}: {} [{rule}]", finding.advice(MAX_LISTED_IN_WARNING));
-    let is_short = |form: &String| form.chars().count() <= GOOD_WARNING_CHARS;
-    shortened([full, without_value].into_iter().find(is_short).unwrap_or_else(shortest))
+    let left = GOOD_WARNING_CHARS.saturating_sub(start.chars().count());
+    let full = finding.opening() + &remedy;
+    let text = match (full.chars().count() <= left, finding.list.is_some()) {
+        (true, _) => full,
+        (false, true) => remedy,
+        (false, false) => finding.remedy_within(left),
+    };
+    shortened(start + &text)
 }
 
 fn shortened(mut text: String) -> String {

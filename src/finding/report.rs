@@ -72,6 +72,16 @@ impl<'r, 'a> Report<'r, 'a> {
         self.push(path, ErrorType::Duplicate, value.into(), detail.into())
     }
 
+    /// More items, or more bytes, than can be stored.
+    pub fn too_large(
+        &mut self,
+        path: FieldPath<'a>,
+        error_type: ErrorType,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> &mut Finding<'a> {
+        self.push(path, error_type, Cow::Borrowed(""), detail.into())
+    }
+
     /// A change or deletion that goes through and loses something: a warning, whatever the severity of the rule.
     pub fn notice(&mut self, path: FieldPath<'a>, detail: impl Into<Cow<'static, str>>) -> &mut Finding<'a> {
         self.push(path, ErrorType::Notice, Cow::Borrowed(""), detail.into()).as_warning()
@@ -86,7 +96,7 @@ impl<'r, 'a> Report<'r, 'a> {
     ) -> &mut Finding<'a> {
         self.flush();
         let Self { rule, severity, .. } = *self;
-        let (list, address, preexisting) = (None, None, false);
+        let (list, address, preexisting, would_deny) = (None, None, false, false);
         self.last.insert(Finding {
             rule,
             path,
@@ -97,6 +107,7 @@ impl<'r, 'a> Report<'r, 'a> {
             address,
             severity,
             preexisting,
+            would_deny,
         })
     }
 

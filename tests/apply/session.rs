@@ -96,32 +96,36 @@ impl Session {
             let meant = |(key, _): (&String, &Value)| (key.clone(), address(range_of(manifest).trim(), key));
             self.meant.extend(entries(manifest).map(meant));
         }
-        if before.is_some_and(|before| self.network.is_repaired(&before, self.store.object.as_ref().unwrap()))
-        {
+        let after = self.store.object.as_ref();
+        let repaired =
+            before.zip(after).is_some_and(|(before, after)| self.network.is_repaired(&before, after));
+        if repaired {
             self.plugin.read_addresses_again(&self.store);
         }
-        self.look_after_entries(&names);
+        self.look_after_entries(&names, repaired);
         outcome
     }
 
     /// Counts what became of each entry of a live pod, and watches on those that are as they were.
-    fn look_after_entries(&mut self, names: &BTreeSet<String>) {
+    fn look_after_entries(&mut self, names: &BTreeSet<String>, repaired: bool) {
         for (id, held) in std::mem::take(&mut self.plugin.held) {
             self.tally.watched += 1;
             if self.is_kept(&held) {
                 self.plugin.held.insert(id, held);
             } else {
-                self.count_change(&held, names.contains(&held.key) && !self.has_entry(&held));
+                self.count_change(&held, names.contains(&held.key) && !self.has_entry(&held), repaired);
             }
         }
     }
 
-    fn count_change(&mut self, held: &Held, named: bool) {
+    /// A manifest that repairs host bits rewrites keys: by the key of an entry that it drops, it means the entry that it puts
+    /// there.
+    fn count_change(&mut self, held: &Held, named: bool, repaired: bool) {
         let text = format!("{} at {:x} in {}", held.key, held.address, self.store.spec());
         self.tally.named += u32::from(named);
         if !named {
             self.tally.lost.push(text);
-        } else if !self.meant.contains(&(held.key.clone(), Some(held.address))) {
+        } else if !repaired && !self.meant.contains(&(held.key.clone(), Some(held.address))) {
             self.tally.misread.push(text);
         }
     }

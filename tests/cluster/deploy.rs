@@ -26,6 +26,16 @@ pub fn tried(plane: &Plane, object: &Value) -> Ran {
     plane.kubectl_with(&apply, &object.to_string(), &[])
 }
 
+/// A pod as the controller of this Deployment would make it.
+pub fn pod_of(deployment: &Value) -> Value {
+    let mut pod = deployment["spec"]["template"].clone();
+    pod["apiVersion"] = json!("v1");
+    pod["kind"] = json!("Pod");
+    pod["metadata"]["name"] = json!("tried");
+    pod["metadata"]["namespace"] = deployment["metadata"]["namespace"].clone();
+    pod
+}
+
 #[test]
 fn every_object_is_accepted_by_the_apiserver_without_a_warning() {
     for overlay in ["base"].iter().chain(&OVERLAYS) {
@@ -52,11 +62,7 @@ fn the_pods_meet_the_restricted_standard_and_fit_their_quota() {
     for overlay in OVERLAYS {
         for deployment in of_kind(overlay, "Deployment") {
             let name = &deployment["metadata"]["name"];
-            let mut pod = deployment["spec"]["template"].clone();
-            pod["apiVersion"] = json!("v1");
-            pod["kind"] = json!("Pod");
-            pod["metadata"]["name"] = json!("tried");
-            pod["metadata"]["namespace"] = deployment["metadata"]["namespace"].clone();
+            let mut pod = pod_of(&deployment);
             let ran = tried(plane(), &pod);
             assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{overlay} {name}");
             pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);

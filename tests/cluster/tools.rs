@@ -10,7 +10,6 @@ pub struct Tools {
     pub etcd: PathBuf,
     pub apiserver: PathBuf,
     pub kubectl: PathBuf,
-    pub helm: PathBuf,
     pub whereabouts: PathBuf,
     /// The plugin's module; its CRDs and RBAC are read from `doc/crds` in it.
     pub whereabouts_dir: PathBuf,
@@ -32,18 +31,25 @@ pub fn script(name: &str) -> PathBuf {
 pub fn tools() -> &'static Tools {
     static TOOLS: OnceLock<Tools> = OnceLock::new();
     TOOLS.get_or_init(|| {
-        let ran = Command::new(script("build")).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-        let ran = ran.expect("tests/cluster/tools/build needs bash");
-        assert!(ran.status.success(), "a program of the control plane is missing; the lines above name it");
-        let stdout = String::from_utf8(ran.stdout).unwrap();
-        let paths: HashMap<_, _> = stdout.lines().filter_map(|line| line.split_once('=')).collect();
+        let mut paths = provided(&[]);
+        let mut path = |key| paths.remove(key).unwrap();
         Tools {
-            etcd: paths["ETCD"].into(),
-            apiserver: paths["KUBE_APISERVER"].into(),
-            kubectl: paths["KUBECTL"].into(),
-            helm: paths["HELM"].into(),
-            whereabouts: paths["WHEREABOUTS"].into(),
-            whereabouts_dir: paths["WHEREABOUTS_DIR"].into(),
+            etcd: path("ETCD"),
+            apiserver: path("KUBE_APISERVER"),
+            kubectl: path("KUBECTL"),
+            whereabouts: path("WHEREABOUTS"),
+            whereabouts_dir: path("WHEREABOUTS_DIR"),
         }
     })
+}
+
+/// The paths that `build` prints with these arguments.
+pub fn provided(arguments: &[&str]) -> HashMap<String, PathBuf> {
+    let mut build = Command::new(script("build"));
+    let ran = build.args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let ran = ran.expect("tests/cluster/tools/build needs bash");
+    assert!(ran.status.success(), "a program of the control plane is missing; the lines above name it");
+    let stdout = String::from_utf8(ran.stdout).unwrap();
+    let pairs = stdout.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(key, path)| (key.to_owned(), path.into())).collect()
 }

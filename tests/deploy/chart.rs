@@ -32,7 +32,7 @@ fn the_schema_knows_each_rule_and_which_never_denies() {
     let patterns = rules.as_object().unwrap();
     assert_eq!(patterns.len(), 2);
     for (severity, never) in [("severity", false), ("severityThatNeverDenies", true)] {
-        let reference = format!("#/$defs/{severity}");
+        let reference = format!("#/definitions/{severity}");
         let (pattern, _) = patterns.iter().find(|(_, it)| it["$ref"] == reference.as_str()).unwrap();
         let of_kind = kinds::rules().filter(|it| matches!(it.denies, Denies::Never(_)) == never);
         let wanted: BTreeSet<_> = of_kind.flat_map(|it| [it.id, it.name]).collect();

@@ -1,7 +1,7 @@
 {{/* The name of the objects: one DNS label, with room for a suffix. */}}
 {{- define "ippool-webhook.name" -}}
 {{- $release := contains .Chart.Name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) -}}
-{{- .Values.fullnameOverride | default $release | replace "." "-" | trunc 52 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | default $release | replace "." "-" | trunc 52 | trimAll "-" -}}
 {{- end }}
 
 {{/* The metadata of an object of the webhook, and with a suffix of one that issues certificates. */}}

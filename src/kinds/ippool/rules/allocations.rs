@@ -8,15 +8,18 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::RandomState;
 
 use super::{Check, Rule, entry_path};
-use crate::finding::{FieldPath, RuleInfo};
+use crate::finding::{ErrorType, FieldPath, RuleInfo};
 use crate::json::Shape;
 use crate::kinds::ippool::{Allocation, MAX_ALLOCATIONS, Pool};
 use crate::text::Shortened;
 
 const PATH: FieldPath<'static> = FieldPath::of("spec.allocations");
 
-/// Size from which a pool is reported, in bytes. etcd refuses an object at 1.5 MiB.
+/// Size from which a pool is reported, in bytes.
 const NEAR_SIZE_LIMIT_BYTES: usize = 1 << 20;
+
+/// Size of a request that etcd refuses, in bytes (its `--max-request-bytes`).
+const ETCD_LIMIT_BYTES: usize = 3 << 19;
 
 /// The CRD requires it; a list in its place blocks the pool.
 pub static ALLOCATIONS_MISSING: Rule = Rule {
@@ -124,13 +127,15 @@ pub static POOL_NEAR_SIZE_LIMIT: Rule = Rule {
     check: Check::Pool(|pool, report| {
         let count = pool.spec.entry_count();
         if pool.spec.truncated > 0 {
-            let detail =
-                format!("holds {count} entries, more than can be stored: {MAX_ALLOCATIONS} were checked");
-            report.invalid(PATH, "", detail);
+            let detail = format!(
+                "{count}: must have at most {MAX_ALLOCATIONS} items, of which the first were checked"
+            );
+            report.too_large(PATH, ErrorType::TooMany, detail);
         } else if pool.size > NEAR_SIZE_LIMIT_BYTES {
-            let kib = pool.size >> 10;
-            let detail = format!("{count} entries in {kib} KiB; etcd refuses the pool at 1536 KiB");
-            report.invalid(PATH, "", detail);
+            let share = pool.size * 100 / ETCD_LIMIT_BYTES;
+            let detail =
+                format!("{count} entries take {share} % of what etcd stores; past that every write fails");
+            report.too_large(PATH, ErrorType::TooLong, detail);
         }
     }),
 };
