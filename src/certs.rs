@@ -6,7 +6,6 @@
 
 mod args;
 mod ensure;
-mod executor;
 mod in_memory_cluster;
 mod keyring;
 mod kube_cluster;
@@ -66,7 +65,7 @@ async fn ensure(args: &EnsureArgs) -> anyhow::Result<()> {
         let _ = writeln!(anstream::stdout(), "{line}");
     };
     if options.dry_run {
-        let mut copy = InMemoryCluster::new(cluster.read().await?, cluster.now());
+        let mut copy = InMemoryCluster { state: cluster.read().await?, now: cluster.now(), writes: 0 };
         return ensure::ensure(&mut copy, target, *options, progress).await;
     }
     ensure::ensure(&mut cluster, target, *options, progress).await

@@ -106,8 +106,7 @@ impl CheckReport {
             let span = map.span(&finding.path.to_string());
             Diagnostic {
                 finding: finding.into_owned(),
-                namespace: manifest.namespace.clone(),
-                name: manifest.name.clone(),
+                object: manifest.name.clone(),
                 file: Arc::clone(file),
                 document: manifest.document,
                 excerpt: Excerpt::new(text, span.line, span.column, &span.bytes),

@@ -10,7 +10,7 @@ use rcgen::date_time_ymd;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub use self::authority::{Authority, BACKDATED_SECONDS, Issued};
+pub use self::authority::{Authority, BACKDATED_SECONDS};
 pub use self::bundle::{Bundle, pem_of};
 pub use self::certificate::Certificate;
 pub use self::pair::{PairError, certify};

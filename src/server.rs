@@ -27,12 +27,14 @@ mod start;
 mod tls;
 mod webhook;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tracing::info;
 
 pub use self::args::ServeArgs;
@@ -50,13 +52,16 @@ use self::tls::ClientAuth;
 use self::webhook::Webhook;
 use crate::policy::Policy;
 
+/// Connections that wait to be accepted; as many as tokio's own listeners have.
+const BACKLOG: u32 = 1024;
+
 /// Where a server listens, and its bounds.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// HTTPS; port 0 takes any free port.
-    pub listen: SocketAddr,
-    /// Plain HTTP for probes and metrics; port 0 takes any free port.
-    pub admin_listen: SocketAddr,
+    /// HTTPS, as `HOST:PORT`, or `:PORT` for all addresses; port 0 takes any free port.
+    pub listen: String,
+    /// Plain HTTP for probes and metrics, in the same form.
+    pub admin_listen: String,
     /// The TLS version and client certificates.
     pub tls: TlsOptions,
     /// From the shutdown signal to closing the listener: the endpoints of the Service take a few seconds to change.
@@ -68,10 +73,10 @@ pub struct Config {
 /// Any free port of the loopback, and the default bounds.
 impl Default for Config {
     fn default() -> Self {
-        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let loopback = "127.0.0.1:0";
         Self {
-            listen: loopback,
-            admin_listen: loopback,
+            listen: loopback.to_owned(),
+            admin_listen: loopback.to_owned(),
             tls: TlsOptions::default(),
             shutdown_delay: Duration::from_secs(5),
             limits: Limits::default(),
@@ -88,9 +93,9 @@ pub enum BindError {
         /// The flag that names the address.
         flag: &'static str,
         /// The address.
-        address: SocketAddr,
+        address: String,
         /// The error of the system.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// TLS cannot be set up.
     #[error(transparent)]
@@ -120,8 +125,8 @@ impl Server {
         certificates: Arc<Certificates>,
     ) -> Result<Self, BindError> {
         let auth = Arc::new(ClientAuth::new(certificates, config.tls)?);
-        let (listener, address) = listen("--listen", config.listen).await?;
-        let (admin_listener, admin_address) = listen("--admin-listen", config.admin_listen).await?;
+        let (listener, address) = listen("--listen", &config.listen).await?;
+        let (admin_listener, admin_address) = listen("--admin-listen", &config.admin_listen).await?;
         let (shutdown_delay, handler) = (config.shutdown_delay, Handler::new(policy, config.limits));
         Ok(Self { listener, admin_listener, address, admin_address, auth, shutdown_delay, handler })
     }
@@ -180,9 +185,28 @@ impl Server {
     }
 }
 
-async fn listen(flag: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
-    let fail = |source| BindError::Listen { flag, address, source };
-    let listener = TcpListener::bind(address).await.map_err(fail)?;
+async fn listen(flag: &'static str, address: &str) -> Result<(TcpListener, SocketAddr), BindError> {
+    let fail = |source| BindError::Listen { flag, address: address.to_owned(), source };
+    let listener = match address.strip_prefix(':').and_then(|port| port.parse().ok()) {
+        Some(port) => on_all_addresses(port),
+        None => TcpListener::bind(address).await,
+    };
+    let listener = listener.map_err(fail)?;
     let bound = listener.local_addr().map_err(fail)?;
     Ok((listener, bound))
+}
+
+/// Listens on all addresses, also those of IPv6 where the kernel has it.
+fn on_all_addresses(port: u16) -> io::Result<TcpListener> {
+    let (socket, any) = match TcpSocket::new_v6() {
+        Ok(socket) => {
+            // Whether a socket of IPv6 also accepts IPv4 depends on the system otherwise.
+            SockRef::from(&socket).set_only_v6(false)?;
+            (socket, SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
+        }
+        Err(_) => (TcpSocket::new_v4()?, SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(any)?;
+    socket.listen(BACKLOG)
 }

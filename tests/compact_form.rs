@@ -203,3 +203,30 @@ fn managed_fields_nested_deeply_overflow_no_stack() {
     // Whether serde takes it is not the point.
     let _ = decode::<IpPool>(&update(&object, "null"));
 }
+
+#[test]
+fn two_bytes_that_change_alike_are_a_change() {
+    let members: Vec<_> = (10..40).map(member).collect();
+    for at in 0..members.len() {
+        let mut changed = members.clone();
+        changed[at] = changed[at].replace("web", "wda");
+        assert!(has_one_meaning(&update(&object(&members), &object(&changed))), "{at}");
+    }
+}
+
+#[test]
+fn entries_that_follow_a_change_are_found_at_their_place() {
+    // With one of these lengths, the text between two objects is as long as some entries.
+    for length in 0..200 {
+        let member = |key: u32, pod: &str| {
+            format!(r#""{key}":{{"id":"{}","ifname":"eth0","podref":"default/{pod}"}}"#, "a".repeat(length))
+        };
+        let members: Vec<_> = (10..20).map(|key| member(key, "web")).collect();
+        let mut changed = members.clone();
+        changed[1] = member(11, "wda");
+        let plain = |members: &[String]| {
+            format!(r#"{{"spec":{{"allocations":{{{}}},"range":"10.0.0.0/24"}}}}"#, members.join(","))
+        };
+        assert!(has_one_meaning(&update(&plain(&members), &plain(&changed))), "{length}");
+    }
+}

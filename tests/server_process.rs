@@ -89,7 +89,7 @@ async fn a_review_is_logged_as_one_line_without_the_object() {
     let review: Value = serde_json::from_str(DENIED).unwrap();
     let request = &review["request"];
     assert_eq!(event["uid"], request["uid"]);
-    let wanted = ["validate", "CREATE", "admin", "kube-system", "bad-cidr", "IPP102"];
+    let wanted = ["validate", "CREATE", "admin", "kube-system", "bad-cidr", "IPP102=1"];
     let fields = ["endpoint", "operation", "user", "namespace", "name", "rules"]
         .map(|name| event[name].as_str().unwrap());
     assert_eq!(fields, wanted);
@@ -99,6 +99,43 @@ async fn a_review_is_logged_as_one_line_without_the_object() {
     let event = until_logged(&mut serving.log, "rejected");
     assert_eq!((&event["reason"], &event["status"]), (&"not_json".into(), &400.into()));
     assert!(!event.to_string().contains("podref"), "{event}");
+}
+
+#[tokio::test]
+async fn the_log_names_each_rule_once_with_the_number_of_its_findings() {
+    const POOL: &str = r#"{"range": "10.0.0.0/24", "allocations": {
+        "one": {"id": "a", "podref": "a/a"}, "two": {"id": "b", "podref": "a/b"}, "300": {"id": "c", "podref": ""}}}"#;
+    let mut serving = Serving::start(&[]);
+    let mut review: Value = serde_json::from_str(DENIED).unwrap();
+    review["request"]["object"]["metadata"]["name"] = "10.0.0.0-24".into();
+    review["request"]["object"]["spec"] = serde_json::from_str(POOL).unwrap();
+    serving.caller().await.post("/validate", &review.to_string()).await;
+    let event = until_logged(&mut serving.log, "reviewed");
+    assert_eq!((&event["rules"], &event["findings"]), (&"IPP202=2,IPP206=1,IPP211=1".into(), &4.into()));
+}
+
+#[tokio::test]
+async fn a_port_without_a_host_listens_on_all_addresses() {
+    let serving = Serving::start(&["--listen", ":0", "--admin-listen", "localhost:0"]);
+    assert!(serving.address.ip().is_unspecified() && serving.admin.ip().is_loopback());
+    assert_eq!(serving.admin("/livez").await.0, 200);
+    let mut hosts = vec!["127.0.0.1"];
+    // A machine without IPv6 has no ::1.
+    hosts.extend(std::net::TcpListener::bind("[::1]:0").is_ok().then_some("::1"));
+    for host in hosts {
+        let stream = tokio::net::TcpStream::connect((host, serving.address.port())).await;
+        assert!(stream.is_ok(), "{host}: {stream:?}");
+    }
+}
+
+#[test]
+fn an_address_without_a_port_is_an_error_with_the_forms() {
+    for address in ["localhost", "8443", ":", ":65536", "::1:8443", "[::1]", "https://localhost:8443"] {
+        let said = refuses(&["serve", "--self-signed", "--listen", address]);
+        assert!(said.contains("write HOST:PORT, [IPv6]:PORT, or :PORT for all addresses"), "{said}");
+    }
+    let said = refuses(&["serve", "--self-signed", "--listen", "no-such-host.invalid:1"]);
+    assert!(said.contains("cannot listen on no-such-host.invalid:1 (--listen)"), "{said}");
 }
 
 #[tokio::test]

@@ -4,21 +4,23 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use super::executor::{Progress, execute};
 use super::keyring::{self, Keyring};
-use super::plan::{Options, Planner, Renew, RunState};
+use super::plan::{Action, Options, Planner, Renew, RunState};
 use super::state::{Cluster, ClusterState, Configuration, Problem, Target, WriteOutcome};
-use crate::pki::{Certificate, format_date, format_rfc3339};
+use crate::pki::{Authority, Certificate, format_date, format_rfc3339};
 
 /// Actions of one run. Renewing the CA with two configurations takes seven; the rest is for conflicts.
 const MAX_ACTIONS: usize = 40;
 /// After a conflict the other writer is done with the object, so a short pause is enough.
 const CONFLICT_RETRY: Duration = Duration::from_millis(200);
 
+/// Receives one line per action. Infallible, so that no output error can abort a rotation.
+pub type Progress<'a> = dyn FnMut(String) + 'a;
+
 /// Executes actions until the certificate is valid, trusted and not due for renewal. Every write is complete by itself;
 /// after an error, the next run continues from there.
-pub async fn ensure<C: Cluster>(
-    cluster: &mut C,
+pub async fn ensure(
+    cluster: &mut impl Cluster,
     target: &Target,
     options: Options,
     progress: &mut Progress<'_>,
@@ -74,15 +76,69 @@ fn injected(configuration: &Configuration) -> Option<Problem> {
 
 fn unsuitable_secret(state: &ClusterState, target: &Target, options: Options) -> Option<Problem> {
     let secret = state.secret.as_ref()?;
-    let what = if secret.immutable {
+    let what = if secret.immutable == Some(true) {
         "it is immutable, so no certificate in it can ever be renewed; delete it and run this again"
-    } else if keyring::is_foreign(&secret.data) && !options.adopt {
+    } else if keyring::is_foreign(state.data()) && !options.adopt {
         "it has entries, but neither ca.key nor next-ca.key, so another program wrote it; if nothing else renews it \
          (cert-manager, a platform, you), run this with --adopt to take it over without an interruption"
     } else {
         return None;
     };
     Some(target.problem(what))
+}
+
+/// Executes `action` completely or, on an error or a conflict, not at all.
+async fn execute(
+    cluster: &mut impl Cluster,
+    planner: &Planner<'_>,
+    action: Action<'_>,
+    run_state: &mut RunState,
+    progress: &mut Progress<'_>,
+) -> anyhow::Result<WriteOutcome> {
+    let Planner { target, keyring, options, now, .. } = *planner;
+    let stored = planner.state.secret.as_ref();
+    let mut report = |(done, would): (&str, &str), what: String| {
+        let verb = if options.dry_run { format!("would {would}") } else { done.to_owned() };
+        progress(format!("{verb} {what}"));
+    };
+    let (written, verbs, what) = match action {
+        Action::StageCa { why } => {
+            let next = Authority::new(now)?;
+            let written = cluster.write(stored, keyring::stage(&next)).await?;
+            let what = format!("a new CA, {}, in {}: {why}", next.certificate, target.secret());
+            (written, ("stored", "store"), what)
+        }
+        Action::Publish { configuration, bundles, why } => {
+            // A changed bundle has to propagate again.
+            run_state.propagated = None;
+            let written = cluster.publish(configuration, &bundles).await?;
+            (written, ("published", "publish"), format!("to {}: {why}", configuration.reference))
+        }
+        Action::Propagate { next } => {
+            let seconds = options.propagation_delay;
+            report(("waiting", "wait"), format!("{seconds} s until every apiserver has seen it"));
+            cluster.wait(Duration::from_secs(seconds)).await;
+            run_state.propagated = Some(next.clone());
+            return Ok(WriteOutcome::Done);
+        }
+        Action::Issue { authority, why } => {
+            let ca = &authority.certificate;
+            let previous = keyring.signing.iter().map(|it| &it.certificate).chain(&keyring.older);
+            let stays = |it: &&Certificate| now < it.not_after && *it != ca;
+            let older: Vec<_> = previous.filter(stays).cloned().collect();
+            let issued = authority.issue(&target.names(), now)?;
+            let written = cluster.write(stored, keyring::serve(&issued, authority, &older)).await?;
+            (written, ("stored", "store"), format!("a certificate of {ca} in {}: {why}", target.secret()))
+        }
+        Action::Prune { signing, older } => {
+            let written = cluster.write(stored, keyring::prune(signing, &older)).await?;
+            (written, ("removed", "remove"), format!("old CAs from {}", target.secret()))
+        }
+    };
+    if written == WriteOutcome::Done {
+        report(verbs, what);
+    }
+    Ok(written)
 }
 
 /// Reports the final state when no action is left.

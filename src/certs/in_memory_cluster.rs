@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+
 use super::keyring::SecretPatch;
-use super::state::{Cluster, ClusterState, Configuration, Secret, WriteOutcome};
+use super::state::{Bundles, Cluster, ClusterState, Configuration, WriteOutcome};
 use crate::pki::{Bundle, UnixTime};
 
 /// A copy of the state of a cluster, on which later writes act. Its clock advances only in `wait`.
@@ -14,53 +17,36 @@ pub struct InMemoryCluster {
     pub writes: usize,
 }
 
-impl InMemoryCluster {
-    pub fn new(state: ClusterState, now: UnixTime) -> Self {
-        Self { state, now, writes: 0 }
-    }
-
-    fn next_version(&mut self) -> String {
-        self.writes += 1;
-        format!("in-memory-{}", self.writes)
-    }
-}
-
 impl Cluster for InMemoryCluster {
     async fn read(&mut self) -> anyhow::Result<ClusterState> {
         Ok(self.state.clone())
     }
 
     async fn write(&mut self, seen: Option<&Secret>, change: SecretPatch) -> anyhow::Result<WriteOutcome> {
-        let stored = self.state.secret.as_ref().map(|it| &it.resource_version);
-        if stored != seen.map(|it| &it.resource_version) {
+        let version = |it: &Secret| it.metadata.resource_version.clone();
+        if self.state.secret.as_ref().map(version) != seen.map(version) {
             return Ok(WriteOutcome::Conflict);
         }
-        let resource_version = self.next_version();
         let secret = self.state.secret.get_or_insert_default();
-        secret.resource_version = resource_version;
+        secret.metadata.resource_version = Some(next_version(&mut self.writes));
+        let data = secret.data.get_or_insert_default();
         for (key, value) in change {
             match value {
-                Some(value) => secret.data.insert(key.to_owned(), value.into_bytes()),
-                None => secret.data.remove(key),
+                Some(value) => data.insert(key.to_owned(), ByteString(value.into_bytes())),
+                None => data.remove(key),
             };
         }
         Ok(WriteOutcome::Done)
     }
 
-    async fn publish(
-        &mut self,
-        seen: &Configuration,
-        bundles: &[(String, String)],
-    ) -> anyhow::Result<WriteOutcome> {
+    async fn publish(&mut self, seen: &Configuration, bundles: &Bundles) -> anyhow::Result<WriteOutcome> {
         let is_seen = |it: &Configuration| {
             it.reference == seen.reference && it.resource_version == seen.resource_version
         };
-        let Some(index) = self.state.configurations.iter().position(is_seen) else {
+        let Some(stored) = self.state.configurations.iter_mut().find(|it| is_seen(it)) else {
             return Ok(WriteOutcome::Conflict);
         };
-        let resource_version = self.next_version();
-        let stored = &mut self.state.configurations[index];
-        stored.resource_version = resource_version;
+        stored.resource_version = next_version(&mut self.writes);
         for webhook in &mut stored.webhooks {
             if let Some((_, bundle)) = bundles.iter().find(|(name, _)| *name == webhook.name) {
                 webhook.bundle = Bundle::read(bundle.as_bytes());
@@ -76,4 +62,9 @@ impl Cluster for InMemoryCluster {
     fn now(&self) -> UnixTime {
         self.now
     }
+}
+
+fn next_version(writes: &mut usize) -> String {
+    *writes += 1;
+    format!("in-memory-{writes}")
 }

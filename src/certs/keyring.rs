@@ -9,9 +9,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::pki::{self, Authority, Bundle, Certificate, Issued, PairError, UnixTime, pem_of};
+use k8s_openapi::ByteString;
+use rcgen::{CertifiedKey, KeyPair};
 
-pub type Data = BTreeMap<String, Vec<u8>>;
+use crate::pki::{self, Authority, Bundle, Certificate, PairError, UnixTime, pem_of};
+
+pub type Data = BTreeMap<String, ByteString>;
 /// The entries to write; `None` removes one.
 pub type SecretPatch = BTreeMap<&'static str, Option<String>>;
 
@@ -41,7 +44,7 @@ pub struct Keyring {
 
 impl Keyring {
     pub fn read(data: &Data) -> Self {
-        let entry = |key: &str| data.get(key).map_or(&[][..], Vec::as_slice);
+        let entry = |key: &str| data.get(key).map_or(&[][..], |it| &it.0);
         let authority = |certificates: &[Certificate], key: &str| Authority::of_key(certificates, entry(key));
         let mut older = Bundle::read(entry(CA_CRT)).certificates;
         let signing = authority(&older, CA_KEY);
@@ -51,7 +54,7 @@ impl Keyring {
             (None, None) => Err("there is no certificate yet".to_owned()),
             (Some(_), None) => Err("tls.key is missing beside tls.crt".to_owned()),
             (None, Some(_)) => Err("tls.crt is missing beside tls.key".to_owned()),
-            (Some(certificate), Some(key)) => chain(certificate, key),
+            (Some(certificate), Some(key)) => chain(&certificate.0, &key.0),
         };
         Self { signing, next, older, serving }
     }
@@ -87,10 +90,10 @@ pub fn stage(next: &Authority) -> SecretPatch {
 }
 
 /// Serves `issued` and makes its issuer the signing authority; the `older` ones stay trusted.
-pub fn serve(issued: Issued, signing: &Authority, older: &[Certificate]) -> SecretPatch {
+pub fn serve(issued: &CertifiedKey<KeyPair>, signing: &Authority, older: &[Certificate]) -> SecretPatch {
     SecretPatch::from([
-        (TLS_CRT, Some(issued.certificate)),
-        (TLS_KEY, Some(issued.key)),
+        (TLS_CRT, Some(issued.cert.pem())),
+        (TLS_KEY, Some(issued.signing_key.serialize_pem())),
         (CA_CRT, Some(pem_of([&signing.certificate].into_iter().chain(older)))),
         (CA_KEY, Some(signing.key_pem())),
         (NEXT_CA_CRT, None),

@@ -4,16 +4,15 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
-use k8s_openapi::api::core;
+use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, WebhookClientConfig};
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::keyring::SecretPatch;
 use super::state::{
-    Cluster, ClusterState, Configuration, ConfigurationRef, Problem, Secret, Target, Webhook, WriteOutcome,
+    Bundles, Cluster, ClusterState, Configuration, ConfigurationRef, Problem, Target, Webhook, WriteOutcome,
 };
 use crate::pki::{self, Bundle, UnixTime};
 
@@ -33,7 +32,7 @@ pub struct KubeCluster {
 }
 
 impl KubeCluster {
-    fn secrets(&self) -> Api<core::v1::Secret> {
+    fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &self.target.namespace)
     }
 
@@ -77,31 +76,25 @@ impl KubeCluster {
     async fn create_secret(&self, change: SecretPatch) -> anyhow::Result<WriteOutcome> {
         let Target { namespace, secret, .. } = &self.target;
         let present = |(key, value): (&str, Option<String>)| Some((key.to_owned(), bytes(value?)));
-        let object = core::v1::Secret {
+        let new = Secret {
             metadata: ObjectMeta { name: Some(secret.clone()), ..ObjectMeta::default() },
             type_: Some("Opaque".to_owned()),
             data: Some(change.into_iter().filter_map(present).collect()),
-            ..core::v1::Secret::default()
+            ..Secret::default()
         };
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        match self.secrets().create(&parameters, &object).await {
+        let object = self.target.secret();
+        match self.secrets().create(&parameters, &new).await {
             // The namespace does not exist, so a retry would fail as well.
             Err(kube::Error::Api(status)) if status.code == 404 => {
-                bail!(
-                    "cannot create {}: {}\n    kubectl get namespaces {namespace}",
-                    self.target.secret(),
-                    status.message
-                )
+                bail!("cannot create {object}: {}\n    kubectl get namespaces {namespace}", status.message)
             }
-            written => outcome(
-                written,
-                &format!(
-                    "create {}, which does not exist (the overlay self-managed has it, empty: apply it again)",
-                    self.target.secret()
-                ),
-                &self.can_i_secret("create"),
-            ),
+            written => {
+                let remedy = "(the overlay self-managed has it, empty: apply it again)";
+                let what = format!("create {object}, which does not exist {remedy}");
+                outcome(written, &what, &self.can_i_secret("create"))
+            }
         }
     }
 }
@@ -110,7 +103,7 @@ impl Cluster for KubeCluster {
     async fn read(&mut self) -> anyhow::Result<ClusterState> {
         let mut state = ClusterState::default();
         match self.secrets().get_opt(&self.target.secret).await {
-            Ok(secret) => state.secret = secret.map(Secret::from),
+            Ok(secret) => state.secret = secret,
             Err(error) => unreadable(&mut state, self.target.secret(), self.can_i_secret("get"), error)?,
         }
         for reference in &self.target.publish_to {
@@ -123,7 +116,8 @@ impl Cluster for KubeCluster {
         let Some(seen) = seen else { return self.create_secret(change).await };
         let entry = |(key, value): (&str, Option<String>)| (key.to_owned(), json!(value.map(bytes)));
         let data: Value = change.into_iter().map(entry).collect();
-        let patch = json!({ "metadata": { "resourceVersion": seen.resource_version }, "data": data });
+        let patch =
+            json!({ "metadata": { "resourceVersion": seen.metadata.resource_version }, "data": data });
         let written = self
             .secrets()
             .patch(&self.target.secret, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(patch))
@@ -131,11 +125,7 @@ impl Cluster for KubeCluster {
         outcome(written, &format!("patch {}", self.target.secret()), &self.can_i_secret("patch"))
     }
 
-    async fn publish(
-        &mut self,
-        seen: &Configuration,
-        bundles: &[(String, String)],
-    ) -> anyhow::Result<WriteOutcome> {
+    async fn publish(&mut self, seen: &Configuration, bundles: &Bundles) -> anyhow::Result<WriteOutcome> {
         let webhook = |(name, bundle): &(String, String)| json!({ "name": name, "clientConfig": { "caBundle": bytes(bundle.clone()) } });
         // A strategic merge patch merges webhooks by name, and so keeps every other field of them.
         let webhooks: Vec<_> = bundles.iter().map(webhook).collect();
@@ -195,55 +185,26 @@ fn outcome<T>(written: Result<T, kube::Error>, what: &str, command: &str) -> any
     }
 }
 
-/// One shape for both kinds of configuration, which `k8s-openapi` types apart.
-#[derive(Deserialize)]
-struct ConfigurationParts {
-    webhooks: Option<Vec<WebhookParts>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WebhookParts {
-    name: String,
-    client_config: WebhookClientConfig,
-}
-
-impl From<core::v1::Secret> for Secret {
-    fn from(object: core::v1::Secret) -> Self {
-        Self {
-            resource_version: object.metadata.resource_version.unwrap_or_default(),
-            data: object.data.into_iter().flatten().map(|(key, ByteString(value))| (key, value)).collect(),
-            immutable: object.immutable.unwrap_or_default(),
-        }
-    }
-}
-
 /// The parts of a configuration, with those of its webhooks that call the Service of `target`.
 fn configuration(
-    object: DynamicObject,
+    mut object: DynamicObject,
     reference: &ConfigurationRef,
     target: &Target,
 ) -> Result<Configuration, serde_json::Error> {
-    let ConfigurationParts { webhooks } = serde_json::from_value(object.data)?;
+    // A mutating webhook has these fields as well.
+    let webhooks = object.data.get_mut("webhooks").map(Value::take).unwrap_or_default();
+    let webhooks: Option<Vec<ValidatingWebhook>> = serde_json::from_value(webhooks)?;
     let annotations = object.metadata.annotations.unwrap_or_default();
     let injector = INJECTORS.iter().find(|it| annotations.contains_key(**it));
-    let ours = webhooks.into_iter().flatten().filter(|it| it.calls(target));
+    let webhook = |ValidatingWebhook { name, client_config, .. }| {
+        let WebhookClientConfig { service, ca_bundle, .. } = client_config;
+        service.filter(|it| it.name == target.service && it.namespace == target.namespace)?;
+        Some(Webhook { name, bundle: Bundle::read(&ca_bundle.unwrap_or_default().0) })
+    };
     Ok(Configuration {
         reference: reference.clone(),
         resource_version: object.metadata.resource_version.unwrap_or_default(),
         injected_by: injector.map(|it| (*it).to_owned()),
-        webhooks: ours.map(WebhookParts::read).collect(),
+        webhooks: webhooks.into_iter().flatten().filter_map(webhook).collect(),
     })
-}
-
-impl WebhookParts {
-    fn calls(&self, target: &Target) -> bool {
-        let service = self.client_config.service.as_ref();
-        service.is_some_and(|it| it.name == target.service && it.namespace == target.namespace)
-    }
-
-    fn read(self) -> Webhook {
-        let ByteString(bundle) = self.client_config.ca_bundle.unwrap_or_default();
-        Webhook { name: self.name, bundle: Bundle::read(&bundle) }
-    }
 }

@@ -79,7 +79,7 @@ pub struct RunState {
 pub enum Action<'a> {
     /// Store a new authority beside the signing one.
     StageCa { why: String },
-    /// Write these bundles (webhook, PEM) to the configuration.
+    /// Write these [`Bundles`](super::state::Bundles) to the configuration.
     Publish { configuration: &'a Configuration, bundles: Vec<(String, String)>, why: String },
     /// Wait until every apiserver has seen the published bundles, and in them the staged authority.
     Propagate { next: &'a Certificate },
@@ -101,7 +101,9 @@ pub struct Planner<'a> {
 impl<'a> Planner<'a> {
     /// The next action; `None` when nothing is left to do.
     pub fn next(&self, run_state: &RunState) -> Option<Action<'a>> {
-        let next = self.keyring.next.as_ref().filter(|it| self.is_usable(it));
+        // A staged authority has to be valid long enough to sign.
+        let is_usable = |it: &&Authority| self.now + MIN_AUTHORITY_SECONDS < it.certificate.not_after;
+        let next = self.keyring.next.as_ref().filter(is_usable);
         if next.is_none()
             && let Some(why) = self.authority_due(run_state)
         {
@@ -135,11 +137,6 @@ impl<'a> Planner<'a> {
         }
         let due = self.now >= signing.renewal();
         due.then(|| format!("two thirds of the lifetime of {signing} are over"))
-    }
-
-    /// Whether a staged authority is valid long enough to sign.
-    fn is_usable(&self, next: &Authority) -> bool {
-        self.now + MIN_AUTHORITY_SECONDS < next.certificate.not_after
     }
 
     /// Why a new certificate of the signing authority is due.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
+use k8s_openapi::api::core::v1::Secret;
 use serde::Serialize;
 
 use super::keyring::{Data, SecretPatch};
@@ -116,16 +117,8 @@ impl ClusterState {
     /// The entries of the Secret; none where it does not exist.
     pub fn data(&self) -> &Data {
         static NONE: Data = Data::new();
-        self.secret.as_ref().map_or(&NONE, |it| &it.data)
+        self.secret.as_ref().and_then(|it| it.data.as_ref()).unwrap_or(&NONE)
     }
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Secret {
-    pub resource_version: String,
-    pub data: Data,
-    /// Whether the API rejects every change of it.
-    pub immutable: bool,
 }
 
 /// A configuration with those of its webhooks that call the Service.
@@ -145,6 +138,9 @@ pub struct Webhook {
     pub name: String,
     pub bundle: Bundle,
 }
+
+/// The names of webhooks, each with its new `caBundle` as PEM.
+pub type Bundles = [(String, String)];
 
 /// Something that is wrong with an object, and the command that shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -173,12 +169,8 @@ pub trait Cluster {
     async fn read(&mut self) -> anyhow::Result<ClusterState>;
     /// Patches the Secret, or creates it where none was seen.
     async fn write(&mut self, seen: Option<&Secret>, change: SecretPatch) -> anyhow::Result<WriteOutcome>;
-    /// Writes the `caBundle` of these webhooks, given as (name, PEM).
-    async fn publish(
-        &mut self,
-        seen: &Configuration,
-        bundles: &[(String, String)],
-    ) -> anyhow::Result<WriteOutcome>;
+    /// Writes the `caBundle` of these webhooks.
+    async fn publish(&mut self, seen: &Configuration, bundles: &Bundles) -> anyhow::Result<WriteOutcome>;
     async fn wait(&mut self, time: Duration);
     fn now(&self) -> UnixTime;
 }

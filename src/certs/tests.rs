@@ -2,6 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod interrupted;
-mod refused;
 mod renewed;
 mod simulation;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::kubectl_yaml::Node;
 use super::manifest::{Manifest, Manifests};
 use crate::kinds::{FileEdit, Kind};
+use crate::output::ObjectName;
 
 /// One object before and after.
 struct Normalization<'m> {
@@ -70,7 +71,7 @@ impl<'m> Normalization<'m> {
     /// The diff of the object, reformatted.
     fn object_diff(&self, file: &str) -> String {
         let written = |value| serde_saphyr::to_string(value).unwrap_or_default();
-        let Manifest { namespace, name, .. } = self.manifest;
+        let ObjectName { namespace, name } = &self.manifest.name;
         let object = crate::text::printable(&format!("{namespace}/{name}"));
         let title = format!("{file} (document {}, {object})", self.manifest.document);
         render(&written(&self.before), &written(&self.after), &title)

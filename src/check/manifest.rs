@@ -4,10 +4,12 @@ use std::rc::Rc;
 
 use super::kubectl_yaml::{self, Node, Value, YamlError};
 use crate::kinds::Kind;
-use crate::output::Notification;
+use crate::output::{Notification, ObjectName};
 
 #[derive(Debug, Default)]
 pub struct Manifests {
+    /// The documents so far; empty ones do not count.
+    documents: usize,
     /// In the order of the file.
     pub objects: Vec<Manifest>,
     pub skipped: usize,
@@ -17,22 +19,21 @@ pub struct Manifests {
 
 #[derive(Debug)]
 pub struct Manifest {
-    /// The number of its document, from 1; empty documents do not count.
+    /// The number of its document, from 1.
     pub document: usize,
     pub node: Rc<Node>,
     pub json: String,
-    pub namespace: String,
-    pub name: String,
+    pub name: ObjectName,
 }
 
 impl Manifests {
     /// Reads the file called `file`. A document that cannot be read does not hide the others.
     pub fn read<K: Kind>(file: &str, text: &str) -> Self {
-        let (mut manifests, mut document) = (Self::default(), 0);
+        let mut manifests = Self::default();
         kubectl_yaml::read(text, |read| match read {
             Ok(node) => {
-                document += 1;
-                manifests.classify::<K>(file, document, &node, None);
+                manifests.documents += 1;
+                manifests.classify::<K>(file, &node, None);
             }
             Err(YamlError { line, why }) => {
                 let why = format!("cannot be parsed: {why}");
@@ -43,20 +44,14 @@ impl Manifests {
     }
 
     /// Classifies one object; descends into lists. `inherited` is the kind of an item that has none itself.
-    fn classify<K: Kind>(
-        &mut self,
-        file: &str,
-        document: usize,
-        node: &Rc<Node>,
-        inherited: Option<&TypeMeta>,
-    ) {
+    fn classify<K: Kind>(&mut self, file: &str, node: &Rc<Node>, inherited: Option<&TypeMeta>) {
         let kind = TypeMeta::of(node).or_else(|| inherited.cloned()).unwrap_or_default();
         if let (Some(items), Some(item_kind)) = (items(node), kind.of_items()) {
             for item in items {
-                self.classify::<K>(file, document, item, Some(&item_kind));
+                self.classify::<K>(file, item, Some(&item_kind));
             }
         } else if kind.is::<K>() {
-            self.add(file, document, node);
+            self.add(file, node);
         } else {
             self.skipped += 1;
             if let Some(why) = kind.is_almost::<K>() {
@@ -65,13 +60,14 @@ impl Manifests {
         }
     }
 
-    fn add(&mut self, file: &str, document: usize, node: &Rc<Node>) {
+    fn add(&mut self, file: &str, node: &Rc<Node>) {
         match serde_json::to_string(&**node) {
             Ok(json) => {
                 let metadata = node.entry("metadata").map(|entry| &entry.value);
                 let text = |key| metadata.and_then(|it| it.text_at(key)).unwrap_or_default().to_owned();
-                let (namespace, name) = (text("namespace"), text("name"));
-                self.objects.push(Manifest { document, node: Rc::clone(node), json, namespace, name });
+                let document = self.documents;
+                let name = ObjectName { namespace: text("namespace"), name: text("name") };
+                self.objects.push(Manifest { document, node: Rc::clone(node), json, name });
             }
             Err(error) => {
                 let why = format!("cannot be written as JSON: {error}");

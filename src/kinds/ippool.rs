@@ -64,7 +64,7 @@ impl Kind for IpPool {
     }
 
     fn is_reduction(stored: &Pool<'_>, pool: &Pool<'_>) -> bool {
-        pool.spec == stored.spec || pool.spec.only_lacks_entries_of(&stored.spec)
+        pool.spec.only_lacks_entries_of(&stored.spec)
     }
 
     fn normalize(stored: Option<&Pool<'_>>, pool: &Pool<'_>) -> Option<Normalization> {

@@ -3,17 +3,24 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::excerpt::Excerpt;
 use crate::finding::{Finding, List, Severity};
 use crate::text::printable;
+
+/// The name of an object; either part is empty where it has none.
+#[derive(Clone, Debug, Serialize)]
+pub struct ObjectName {
+    pub namespace: String,
+    pub name: String,
+}
 
 /// A finding in one object of a file.
 #[derive(Debug)]
 pub struct Diagnostic {
     pub finding: Finding<'static>,
-    /// The namespace and the name of the object; empty where it has none.
-    pub namespace: String,
-    pub name: String,
+    pub object: ObjectName,
     pub file: Arc<str>,
     /// The number of the document in the file, from 1.
     pub document: usize,
@@ -33,14 +40,15 @@ pub struct Notification {
 impl Diagnostic {
     /// `namespace/name` of the object.
     pub fn object(&self) -> String {
-        let name = if self.name.is_empty() { "<no name>" } else { &self.name };
-        let slash = if self.namespace.is_empty() { "" } else { "/" };
-        printable(&format!("{}{slash}{name}", self.namespace))
+        let ObjectName { namespace, name } = &self.object;
+        let name = if name.is_empty() { "<no name>" } else { name };
+        let slash = if namespace.is_empty() { "" } else { "/" };
+        printable(&format!("{namespace}{slash}{name}"))
     }
 
     /// The path and what is wrong there, without the id of the rule, which every format shows elsewhere.
     pub fn sentence(&self) -> String {
-        let Self { finding, .. } = self;
+        let finding = &self.finding;
         format!("{}: {}{}", finding.path, finding.opening(), finding.located_advice(List::MAX_KEPT))
     }
 }

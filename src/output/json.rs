@@ -2,10 +2,9 @@
 
 use std::io::{self, Write};
 
-use serde::{Serialize, Serializer};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::diagnostic::Diagnostic;
-use crate::finding::Severity;
 
 pub fn write(report: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, report)?;
@@ -13,39 +12,19 @@ pub fn write(report: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// An entry of `findings`.
-#[derive(Serialize)]
-struct Finding<'d> {
-    file: &'d str,
-    document: usize,
-    line: usize,
-    rule: &'static str,
-    name: &'static str,
-    severity: Severity,
-    path: String,
-    message: String,
-    object: Object<'d>,
-}
-
-#[derive(Serialize)]
-struct Object<'d> {
-    namespace: &'d str,
-    name: &'d str,
-}
-
 impl Serialize for Diagnostic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { finding, namespace, name, file, document, excerpt } = self;
-        let entry = Finding {
-            file,
-            document: *document,
-            line: excerpt.line,
-            rule: finding.rule.id,
-            name: finding.rule.name,
-            severity: finding.severity,
-            path: finding.path.to_string(),
-            message: finding.message(),
-            object: Object { namespace, name },
-        };
-        entry.serialize(serializer)
+        let Self { finding, object, file, document, excerpt } = self;
+        let mut entry = serializer.serialize_struct("Finding", 9)?;
+        entry.serialize_field("file", &**file)?;
+        entry.serialize_field("document", document)?;
+        entry.serialize_field("line", &excerpt.line)?;
+        entry.serialize_field("rule", finding.rule.id)?;
+        entry.serialize_field("name", finding.rule.name)?;
+        entry.serialize_field("severity", &finding.severity)?;
+        entry.serialize_field("path", &finding.path.to_string())?;
+        entry.serialize_field("message", &finding.message())?;
+        entry.serialize_field("object", object)?;
+        entry.end()
     }
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::diagnostic::{Diagnostic, Notification, errors, level};
+use super::diagnostic::{Diagnostic, Notification, ObjectName, errors, level};
 use super::json;
 use crate::finding::RuleInfo;
 use crate::kinds;
@@ -67,7 +67,7 @@ fn descriptor(rule: &'static RuleInfo) -> Value {
 }
 
 fn result(diagnostic: &Diagnostic, indices: &HashMap<&str, usize>) -> Value {
-    let Diagnostic { finding, namespace, name, file, excerpt, .. } = diagnostic;
+    let Diagnostic { finding, object: ObjectName { namespace, name }, file, excerpt, .. } = diagnostic;
     let id = finding.rule.id;
     let field = format!("{namespace}/{name}/{}", finding.path);
     json!({

@@ -1,8 +1,8 @@
 //! An authority, and the certificates for a Service that it issues.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, CertifiedKey, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::pki_types::PrivateKeyDer;
 
@@ -23,13 +23,6 @@ pub struct Authority {
     /// The certificate that clients trust.
     pub certificate: Certificate,
     key: KeyPair,
-}
-
-/// A serving certificate and its private key, both PEM.
-pub struct Issued {
-    /// The certificate without a chain: it is signed by a root.
-    pub certificate: String,
-    pub key: String,
 }
 
 impl Authority {
@@ -62,8 +55,9 @@ impl Authority {
         self.key.serialize_pem()
     }
 
-    /// Issues a certificate for these DNS names and IP addresses; it does not outlive this authority.
-    pub fn issue(&self, names: &[String], now: UnixTime) -> anyhow::Result<Issued> {
+    /// Issues a certificate for these DNS names and IP addresses; it does not outlive this authority. It needs no chain,
+    /// since this is a root.
+    pub fn issue(&self, names: &[String], now: UnixTime) -> anyhow::Result<CertifiedKey<KeyPair>> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::new(names)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -72,8 +66,7 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, "ippool-webhook");
         set_validity(&mut params, now, (now + LEAF_SECONDS).min(self.certificate.not_after));
         let issuer = Issuer::from_ca_cert_der(&self.certificate.der, &self.key)?;
-        let certificate = params.signed_by(&key, &issuer)?.pem();
-        Ok(Issued { certificate, key: key.serialize_pem() })
+        Ok(CertifiedKey { cert: params.signed_by(&key, &issuer)?, signing_key: key })
     }
 }
 

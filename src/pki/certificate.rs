@@ -7,8 +7,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{UnixTime, format_date};
 
-/// Bytes of the fingerprint that are shown: enough to tell a handful of certificates apart.
-const SHOWN_FINGERPRINT_BYTES: usize = 8;
+/// Characters of the fingerprint that are shown, for 8 bytes: enough to tell a handful of certificates apart.
+const SHOWN_FINGERPRINT: usize = 8 * 3 - 1;
 
 /// A certificate; two are equal when their bytes are.
 #[derive(Clone, Debug)]
@@ -47,13 +47,8 @@ impl Certificate {
 
     /// Its SHA-256 fingerprint as `openssl x509 -fingerprint -sha256` prints it.
     pub fn fingerprint(&self) -> String {
-        self.fingerprint_of(usize::MAX)
-    }
-
-    fn fingerprint_of(&self, max_bytes: usize) -> String {
         let digest = ring::digest::digest(&ring::digest::SHA256, &self.der);
-        let bytes = digest.as_ref().iter().take(max_bytes);
-        bytes.map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+        digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
     }
 
     pub fn pem(&self) -> String {
@@ -64,7 +59,7 @@ impl Certificate {
 
 impl fmt::Display for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fingerprint = self.fingerprint_of(SHOWN_FINGERPRINT_BYTES);
-        write!(f, "{} ({fingerprint}, until {})", self.subject, format_date(self.not_after))
+        let (fingerprint, until) = (self.fingerprint(), format_date(self.not_after));
+        write!(f, "{} ({fingerprint:.SHOWN_FINGERPRINT$}, until {until})", self.subject)
     }
 }

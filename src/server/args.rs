@@ -1,6 +1,6 @@
 //! The flags of `serve`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
@@ -14,13 +14,25 @@ use crate::policy::Enforcement;
 /// The flags of `serve`. Every flag has an environment variable of the same name.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
-    /// Where the webhook listens (HTTPS)
-    #[arg(long, value_name = "ADDR", env = "IPPOOL_WEBHOOK_LISTEN", default_value_t = any(8443))]
-    pub listen: SocketAddr,
+    /// Where the webhook listens (HTTPS): HOST:PORT, or :PORT for all addresses, IPv6 included
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "IPPOOL_WEBHOOK_LISTEN",
+        default_value = "0.0.0.0:8443",
+        value_parser = address
+    )]
+    pub listen: String,
 
-    /// Where /livez, /readyz and /metrics are served (plain HTTP)
-    #[arg(long, value_name = "ADDR", env = "IPPOOL_WEBHOOK_ADMIN_LISTEN", default_value_t = any(8080))]
-    pub admin_listen: SocketAddr,
+    /// Where /livez, /readyz and /metrics are served (plain HTTP): HOST:PORT or :PORT
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "IPPOOL_WEBHOOK_ADMIN_LISTEN",
+        default_value = "0.0.0.0:8080",
+        value_parser = address
+    )]
+    pub admin_listen: String,
 
     /// Certificate chain, PEM; read again when its content changes
     #[arg(long, value_name = "FILE", env = "IPPOOL_WEBHOOK_TLS_CERT", requires = "tls_key")]
@@ -122,8 +134,15 @@ impl ValueEnum for Enforcement {
     }
 }
 
-const fn any(port: u16) -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
+/// An address to listen on. A host is resolved only at the start.
+fn address(text: &str) -> Result<String, String> {
+    let is_named = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.contains([':', '[']) && port.parse::<u16>().is_ok());
+    if is_named || text.parse::<SocketAddr>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err("write HOST:PORT, [IPv6]:PORT, or :PORT for all addresses".to_owned())
 }
 
 fn idle_seconds(text: &str) -> Result<u64, String> {

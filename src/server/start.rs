@@ -74,8 +74,8 @@ fn certificates(
 
 fn config(args: &ServeArgs, limits: PolicyLimits) -> anyhow::Result<Config> {
     Ok(Config {
-        listen: args.listen,
-        admin_listen: args.admin_listen,
+        listen: args.listen.clone(),
+        admin_listen: args.admin_listen.clone(),
         tls: TlsOptions {
             min_version: args.tls_min_version,
             client_ca: args.client_ca.clone(),

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
-};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use tokio::net::TcpStream;
@@ -24,8 +22,19 @@ pub async fn chain_at(address: &str, name: &str) -> Result<Vec<Certificate>, Str
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let recorder = Arc::new(Recorder { algorithms, presented: Mutex::default() });
-    let result =
-        tokio::time::timeout(TIMEOUT, handshake(address, name, provider, Arc::clone(&recorder))).await;
+    let handshake = async {
+        let server = ServerName::try_from(name.to_owned());
+        let server = server.with_context(|| format!("{name:?} is not a DNS name"))?;
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&recorder) as _)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(address).await?;
+        TlsConnector::from(Arc::new(config)).connect(server, stream).await?;
+        anyhow::Ok(())
+    };
+    let result = tokio::time::timeout(TIMEOUT, handshake).await;
     let presented = recorder.presented.lock().unwrap_or_else(PoisonError::into_inner).clone();
     // The chain counts even if the handshake failed: a server may require a client certificate.
     if presented.is_empty() {
@@ -37,24 +46,6 @@ pub async fn chain_at(address: &str, name: &str) -> Result<Vec<Certificate>, Str
     }
     let chain: Option<Vec<_>> = presented.into_iter().map(Certificate::from_der).collect();
     chain.ok_or_else(|| "it presents a certificate that cannot be read".to_owned())
-}
-
-async fn handshake(
-    address: &str,
-    name: &str,
-    provider: Arc<CryptoProvider>,
-    recorder: Arc<Recorder>,
-) -> anyhow::Result<()> {
-    let name =
-        ServerName::try_from(name.to_owned()).with_context(|| format!("{name:?} is not a DNS name"))?;
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(recorder)
-        .with_no_client_auth();
-    let stream = TcpStream::connect(address).await?;
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-    Ok(())
 }
 
 /// Records the chain without verifying it; the server still has to prove that it has the key.

@@ -1,5 +1,7 @@
 //! Interrupted and concurrent runs converge; the invariant is checked after every write ([`super::simulation`]).
 
+use k8s_openapi::ByteString;
+
 use super::simulation::{START, Shared, empty, installed, interrupt, race, run, target};
 use crate::certs::keyring::Data;
 use crate::certs::plan::{Options, Renew};
@@ -13,7 +15,7 @@ fn options(renew: Option<Renew>) -> Options {
 }
 
 fn data(state: &mut ClusterState) -> &mut Data {
-    &mut state.secret.as_mut().unwrap().data
+    state.secret.as_mut().unwrap().data.get_or_insert_default()
 }
 
 fn adopted_from_another_issuer(state: &mut ClusterState) {
@@ -23,8 +25,9 @@ fn adopted_from_another_issuer(state: &mut ClusterState) {
     for webhook in state.configurations.iter_mut().flat_map(|it| &mut it.webhooks) {
         webhook.bundle = Bundle::read(ca.as_bytes());
     }
-    let entries = [("tls.crt", issued.certificate), ("tls.key", issued.key), ("ca.crt", ca)];
-    *data(state) = entries.map(|(key, text)| (key.to_owned(), text.into_bytes())).into();
+    let (certificate, key) = (issued.cert.pem(), issued.signing_key.serialize_pem());
+    let entries = [("tls.crt", certificate), ("tls.key", key), ("ca.crt", ca)];
+    *data(state) = entries.map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))).into();
 }
 
 type Change = Box<dyn Fn(&mut ClusterState)>;
@@ -45,7 +48,7 @@ fn starts() -> Vec<(String, i64, Change)> {
     ];
     for key in ["tls.key", "tls.crt", "ca.crt", "ca.key", "next-ca.crt"] {
         changes.push((format!("no {key}"), Box::new(|it| drop(data(it).remove(key)))));
-        let garbage = |it: &mut _| drop(data(it).insert(key.to_owned(), GARBAGE.as_bytes().to_vec()));
+        let garbage = |it: &mut _| drop(data(it).insert(key.to_owned(), ByteString(GARBAGE.into())));
         changes.push((format!("garbage in {key}"), Box::new(garbage)));
     }
     ages.into_iter().chain(changes.into_iter().map(|(what, change)| (what, 0, change))).collect()

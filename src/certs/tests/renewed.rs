@@ -1,34 +1,8 @@
 //! What is renewed, and when it is due.
 
-use super::simulation::{empty, installed, run};
+use super::simulation::{installed, run};
 use crate::certs::plan::{Options, Renew};
 use crate::pki::DAY_SECONDS;
-
-const RENEW_CA: Options = Options {
-    renew: Some(Renew::Ca),
-    dry_run: false,
-    drop_others: false,
-    adopt: false,
-    propagation_delay: 0,
-};
-
-#[test]
-fn the_first_run_publishes_the_ca_before_it_stores_the_certificate() {
-    let simulation = empty();
-    let lines = run(&simulation, Options::default()).unwrap();
-    for (line, start) in lines.iter().zip([
-        "stored a new CA, CN=",
-        "published to MutatingWebhookConfiguration ippool-webhook: adds CN=",
-        "published to ValidatingWebhookConfiguration ippool-webhook: adds CN=",
-        "stored a certificate of CN=",
-        "the certificate is valid until 2027-02-20 and is renewed from 2027-01-21 on",
-        "its CA is valid until 2028-11-21 and is renewed from 2028-03-22 on",
-    ]) {
-        assert!(line.starts_with(start), "{start}: {lines:#?}");
-    }
-    assert_eq!(lines.len(), 6);
-    simulation.borrow().assert_consistent();
-}
 
 #[test]
 fn five_years_of_daily_runs_keep_every_certificate_valid() {
@@ -63,19 +37,9 @@ fn a_certificate_past_two_thirds_of_its_life_is_renewed_by_the_same_ca() {
 }
 
 #[test]
-fn a_new_ca_is_published_and_propagated_before_it_signs() {
-    let simulation = installed(1);
-    let lines = run(&simulation, RENEW_CA).unwrap();
-    let verbs: Vec<_> = lines.iter().map(|it| it.split_whitespace().next().unwrap()).collect();
-    assert_eq!(verbs, ["stored", "published", "published", "waiting", "stored", "the", "its"], "{lines:#?}");
-    assert_eq!(lines[3], "waiting 60 s until every apiserver has seen it");
-    assert!(simulation.borrow().bundles().iter().all(|it| it.len() == 2), "old and new");
-}
-
-#[test]
 fn other_cas_are_dropped_on_request_once_no_pod_needs_them() {
     let simulation = installed(1);
-    run(&simulation, RENEW_CA).unwrap();
+    run(&simulation, Options { renew: Some(Renew::Ca), ..Options::default() }).unwrap();
     let drop_others = Options { drop_others: true, ..Options::default() };
     let refused = run(&simulation, drop_others).unwrap_err();
     assert!(refused.starts_with("the other CAs stay for now: the certificate is so new"), "{refused}");

@@ -8,13 +8,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Secret;
 use tokio::task::yield_now;
 
 use crate::certs::ensure::ensure;
 use crate::certs::in_memory_cluster::InMemoryCluster;
 use crate::certs::keyring::{Keyring, SecretPatch};
 use crate::certs::plan::{Options, POD_SYNC_SECONDS};
-use crate::certs::state::{Cluster, ClusterState, Configuration, Secret, Target, Webhook, WriteOutcome};
+use crate::certs::state::{Bundles, Cluster, ClusterState, Configuration, Target, Webhook, WriteOutcome};
 use crate::pki::{Bundle, Certificate, DAY_SECONDS, UnixTime, verify};
 
 /// After this time, every apiserver has seen what is published.
@@ -57,7 +58,7 @@ impl Simulation {
     pub fn modify(&mut self, change: impl FnOnce(&mut ClusterState)) {
         change(&mut self.cluster.state);
         if let Some(secret) = &mut self.cluster.state.secret {
-            secret.resource_version.push('x');
+            secret.metadata.resource_version.get_or_insert_default().push('x');
         }
         self.cluster.state.configurations.iter_mut().for_each(|it| it.resource_version.push('x'));
         self.published = vec![(self.cluster.now, self.bundles())];
@@ -165,7 +166,7 @@ pub fn empty() -> Shared {
     let secret = Some(Secret::default());
     let state = ClusterState { secret, configurations: configurations.collect(), ..ClusterState::default() };
     RefCell::new(Simulation {
-        cluster: InMemoryCluster::new(state, START),
+        cluster: InMemoryCluster { state, now: START, writes: 0 },
         published: Vec::new(),
         served: Vec::new(),
         authorities: Vec::new(),
@@ -235,11 +236,7 @@ impl Cluster for &Shared {
         Ok(outcome)
     }
 
-    async fn publish(
-        &mut self,
-        seen: &Configuration,
-        bundles: &[(String, String)],
-    ) -> anyhow::Result<WriteOutcome> {
+    async fn publish(&mut self, seen: &Configuration, bundles: &Bundles) -> anyhow::Result<WriteOutcome> {
         yield_now().await;
         let mut simulation = self.borrow_mut();
         let outcome = simulation.cluster.publish(seen, bundles).await?;

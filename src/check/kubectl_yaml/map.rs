@@ -1,7 +1,6 @@
 //! A map while it is read: its keys are unique, and `<<` merges others into it.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use super::node::{Entry, Node, Value, YamlError};
 use super::scalar;
@@ -35,12 +34,10 @@ impl MapBuilder {
 
     /// Sets an entry, at its position if the map has the key.
     pub fn set(&mut self, entry: Entry) {
-        match self.indices.entry(entry.key.clone()) {
-            Occupied(index) => self.entries[*index.get()] = entry,
-            Vacant(index) => {
-                index.insert(self.entries.len());
-                self.entries.push(entry);
-            }
+        let next = self.entries.len();
+        match *self.indices.entry(entry.key.clone()).or_insert(next) {
+            index if index == next => self.entries.push(entry),
+            index => self.entries[index] = entry,
         }
     }
 

@@ -52,7 +52,13 @@ fn read_chunk(
         let why = "kubectl takes no more than a comment on a line that begins with `---`".to_owned();
         return Err(YamlError { line: chunk.line + line, why });
     }
-    let events = Parser::new_from_str_with_options(&chunk.text, options(chunk));
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    if chunk.is_json {
+        // The bound is YAML's; JSON has none on the length of a key.
+        options.simple_key_max_lookahead = chunk.text.len();
+    }
+    let events = Parser::new_from_str_with_options(&chunk.text, options);
     let mut reader = Reader { chunk, budget, events, position: 0, depth: 0, anchors: HashMap::new() };
     while let Some((event, span)) = reader.next()? {
         if let Event::DocumentStart(..) = event {
@@ -63,16 +69,6 @@ fn read_chunk(
         document.filter(|node| !is_null(node)).into_iter().for_each(&mut found);
     }
     Ok(())
-}
-
-fn options(chunk: &Chunk<'_>) -> Options {
-    let mut options = Options::default();
-    options.set_emit_comments(false);
-    if chunk.is_json {
-        // The bound is YAML's; JSON has none on the length of a key.
-        options.simple_key_max_lookahead = chunk.text.len();
-    }
-    options
 }
 
 struct Reader<'c> {

@@ -6,7 +6,7 @@ use super::Allocation;
 use super::parse::EntryTexts;
 
 /// The entries of `spec.allocations`, in the order they came in.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Allocations<'a> {
     entries: Vec<Allocation<'a>>,
     in_order: bool,

@@ -32,8 +32,8 @@ pub struct Metadata<'a> {
     pub generate_name: Field<'a>,
 }
 
-/// `spec`, taken apart. Equal when every field is, unknown ones included.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// `spec`, taken apart.
+#[derive(Clone, Debug, Default)]
 pub struct Spec<'a> {
     /// Whether it is an object at all.
     pub shape: Shape,
@@ -137,7 +137,7 @@ impl<'a> Spec<'a> {
         self.parsed_range.or_else(|| Range::parse(self.range.text()?.trim()).ok())
     }
 
-    /// Whether this is `stored` with fewer entries.
+    /// Whether this is `stored`, or has fewer entries.
     pub fn only_lacks_entries_of(&self, stored: &Spec<'_>) -> bool {
         self.range == stored.range
             && self.allocations_shape == stored.allocations_shape

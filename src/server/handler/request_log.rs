@@ -1,6 +1,6 @@
 //! What is logged about a request: one line, never an object or a body.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::request::Parts;
@@ -16,8 +16,12 @@ const MAX_TEXT_BYTES: usize = 256;
 
 /// Logs a review; one that was allowed without findings only at debug.
 pub fn reviewed(endpoint: Endpoint, summary: &ReviewRecord, took: Duration) {
-    let rules: BTreeSet<_> = summary.findings.iter().map(|count| count.rule.id).collect();
-    let rules = rules.into_iter().collect::<Vec<_>>().join(",");
+    // The findings of one rule may differ in severity, and are counted apart for the metrics.
+    let mut by_rule = BTreeMap::new();
+    for count in &summary.findings {
+        *by_rule.entry(count.rule.id).or_insert(0) += count.findings;
+    }
+    let rules: Vec<_> = by_rule.iter().map(|(id, findings)| format!("{id}={findings}")).collect();
     macro_rules! line {
         ($level:ident) => {
             $level!(
@@ -30,8 +34,8 @@ pub fn reviewed(endpoint: Endpoint, summary: &ReviewRecord, took: Duration) {
                 name = clipped(&summary.name),
                 dry_run = summary.dry_run,
                 outcome = summary.outcome.as_str(),
-                rules,
-                findings = summary.findings.iter().map(|count| count.findings).sum::<usize>(),
+                rules = rules.join(","),
+                findings = by_rule.values().sum::<usize>(),
                 would_deny = summary.would_deny,
                 duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
                 "reviewed"

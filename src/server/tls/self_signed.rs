@@ -21,7 +21,8 @@ pub fn certificates() -> anyhow::Result<(Certificates, String)> {
     let now = pki::now();
     let ca = Authority::new(now)?;
     let issued = ca.issue(&NAMES.map(String::from), now)?;
-    Ok((Certificates::from_pem(&issued.certificate, &issued.key)?, ca.certificate.pem()))
+    let certificates = Certificates::from_pem(&issued.cert.pem(), &issued.signing_key.serialize_pem())?;
+    Ok((certificates, ca.certificate.pem()))
 }
 
 /// Prints to `out` a request for the server at `address` and the response to it, which is computed here in the same way.

@@ -13,9 +13,12 @@ use crate::client::{AdminPort, Caller, client, connect, soon};
 use crate::pki::Ca;
 use crate::program_path;
 
-/// Any free ports, and a log that can be parsed.
-const LOOPBACK: &[&str] =
-    &["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json"];
+/// Any free ports, and a log that can be parsed; flags override them.
+const LOOPBACK: [(&str, &str); 3] = [
+    ("IPPOOL_WEBHOOK_LISTEN", "127.0.0.1:0"),
+    ("IPPOOL_WEBHOOK_ADMIN_LISTEN", "127.0.0.1:0"),
+    ("IPPOOL_WEBHOOK_LOG_FORMAT", "json"),
+];
 
 /// The program with these arguments, without environment variables that could change them.
 pub fn program(arguments: &[&str]) -> Command {
@@ -56,7 +59,7 @@ impl Serving {
         let directory = tempfile::tempdir().unwrap();
         let ca_out = directory.path().join("ca.pem");
         let arguments = ["serve", "--self-signed", "--ca-out", ca_out.to_str().unwrap()];
-        command.args([&arguments, LOOPBACK, more].concat());
+        command.args([&arguments, more].concat());
         let (child, log, serving) = spawn(&mut command);
         let ca = std::fs::read_to_string(&ca_out).unwrap();
         Self::new(child, log, &serving, ca, directory)
@@ -71,7 +74,7 @@ impl Serving {
         std::fs::write(path("tls.key"), pair.key).unwrap();
         let (cert, key) = (path("tls.crt"), path("tls.key"));
         let files = ["serve", "--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
-        let direct = program(&[&files, LOOPBACK, more].concat());
+        let direct = program(&[&files, more].concat());
         let mut command = Command::new("sh");
         command.args(["-c", &format!("{through} \"$0\" \"$@\"")]).arg(program_path());
         command.args(direct.get_args());
@@ -142,7 +145,8 @@ pub fn until_logged(log: &mut impl BufRead, message: &str) -> Value {
 
 /// Starts the program, and returns the log line by which it says that it serves.
 fn spawn(command: &mut Command) -> (Child, BufReader<ChildStderr>, Value) {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    command.envs(LOOPBACK).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let serving = until_logged(&mut log, "serving");
     (child, log, serving)

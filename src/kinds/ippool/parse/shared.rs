@@ -16,12 +16,6 @@ pub(in crate::kinds::ippool) struct EntryTexts<'a> {
 }
 
 /// Not a part of what was read: two pools are the same wherever their entries are.
-impl PartialEq for EntryTexts<'_> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
 impl fmt::Debug for EntryTexts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EntryTexts")
