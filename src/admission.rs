@@ -173,7 +173,7 @@ pub fn respond_to<K: Kind>(
         }
         Endpoint::Mutate => match review::normalize(&review, policy) {
             Some((normalization, repaired)) => {
-                response::allow_with_patch(&request, normalization, repaired, policy)
+                response::allow_with_patch(&request, &normalization, repaired, policy)
             }
             None => response::allow(&request, policy),
         },

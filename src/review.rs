@@ -212,19 +212,11 @@ impl Denial {
         if username.starts_with("system:serviceaccount:") { Self::Forbidden } else { Self::Invalid }
     }
 
-    /// The HTTP status code within the response.
-    pub const fn code(self) -> u16 {
+    /// The `code` and the `reason` of the `Status`.
+    pub const fn status(self) -> (u16, &'static str) {
         match self {
-            Self::Invalid => 422,
-            Self::Forbidden => 403,
-        }
-    }
-
-    /// The `reason` of the `Status`.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Invalid => "Invalid",
-            Self::Forbidden => "Forbidden",
+            Self::Invalid => (422, "Invalid"),
+            Self::Forbidden => (403, "Forbidden"),
         }
     }
 }

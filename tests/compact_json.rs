@@ -108,7 +108,7 @@ fn entries_past_the_bound_are_counted_and_not_kept_if_compact() {
     let entries: Vec<_> = (0..70_000).map(|key| entry(&key.to_string(), "")).collect();
     let (causes, said) = heard(&update(&entries, &entries));
     assert_eq!(causes, [""; 0]);
-    assert!(said[0].contains("Too many: 70000: must have at most 65536 items"), "{}", said[0]);
+    assert!(said[0].contains("Too many: 70000: "), "{}", said[0]);
 }
 
 #[test]

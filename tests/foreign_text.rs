@@ -29,6 +29,6 @@ fn every_character_that_moves_the_cursor_takes_one_column() {
 fn a_text_without_its_middle_keeps_both_ends() {
     let text = "must be at most 255, the last offset in 10.0.9.0/24, counted from 10.0.9.5";
     assert_eq!(without_middle(text, 74), text);
-    assert_eq!(without_middle(text, 40), "must be at most 255, the l…rom 10.0.9.5");
+    assert_eq!(without_middle(text, 40), "must be at most 255, the l…from 10.0.9.5");
     assert_eq!(without_middle(text, 0).chars().count(), 32);
 }

@@ -36,7 +36,7 @@ fn operations_causes_and_denials_have_the_words_of_kubernetes() {
     let types = [ErrorType::Required, ErrorType::Invalid, ErrorType::TypeInvalid, ErrorType::Duplicate];
     let causes = ["FieldValueRequired", "FieldValueInvalid", "FieldValueTypeInvalid", "FieldValueDuplicate"];
     assert_eq!(types.map(ErrorType::cause), causes);
-    let denials = [Denial::Invalid, Denial::Forbidden].map(|it| (it.code(), it.reason()));
+    let denials = [Denial::Invalid, Denial::Forbidden].map(Denial::status);
     assert_eq!(denials, [(422, "Invalid"), (403, "Forbidden")]);
 }
 

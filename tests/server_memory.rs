@@ -59,6 +59,19 @@ async fn holders<const N: usize>(server: &Running, units: [usize; N]) -> [Caller
 }
 
 #[tokio::test]
+async fn a_small_request_never_waits_for_a_large_one() {
+    let server = Running::start_with(narrow(), Arc::new(respond)).await;
+    let [_busy, mut large] = holders(&server, [60, 60]).await;
+    // There is room for four more, but it is for small requests.
+    send(&mut large, 4).await;
+    until_held(&server, 120, 1).await;
+    let mut small = server.caller().await;
+    small.send(&header("/validate", 64 * UNIT)).await;
+    send(&mut small, 4).await;
+    until_held(&server, 124, 1).await;
+}
+
+#[tokio::test]
 async fn released_memory_goes_to_the_waiter_that_will_hold_least() {
     let server = Running::start_with(narrow(), Arc::new(respond)).await;
     let [busy, _other, mut more, mut less] = holders(&server, [20, 50, 30, 10]).await;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::decode::AdmissionRequest;
 use super::patch::json_patch;
 use super::{AdmissionResponse, Outcome, ReviewRecord};
-use crate::finding::{Finding, Severity};
+use crate::finding::{ErrorType, Finding, Severity};
 use crate::kinds::{Kind, Normalization};
 use crate::policy::Policy;
 use crate::review::{Count, Denial, Findings, Verdict};
@@ -82,12 +82,12 @@ pub(super) fn allow(request: &AdmissionRequest<'_>, policy: &Policy) -> Admissio
 /// Allowed with a patch, and a warning that says what to write instead.
 pub(super) fn allow_with_patch(
     request: &AdmissionRequest<'_>,
-    normalization: Normalization,
+    normalization: &Normalization,
     repaired: Vec<Count>,
     policy: &Policy,
 ) -> AdmissionResponse {
     // A patch of one short text always serializes.
-    let patch = serde_json::to_string(&json_patch(&normalization)).unwrap_or_default();
+    let patch = serde_json::to_string(&json_patch(normalization)).unwrap_or_default();
     let mut audit_annotations = annotations(&repaired);
     audit_annotations.insert("normalized", normalization.message.clone());
     let response = Response {
@@ -96,7 +96,7 @@ pub(super) fn allow_with_patch(
         patch: Some(BASE64.encode(patch)),
         patch_type: Some("JSONPatch"),
         audit_annotations,
-        warnings: vec![shortened(normalization.message)],
+        warnings: vec![shortened(&normalization.message)],
         ..Response::default()
     };
     encode(request, policy, response, Outcome::Patched, repaired, 0)
@@ -171,11 +171,11 @@ fn status<'a, K: Kind>(
     }
     let lines: Vec<_> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
     let lines = if let [line] = lines.as_slice() { line.clone() } else { format!("[{}]", lines.join(", ")) };
-    let name = request.name.as_ref();
+    let (name, (code, reason)) = (request.name.as_ref(), denial.status());
     Status {
         status: "Failure",
-        code: denial.code(),
-        reason: denial.reason(),
+        code,
+        reason,
         message: format!("{}.{} {} is invalid: {lines}", K::KIND, K::GROUP, Quoted(name)),
         details: Details { group: K::GROUP, kind: K::KIND, name, causes },
     }
@@ -202,19 +202,17 @@ fn warning(finding: &Finding<'_>) -> String {
     let remedy = finding.remedy(MAX_LISTED_IN_WARNING);
     let left = GOOD_WARNING_CHARS.saturating_sub(start.chars().count());
     let full = finding.opening() + &remedy;
-    let text = match (full.chars().count() <= left, finding.list.is_some()) {
+    let lists = finding.list.is_some() || finding.error_type == ErrorType::Notice;
+    let text = match (full.chars().count() <= left, lists) {
         (true, _) => full,
         (false, true) => remedy,
         (false, false) => finding.remedy_within(left),
     };
-    shortened(start + &text)
+    shortened(&(start + &text))
 }
 
-fn shortened(mut text: String) -> String {
-    if let Some((cut, _)) = text.char_indices().nth(MAX_WARNING_CHARS) {
-        text.truncate(cut);
-    }
-    text
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_WARNING_CHARS).collect()
 }
 
 /// `rules` names every rule with a finding, `denied-by` those that deny.

@@ -2,7 +2,6 @@
 
 mod activity;
 mod http;
-mod stream;
 mod table;
 
 use std::io;

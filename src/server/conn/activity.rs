@@ -138,9 +138,9 @@ impl Activity {
         self.0.state.borrow().lingers
     }
 
-    /// `bytes` were read: outside a request, they begin a header.
+    /// `bytes` were read: outside a request, they begin a header. At the end of the stream, there are none.
     pub fn read(&self, bytes: usize) {
-        if matches!(self.0.state.borrow().phase, Phase::Unused | Phase::Idle) {
+        if bytes > 0 && matches!(self.0.state.borrow().phase, Phase::Unused | Phase::Idle) {
             self.enter(Phase::Header);
         }
         self.transferred(bytes);
@@ -173,8 +173,8 @@ impl Activity {
         self.update(|state| state.end = None);
     }
 
-    /// The rank of this connection among those that can be evicted, the least first; `None`: it cannot be evicted now. One that
-    /// carried a review within `recent` may carry the next one at any moment, so it ranks last.
+    /// The rank of this connection among those that can be evicted, the least first; `None`: it cannot be evicted now.
+    /// One that carried a review within `recent` may carry the next one at any moment, so it ranks last.
     pub fn eviction_rank(&self, recent: Duration) -> Option<(bool, u8, Instant)> {
         let state = self.0.state.borrow();
         let is_recent = state.reviewed.is_some_and(|at| at.elapsed() < recent);

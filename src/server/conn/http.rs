@@ -13,11 +13,12 @@ use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio_io_timeout::TimeoutWriter;
+use tokio_util::io::{InspectReader, InspectWriter};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::activity::{Activity, CloseReason};
-use super::stream::ActivityStream;
 use crate::server::limits::Limits;
 use crate::server::shutdown::Shutdown;
 
@@ -36,15 +37,20 @@ pub async fn serve<S>(
         let router = route(&mut request);
         respond(request, router, activity.clone(), shutdown.clone())
     });
-    let stream = TokioIo::new(ActivityStream::new(stream, activity.clone(), limits.write));
+    // Gives up on a peer that reads no response, and reports what passes to `activity`.
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(limits.write));
+    let read = |bytes: &[u8]| activity.read(bytes.len());
+    let written = |bytes: &[u8]| activity.transferred(bytes.len());
+    let stream = InspectWriter::new(InspectReader::new(Box::pin(stream), read), written);
     let mut http1 = http1::Builder::new();
     // `Activity` times the header. hyper's limit of 100 header lines stays. By default, its buffer would grow to
     // 400 KiB on each connection with long bodies and be no faster.
     http1.header_read_timeout(None).max_header_size(limits.header_bytes).max_buf_size(limits.header_bytes);
-    let mut connection = http1.serve_connection(stream, service);
+    let mut connection = http1.serve_connection(TokioIo::new(stream), service);
     let ended = drive(&mut connection, activity, limits, shutdown).await;
     if ended && activity.lingers() {
-        linger(connection.into_parts().io.into_inner().stream, activity, limits).await;
+        linger(connection.into_parts().io.into_inner().into_inner().into_inner(), activity, limits).await;
     }
 }
 
@@ -56,14 +62,14 @@ pub fn has_one_host<B>(request: &Request<B>) -> bool {
 
 /// Runs `connection` to its end. A peer in the middle of a header, or one that does not read, is cut off; otherwise
 /// the requests in progress are finished. Returns whether the last response was sent.
-async fn drive<S, A>(
-    connection: &mut http1::Connection<TokioIo<ActivityStream<S>>, A>,
+async fn drive<I, A>(
+    connection: &mut http1::Connection<I, A>,
     activity: &Activity,
     limits: &Limits,
     shutdown: &Shutdown,
 ) -> bool
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
     A: HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible>,
 {
     let mut timeout = limits.drain;
