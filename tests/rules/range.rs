@@ -5,7 +5,7 @@ use ippool_webhook::kinds::ippool::{IpPool, Pool};
 use ippool_webhook::lint;
 use ippool_webhook::policy::Policy;
 use serde_json::Value;
-use testkit::review::{PERSON, ask, causes, created, holding, review};
+use testkit::review::{PERSON, allowed, ask, causes, created, denied, holding, review};
 
 #[test]
 fn a_common_mistake_in_a_range_is_named_with_what_would_be_right() {
@@ -55,4 +55,19 @@ fn a_list_keeps_twenty_items_and_counts_the_rest() {
     let shown = host_bits.advice(23);
     assert!(shown.ends_with("\"20\" becomes \"25\" (10.0.0.25) and 3 more"), "{shown}");
     assert_eq!(host_bits.to_string(), format!("spec.range: {}", host_bits.message()));
+}
+
+#[test]
+fn an_empty_range_is_a_missing_one() {
+    let missing = "spec.range: Required value: must be the network in CIDR notation, for example 10.0.0.0/24";
+    denied(&created("10.0.0.0-24", &holding("", &[])).1, &[("IPP101", missing)]);
+}
+
+#[test]
+fn an_ipv6_range_is_warned_of_if_wider_than_64_bits() {
+    let warned = |prefix: u8| {
+        allowed(&created(&format!("fd00---{prefix}"), &holding(&format!("fd00::/{prefix}"), &[])).1)
+    };
+    let wide = "spec.range: Invalid value: \"fd00::/63\": must be /64 or longer: whereabouts keeps only 64 bits of an offset [IPP107]";
+    assert_eq!((warned(63), warned(64), warned(65)), (vec![wide.to_owned()], vec![], vec![]));
 }
