@@ -44,3 +44,59 @@ fn a_pool_is_near_the_size_limit_past_one_mebibyte() {
         assert_eq!(details, expected);
     }
 }
+
+/// The findings about a pool of one entry that belongs to `podref`.
+fn about_podref(podref: &str) -> Vec<String> {
+    let mut object = holding("10.0.0.0/24", &["1"]);
+    object["spec"]["allocations"]["1"]["podref"] = json!(podref);
+    let text = object.to_string();
+    let pool = Pool::parse(&text).unwrap();
+    lint::<IpPool>(&pool, &Policy::default()).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_podref_is_a_namespace_and_a_name_as_kubernetes_allows_them() {
+    let long = |namespace: usize, name: usize| format!("{}/{}", "a".repeat(namespace), "b".repeat(name));
+    let sixteen = "abcdefgh01234567";
+    for podref in [
+        "a/b",
+        "0/1",
+        "kube-system/a.b-c.d",
+        "a-b/c-d",
+        &long(63, 253),
+        &format!("a/{sixteen}"),
+        &format!("a/{sixteen}-8"),
+    ] {
+        assert_eq!(about_podref(podref), [""; 0], "{podref}");
+    }
+    for podref in [
+        "a",
+        "/b",
+        "a/",
+        "a/b/c",
+        "A/b",
+        "a/B",
+        "a.b/c",
+        "-a/b",
+        "a-/b",
+        "a/-b",
+        "a/b-",
+        "a/b.",
+        "a/b..c",
+        "a/b.-c",
+        "a/b-.c",
+        "a/b.c_d",
+        &long(64, 1),
+        &long(1, 254),
+        &format!("a/{sixteen}_"),
+        &format!("a/_{sixteen}"),
+        "a/abc_efgh0123_567",
+        &format!("a/{sixteen}_{sixteen}"),
+        &format!("a/ab__efgh01234567{sixteen}"),
+    ] {
+        let said = about_podref(podref);
+        assert_eq!(said.len(), 1, "{podref}: {said:?}");
+        let detail = "must be namespace/name of the pod, or the address is freed (10.0.0.1) [IPP210]";
+        assert!(said[0].starts_with("spec.allocations[1].podref: ") && said[0].ends_with(detail), "{said:?}");
+    }
+}

@@ -58,16 +58,21 @@ fn a_list_keeps_twenty_items_and_counts_the_rest() {
 }
 
 #[test]
-fn an_empty_range_is_a_missing_one() {
-    let missing = "spec.range: Required value: must be the network in CIDR notation, for example 10.0.0.0/24";
-    denied(&created("10.0.0.0-24", &holding("", &[])).1, &[("IPP101", missing)]);
+fn an_empty_range_is_missing() {
+    let start = "spec.range: Required value: must be the network in CIDR notation";
+    denied(&created("a", &holding("", &[])).1, &[("IPP101", start)]);
 }
 
 #[test]
-fn an_ipv6_range_is_warned_of_if_wider_than_64_bits() {
-    let warned = |prefix: u8| {
-        allowed(&created(&format!("fd00---{prefix}"), &holding(&format!("fd00::/{prefix}"), &[])).1)
-    };
-    let wide = "spec.range: Invalid value: \"fd00::/63\": must be /64 or longer: whereabouts keeps only 64 bits of an offset [IPP107]";
-    assert_eq!((warned(63), warned(64), warned(65)), (vec![wide.to_owned()], vec![], vec![]));
+fn a_range_wider_than_offsets_is_shorter_than_64_bits() {
+    for (range, name, said) in
+        [("fd00::/63", "fd00---63", 1), ("fd00::/64", "fd00---64", 0), ("fd00::/65", "fd00---65", 0)]
+    {
+        let warned = allowed(&created(name, &holding(range, &[])).1);
+        assert_eq!(warned.len(), said, "{warned:?}");
+        assert!(
+            warned.iter().all(|it| it.starts_with("spec.range: ") && it.ends_with("[IPP107]")),
+            "{warned:?}"
+        );
+    }
 }

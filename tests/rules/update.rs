@@ -267,3 +267,24 @@ fn a_broken_range_repaired_with_host_bits_is_denied() {
         "spec.range: Invalid value: \"10.0.0.5/24\": must be \"10.0.0.0/24\", from which offsets count";
     denied(&response, &[("IPP104", text)]);
 }
+
+#[test]
+fn an_entry_that_is_kept_and_changed_counts_as_kept() {
+    let stored = holding("10.0.0.0/24", &["1", "2"]);
+    let mut new = changed(&stored, "10.0.0.0/33", &["1", "2"]);
+    new["spec"]["allocations"]["2"]["id"] = json!("b");
+    let not_cidr = "spec.range: Invalid value: \"10.0.0.0/33\": must be a valid CIDR value";
+    let moves = "spec.range: Invalid value: \"10.0.0.0/33\": field is immutable: must be \"10.0.0.0/24\"";
+    denied(&updated(&stored, &new).1, &[("IPP102", not_cidr), ("IPP301", moves)]);
+}
+
+#[test]
+fn of_two_keys_of_one_offset_each_is_compared_with_itself() {
+    let mut stored = holding("10.0.0.0/24", &["01", "1"]);
+    stored["spec"]["allocations"]["1"]["podref"] = json!("default/b");
+    let mut new = stored.clone();
+    new["spec"]["allocations"]["01"]["podref"] = json!("default/c");
+    let said = "spec.allocations[01].podref: replaces \"default/a\", which may still use the address (10.0.0.1) [IPP303]";
+    let warned = allowed(&updated(&stored, &new).1);
+    assert!(warned.contains(&said.to_owned()), "{warned:?}");
+}
