@@ -12,7 +12,7 @@ RELEASE = deploy/image/cargo $(shell uname -m)-unknown-linux-gnu
 # One version, since what it checks and how deny.toml is read differ between versions.
 CARGO_DENY_VERSION = 0.18.9
 CARGO_DENY = target/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
-ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
+ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
