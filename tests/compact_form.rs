@@ -197,11 +197,15 @@ fn an_object_that_lacks_a_value_has_no_meaning_in_either_reader() {
 }
 
 #[test]
-fn managed_fields_nested_deeply_overflow_no_stack() {
-    let deep = "{\"a\":".repeat(200_000) + "{}" + &"}".repeat(200_000);
-    let object = format!(r#"{{"metadata":{{"managedFields":[{deep}],"name":"a"}}}}"#);
-    // Whether serde takes it is not the point.
-    let _ = decode::<IpPool>(&update(&object, "null"));
+fn what_is_nested_deeply_overflows_no_stack() {
+    let nested = |start: &str, end: &str| start.repeat(200_000) + "{}" + &end.repeat(200_000);
+    for deep in [nested("{\"a\":", "}"), nested("[", "]")] {
+        for field in ["\"managedFields\":[", "\"x\":["] {
+            let object = format!(r#"{{"metadata":{{{field}{deep}],"name":"a"}}}}"#);
+            // Whether serde takes it is not the point.
+            let _ = decode::<IpPool>(&update(&object, "null"));
+        }
+    }
 }
 
 #[test]
