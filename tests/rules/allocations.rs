@@ -100,3 +100,37 @@ fn a_podref_is_a_namespace_and_a_name_as_kubernetes_allows_them() {
         assert!(said[0].starts_with("spec.allocations[1].podref: ") && said[0].ends_with(detail), "{said:?}");
     }
 }
+
+#[test]
+fn an_ifname_is_the_name_of_a_linux_interface() {
+    let about = |ifname: &str| {
+        let mut object = holding("10.0.0.0/24", &["1"]);
+        object["spec"]["allocations"]["1"]["ifname"] = json!(ifname);
+        let text = object.to_string();
+        let pool = Pool::parse(&text).unwrap();
+        lint::<IpPool>(&pool, &Policy::default()).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for ifname in ["net1", "a", "...", "fifteen-letters", "eth0.100"] {
+        assert_eq!(about(ifname), [""; 0], "{ifname}");
+    }
+    for ifname in ["", ".", "..", "sixteen-letters!", "a/b", "a:b", "a b", "a\u{b}b", "a\0b"] {
+        let said = about(ifname);
+        assert_eq!(said.len(), 1, "{ifname}: {said:?}");
+        let detail = "must be an interface name: 1 to 15 bytes, no /, : or whitespace (10.0.0.1) [IPP214]";
+        assert!(said[0].starts_with("spec.allocations[1].ifname: ") && said[0].ends_with(detail), "{said:?}");
+    }
+}
+
+#[test]
+fn an_entry_that_is_not_an_object_is_named_with_its_type() {
+    let mut object = holding("10.0.0.0/24", &["1", "2", "3"]);
+    object["spec"]["allocations"]["1"] = json!([]);
+    object["spec"]["allocations"]["2"] = json!("text");
+    object["spec"]["allocations"]["3"] = json!(null);
+    let wanted = "must be an object with id and podref";
+    let [list, text] = ["1", "2"].map(|key| format!("spec.allocations[{key}]: Invalid value: "));
+    let (list, text) = (format!("{list}\"array\": {wanted}"), format!("{text}\"string\": {wanted}"));
+    let null = format!("spec.allocations[3]: Required value: {wanted}");
+    let response = created("10.0.0.0-24", &object).1;
+    denied(&response, &[("IPP209", &list), ("IPP209", &text), ("IPP209", &null)]);
+}
