@@ -198,11 +198,13 @@ fn an_object_that_lacks_a_value_has_no_meaning_in_either_reader() {
 }
 
 #[test]
-fn what_is_nested_deeply_overflows_no_stack() {
-    let nested = |start: &str, end: &str| start.repeat(200_000) + "{}" + &end.repeat(200_000);
-    for deep in [nested("{\"a\":", "}"), nested("[", "]")] {
-        for field in ["\"managedFields\":[", "\"x\":["] {
-            let object = format!(r#"{{"metadata":{{{field}{deep}],"name":"a"}}}}"#);
+fn deep_nesting_overflows_no_stack_wherever_it_is_skipped() {
+    let deep = |open: &str, close: &str| open.repeat(200_000) + "{}" + &close.repeat(200_000);
+    for deep in [deep("{\"a\":", "}"), deep("[", "]")] {
+        for object in [
+            format!(r#"{{"metadata":{{"managedFields":[{deep}],"name":"a"}}}}"#),
+            format!(r#"{{"metadata":{{"labels":{deep},"name":"a"}}}}"#),
+        ] {
             // Whether serde takes it is not the point.
             let _ = decode::<IpPool>(&update(&object, "null"));
         }
