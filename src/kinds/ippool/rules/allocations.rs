@@ -34,7 +34,7 @@ pub static ALLOCATIONS_MISSING: Rule = Rule {
         const WANTED: &str = "must be an object of offsets; a pool without allocations has {}";
         match (&pool.spec.shape, &pool.spec.allocations_shape) {
             (Shape::Unreadable, _) | (_, Shape::Object | Shape::Unreadable) => {}
-            (_, Shape::Absent | Shape::Null) => {
+            (_, Shape::Absent) => {
                 report.required(PATH, WANTED);
             }
             (_, Shape::Other(found)) => {
