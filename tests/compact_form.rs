@@ -252,3 +252,17 @@ fn strings_at_the_end_of_a_body_are_read_to_their_own_end() {
         assert_eq!(has_one_meaning(&body("a", end)), is_json, "{end}");
     }
 }
+
+#[test]
+fn an_id_of_a_container_holds_no_control_character_in_either_reader() {
+    let entry = |id: &str| format!(r#"{{"spec":{{"allocations":{{"1":{{"id":"{id}","podref":"a/b"}}}}}}}}"#);
+    let id = "a".repeat(64);
+    for wrong in ["\n", "\u{1}", "\u{1f}"] {
+        for id in [format!("{wrong}{}", &id[1..]), format!("{}{wrong}", &id[1..])] {
+            assert!(!has_one_meaning(&update(&entry(&id), "null")), "{id:?}");
+        }
+    }
+    for right in [" ", "\u{7f}", "!", "#"] {
+        assert!(has_one_meaning(&update(&entry(&format!("{right}{}", &id[1..])), "null")), "{right:?}");
+    }
+}
