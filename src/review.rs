@@ -175,7 +175,7 @@ fn check<'s, K: Kind>(
 
 /// By path, offsets in numeric order, then by rule.
 fn order(a: &Finding<'_>, b: &Finding<'_>) -> Ordering {
-    a.path.cmp(&b.path).then_with(|| a.rule.id.cmp(b.rule.id))
+    a.path.cmp(&b.path).then_with(|| (a.path.key(), a.rule.id).cmp(&(b.path.key(), b.rule.id)))
 }
 
 impl<'a> Verdict<'a> {

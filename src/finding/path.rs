@@ -72,6 +72,11 @@ impl<'a> FieldPath<'a> {
         self
     }
 
+    /// The key as written, by which two paths that are the same may still differ.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| key.text.as_ref())
+    }
+
     /// Whether it leads to an entry of a map.
     pub(crate) fn is_entry(&self) -> bool {
         self.key.is_some()
