@@ -149,6 +149,7 @@ fn what_is_not_json_is_not_a_review_in_either_reader() {
         (r#""ifname":"eth0""#, r#""ifname":"#),
         (r#""eth0""#, "\"eth\n0\""),
         (r#""podref":"default"#, "\"podref\":\"de\u{1}fault"),
+        (r#""id":"00"#, "\"id\":\"\u{1}0"),
         (r#"},"2""#, r#"}"2""#),
         (r#"},"2""#, r#"},,"2""#),
         (r#"{"1""#, r#"{,"1""#),
@@ -234,5 +235,34 @@ fn entries_that_follow_a_change_are_found_at_their_place() {
             format!(r#"{{"spec":{{"allocations":{{{}}},"range":"10.0.0.0/24"}}}}"#, members.join(","))
         };
         assert!(has_one_meaning(&update(&plain(&members), &plain(&changed))), "{length}");
+    }
+}
+
+#[test]
+fn strings_at_the_end_of_a_body_are_read_to_their_own_end() {
+    let body = |name: &str, namespace: &str| {
+        format!(r#"{HEAD}"object":null,"name":"{name}","namespace":"{namespace}"}}}}"#)
+    };
+    for lengths in 0..400 {
+        assert!(has_one_meaning(&body(&"a".repeat(lengths / 20), &"b".repeat(lengths % 20))));
+    }
+    for (end, is_json) in
+        [(" c", true), ("\\\"", true), ("\\\\", true), ("\"", false), ("\\", false), ("\u{1}", false)]
+    {
+        assert_eq!(has_one_meaning(&body("a", end)), is_json, "{end}");
+    }
+}
+
+#[test]
+fn an_id_of_a_container_holds_no_control_character_in_either_reader() {
+    let entry = |id: &str| format!(r#"{{"spec":{{"allocations":{{"1":{{"id":"{id}","podref":"a/b"}}}}}}}}"#);
+    let id = "a".repeat(64);
+    for wrong in ["\n", "\u{1}", "\u{1f}"] {
+        for id in [format!("{wrong}{}", &id[1..]), format!("{}{wrong}", &id[1..])] {
+            assert!(!has_one_meaning(&update(&entry(&id), "null")), "{id:?}");
+        }
+    }
+    for right in [" ", "\u{7f}", "!", "#"] {
+        assert!(has_one_meaning(&update(&entry(&format!("{right}{}", &id[1..])), "null")), "{right:?}");
     }
 }

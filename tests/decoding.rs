@@ -3,6 +3,8 @@
 
 use ippool_webhook::admission::{Endpoint, MalformedReason, Outcome, respond};
 use ippool_webhook::finding::{Operation, Severity};
+use ippool_webhook::kinds::ippool::{IpPool, Pool};
+use ippool_webhook::lint;
 use ippool_webhook::policy::Policy;
 use serde_json::{Value, json};
 use testkit::review::{PERSON, UID, ask, causes, pool, review, warnings};
@@ -209,4 +211,42 @@ fn the_record_has_the_names_and_the_numbers_of_the_request() {
     assert!(record.dry_run && !record.trusted && !record.untrusted_plugin_write);
     let findings: Vec<_> = record.findings.iter().map(|it| (it.rule.id, it.severity, it.findings)).collect();
     assert_eq!((findings, record.would_deny), (vec![("IPP102", Severity::Deny, 1)], 0));
+}
+
+/// The beginning of what is said of a pool with a value of each JSON type in place of a field.
+fn said_of_each_type(path: &str) -> [String; 7] {
+    let pointer = format!("/{}", path.replace('.', "/").replace("[1]", "/1"));
+    let types =
+        [Value::Null, json!([7]), json!(true), json!(-7), json!(7.5), json!("a b"), json!({ "a": [7] })];
+    types.map(|value| {
+        let entry = json!({ "id": "a", "podref": "a/b", "ifname": "eth0" });
+        let mut object = pool(&json!({ "range": "10.0.0.0/24", "allocations": { "1": entry } }));
+        *object.pointer_mut(&pointer).unwrap() = value;
+        let text = object.to_string();
+        let pool = Pool::parse(&text).unwrap();
+        let findings = lint::<IpPool>(&pool, &Policy::default());
+        let said = findings.first().map(ToString::to_string).unwrap_or_default();
+        said.split(": must").next().unwrap().to_owned()
+    })
+}
+
+#[test]
+fn a_value_of_another_type_is_named_by_its_type() {
+    let wrong = |path: &str| {
+        ["array", "boolean", "number", "number"].map(|found| format!("{path}: Invalid value: \"{found}\""))
+    };
+    for (path, null) in [
+        ("spec.range", "spec.range: Required value"),
+        ("spec.allocations[1].podref", "spec.allocations[1].podref: Required value"),
+        ("spec.allocations[1].ifname", ""),
+    ] {
+        let said = said_of_each_type(path);
+        assert_eq!((said[0].as_str(), &said[1..5]), (null, wrong(path).as_slice()));
+        assert_eq!(said[6], format!("{path}: Invalid value: \"object\""));
+    }
+    for path in ["spec", "spec.allocations", "spec.allocations[1]"] {
+        let said = said_of_each_type(path);
+        assert_eq!((&said[0], &said[1..5]), (&format!("{path}: Required value"), wrong(path).as_slice()));
+        assert_eq!(said[5], format!("{path}: Invalid value: \"string\""));
+    }
 }

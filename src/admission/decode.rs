@@ -200,7 +200,7 @@ impl<'a> Target<'a> for UserInfo<'a> {
 fn string<'a, M: MapAccess<'a>>(map: &mut M) -> Result<Cow<'a, str>, M::Error> {
     match map.next_value()? {
         Field::Text(text) => Ok(text),
-        Field::Absent | Field::Null => Ok(Cow::default()),
+        Field::Absent => Ok(Cow::default()),
         Field::Other(found) => Err(M::Error::invalid_type(Unexpected::Other(found.as_str()), &"a string")),
     }
 }

@@ -165,15 +165,13 @@ impl<'a> Members<'_, 'a> {
     }
 }
 
-/// So that serde's readers of members read them from here as well.
+/// So that serde's readers of members read their values from here as well; the key was read with
+/// [`Members::next_key`].
 impl<'a> MapAccess<'a> for Members<'_, 'a> {
     type Error = Error;
 
-    fn next_key_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
-        match self.next_key().ok_or_else(not_compact)? {
-            Some(key) => seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some),
-            None => Ok(None),
-        }
+    fn next_key_seed<S: DeserializeSeed<'a>>(&mut self, _: S) -> Result<Option<S::Value>, Error> {
+        Err(not_compact())
     }
 
     fn next_value_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<S::Value, Error> {

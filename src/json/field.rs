@@ -6,11 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// Where a string is expected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Field<'a> {
-    /// The field is not there.
+    /// The field is not there, or is `null`, which Kubernetes treats as absent.
     #[default]
     Absent,
-    /// It is `null`, which Kubernetes treats as absent.
-    Null,
     /// A string, as it should be.
     Text(Cow<'a, str>),
     /// Another JSON type.
@@ -20,11 +18,9 @@ pub enum Field<'a> {
 /// Where an object is expected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
-    /// The field is not there.
+    /// The field is not there, or is `null`.
     #[default]
     Absent,
-    /// It is `null`.
-    Null,
     /// An object, as it should be.
     Object,
     /// Another JSON type.

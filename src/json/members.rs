@@ -59,8 +59,8 @@ impl<'de, T: Target<'de>> Visitor<'de> for Fill<'_, T> {
         Ok(())
     }
 
+    /// `null` counts as absent, as which every target begins.
     fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.0.shape(Shape::Null);
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl<'a> Target<'a> for Field<'a> {
         *self = match shape {
             Shape::Object => Self::Other(JsonType::Object),
             Shape::Other(found) => Self::Other(found),
-            Shape::Null | Shape::Absent | Shape::Unreadable => Self::Null,
+            Shape::Absent | Shape::Unreadable => Self::Absent,
         };
     }
 

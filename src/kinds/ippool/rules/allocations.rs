@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::{Check, Rule, entry_path};
 use crate::finding::{ErrorType, FieldPath, RuleInfo};
 use crate::json::Shape;
-use crate::kinds::ippool::{Allocation, MAX_ALLOCATIONS, Pool};
+use crate::kinds::ippool::{MAX_ALLOCATIONS, Pool};
 use crate::text::Shortened;
 
 const PATH: FieldPath<'static> = FieldPath::of("spec.allocations");
@@ -34,7 +34,7 @@ pub static ALLOCATIONS_MISSING: Rule = Rule {
         const WANTED: &str = "must be an object of offsets; a pool without allocations has {}";
         match (&pool.spec.shape, &pool.spec.allocations_shape) {
             (Shape::Unreadable, _) | (_, Shape::Object | Shape::Unreadable) => {}
-            (_, Shape::Absent | Shape::Null) => {
+            (_, Shape::Absent) => {
                 report.required(PATH, WANTED);
             }
             (_, Shape::Other(found)) => {
@@ -57,15 +57,13 @@ pub static OFFSET_COLLISION: Rule = Rule {
         if pool.spec.allocations.are_in_order() {
             return;
         }
-        let mut colliding = colliding(pool);
-        if colliding.is_empty() {
-            return;
-        }
         let stored: HashSet<_> = stored.into_iter().flat_map(keys).collect();
         // The first of two keys keeps its offset: what is stored, then what is spelled as whereabouts does.
-        colliding.sort_by_cached_key(|(_, it)| (!stored.contains(it.key.as_ref()), !it.key_is_canonical()));
+        let readable = pool.spec.allocations.iter().filter_map(|it| Some((it.offset.ok()?, it)));
+        let mut readable: Vec<_> = readable.collect();
+        readable.sort_by_cached_key(|(_, it)| (!stored.contains(it.key.as_ref()), !it.key_is_canonical()));
         let mut first_of = HashMap::new();
-        for (offset, allocation) in colliding {
+        for (offset, allocation) in readable {
             let first = *first_of.entry(offset).or_insert(allocation);
             if !std::ptr::eq(first, allocation) {
                 let detail = format!("is read as {offset}, like the key {}", Shortened(&first.key));
@@ -75,14 +73,6 @@ pub static OFFSET_COLLISION: Rule = Rule {
         }
     }),
 };
-
-/// The allocations that share their offset with another one.
-fn colliding<'a>(pool: &'a Pool<'a>) -> Vec<(i64, &'a Allocation<'a>)> {
-    let readable = || pool.spec.allocations.iter().filter_map(|it| Some((it.offset.ok()?, it)));
-    let mut seen = HashSet::new();
-    let twice: HashSet<_> = readable().map(|it| it.0).filter(|offset| !seen.insert(*offset)).collect();
-    readable().filter(|(offset, _)| twice.contains(offset)).collect()
-}
 
 fn keys<'a>(pool: &'a Pool<'_>) -> impl Iterator<Item = &'a str> {
     pool.spec.allocations.iter().map(|it| it.key.as_ref())

@@ -24,7 +24,7 @@ pub static RANGE_MISSING: Rule = Rule {
     check: Check::Pool(|pool, report| {
         const WANTED: &str = "must be the network in CIDR notation, for example 10.0.0.0/24";
         match (&pool.spec.shape, &pool.spec.range) {
-            (Shape::Absent | Shape::Null, _) => {
+            (Shape::Absent, _) => {
                 report.required(FieldPath::of("spec"), "must hold range and allocations");
             }
             (Shape::Other(found), _) => {
@@ -34,7 +34,7 @@ pub static RANGE_MISSING: Rule = Rule {
                 let why = &pool.spec.why_unreadable;
                 report.invalid(FieldPath::of("spec"), "", format!("the object cannot be read: {why}"));
             }
-            (Shape::Object, Field::Absent | Field::Null) => {
+            (Shape::Object, Field::Absent) => {
                 report.required(PATH, WANTED);
             }
             (Shape::Object, Field::Text(text)) if text.is_empty() => {

@@ -41,7 +41,7 @@ fn require<'a>(
     };
     match field {
         Field::Text(_) => {}
-        Field::Absent | Field::Null => {
+        Field::Absent => {
             report.required(entry_path(entry).field(name), wanted);
         }
         Field::Other(found) => {
@@ -117,7 +117,7 @@ pub static IFNAME_MALFORMED: Rule = Rule {
     check: Check::Entry(Entries::Malformed, |_, entry, report| {
         const WANTED: &str = "must be an interface name: 1 to 15 bytes, no /, : or whitespace";
         match &entry.ifname {
-            Field::Absent | Field::Null => {}
+            Field::Absent => {}
             Field::Text(name) if is_ifname(name) => {}
             Field::Text(name) => {
                 report.invalid(entry_path(entry).field("ifname"), name.as_ref(), WANTED);
