@@ -27,7 +27,7 @@ use self::source_map::SourceMap;
 use crate::finding::Severity;
 use crate::kinds::Kind;
 use crate::kinds::ippool::IpPool;
-use crate::output::{Diagnostic, Excerpt, Notification, errors, github, json, sarif, text};
+use crate::output::{Diagnostic, Excerpt, Notification, Place, errors, github, json, sarif, text};
 use crate::policy::Policy;
 use crate::policy_file;
 use crate::review::lint;
@@ -104,13 +104,13 @@ impl CheckReport {
         let map = SourceMap::of(&manifest.node);
         self.diagnostics.extend(findings.into_iter().map(|finding| {
             let span = map.span(&finding.path.to_string());
-            Diagnostic {
-                finding: finding.into_owned(),
-                object: manifest.name.clone(),
+            let place = Place {
                 file: Arc::clone(file),
                 document: manifest.document,
                 excerpt: Excerpt::new(text, span.line, span.column, &span.bytes),
-            }
+            };
+            let (finding, object) = (finding.into_owned(), manifest.name.clone());
+            Diagnostic { finding, kind: K::KIND, object, place: Some(place) }
         }));
     }
 

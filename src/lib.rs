@@ -50,6 +50,9 @@ pub mod text;
 
 // Everything with I/O.
 #[cfg(feature = "serve")]
+#[allow(dead_code, reason = "the subcommand follows")]
+mod audit;
+#[cfg(feature = "serve")]
 mod certs;
 #[cfg(feature = "serve")]
 mod check;

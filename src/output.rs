@@ -7,5 +7,5 @@ pub mod json;
 pub mod sarif;
 pub mod text;
 
-pub use self::diagnostic::{Diagnostic, Notification, ObjectName, errors};
+pub use self::diagnostic::{Diagnostic, Notification, ObjectName, Place, errors};
 pub use self::excerpt::Excerpt;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ippool_webhook::kinds;
 
 /// The modules from the bottom up: each uses only those before it (invariant 2).
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
     "text",
     "json",
     "finding",
@@ -22,6 +22,7 @@ const LAYERS: [&str; 15] = [
     "server",
     "kube_client",
     "certs",
+    "audit",
     "cli",
 ];
 

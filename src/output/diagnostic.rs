@@ -16,11 +16,20 @@ pub struct ObjectName {
     pub name: String,
 }
 
-/// A finding in one object of a file.
+/// A finding in one object.
 #[derive(Debug)]
 pub struct Diagnostic {
     pub finding: Finding<'static>,
+    /// The kind of the object.
+    pub kind: &'static str,
     pub object: ObjectName,
+    /// Where in a file it is; an audit has many objects of a cluster, which has no lines.
+    pub place: Option<Place>,
+}
+
+/// A place in a file.
+#[derive(Debug)]
+pub struct Place {
     pub file: Arc<str>,
     /// The number of the document in the file, from 1.
     pub document: usize,

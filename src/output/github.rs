@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::diagnostic::{Diagnostic, Notification, errors, level};
+use super::diagnostic::{Diagnostic, Notification, Place, errors, level};
 
 /// Writes one command for each diagnostic and each error.
 pub fn write(
@@ -15,15 +15,14 @@ pub fn write(
 }
 
 fn write_diagnostic(diagnostic: &Diagnostic, out: &mut impl Write) -> io::Result<()> {
-    let Diagnostic { finding, file, excerpt, .. } = diagnostic;
-    let (rule, level, file) = (finding.rule, level(finding.severity), property(file));
+    let Diagnostic { finding, place, .. } = diagnostic;
+    let (rule, level) = (finding.rule, level(finding.severity));
     let title = property(&format!("{} {}", rule.id, rule.name));
     let message = data(&format!("{}: {}", diagnostic.object(), diagnostic.sentence()));
-    writeln!(
-        out,
-        "::{level} file={file},line={},col={},title={title}::{message}",
-        excerpt.line, excerpt.column
-    )
+    let at = place.as_ref().map(|Place { file, excerpt, .. }| {
+        format!("file={},line={},col={},", property(file), excerpt.line, excerpt.column)
+    });
+    writeln!(out, "::{level} {}title={title}::{message}", at.unwrap_or_default())
 }
 
 fn write_error(error: &Notification, out: &mut impl Write) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Place};
 
 pub fn write(report: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, report)?;
@@ -14,11 +14,13 @@ pub fn write(report: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
 /// An entry of `findings`.
 impl Serialize for Diagnostic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { finding, object, file, document, excerpt } = self;
+        let Self { finding, object, place, .. } = self;
         let mut entry = serializer.serialize_struct("Finding", 9)?;
-        entry.serialize_field("file", &**file)?;
-        entry.serialize_field("document", document)?;
-        entry.serialize_field("line", &excerpt.line)?;
+        if let Some(Place { file, document, excerpt }) = place {
+            entry.serialize_field("file", &**file)?;
+            entry.serialize_field("document", document)?;
+            entry.serialize_field("line", &excerpt.line)?;
+        }
         entry.serialize_field("rule", finding.rule.id)?;
         entry.serialize_field("name", finding.rule.name)?;
         entry.serialize_field("severity", &finding.severity)?;

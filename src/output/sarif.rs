@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::diagnostic::{Diagnostic, Notification, ObjectName, errors, level};
+use super::diagnostic::{Diagnostic, Notification, ObjectName, Place, errors, level};
 use super::json;
 use crate::finding::RuleInfo;
 use crate::kinds;
@@ -67,9 +67,15 @@ fn descriptor(rule: &'static RuleInfo) -> Value {
 }
 
 fn result(diagnostic: &Diagnostic, indices: &HashMap<&str, usize>) -> Value {
-    let Diagnostic { finding, object: ObjectName { namespace, name }, file, excerpt, .. } = diagnostic;
+    let Diagnostic { finding, object: ObjectName { namespace, name }, place, .. } = diagnostic;
     let id = finding.rule.id;
     let field = format!("{namespace}/{name}/{}", finding.path);
+    let mut location = json!({
+        "logicalLocations": [{ "kind": "object", "fullyQualifiedName": field }],
+    });
+    if let Some(place) = place {
+        location["physicalLocation"] = physical_location(place);
+    }
     json!({
         "ruleId": id,
         "ruleIndex": indices.get(id),
@@ -77,17 +83,18 @@ fn result(diagnostic: &Diagnostic, indices: &HashMap<&str, usize>) -> Value {
         "message": { "text": diagnostic.sentence() },
         // Stays the same when the line moves.
         "partialFingerprints": { "object/v1": format!("{id}/{field}") },
-        "locations": [{
-            "physicalLocation": {
-                "artifactLocation": { "uri": uri(file) },
-                "region": {
-                    "startLine": excerpt.line,
-                    "startColumn": excerpt.column,
-                    "endColumn": excerpt.column + excerpt.width,
-                },
-            },
-            "logicalLocations": [{ "kind": "object", "fullyQualifiedName": field }],
-        }],
+        "locations": [location],
+    })
+}
+
+fn physical_location(Place { file, excerpt, .. }: &Place) -> Value {
+    json!({
+        "artifactLocation": { "uri": uri(file) },
+        "region": {
+            "startLine": excerpt.line,
+            "startColumn": excerpt.column,
+            "endColumn": excerpt.column + excerpt.width,
+        },
     })
 }
 

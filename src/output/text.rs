@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use owo_colors::{OwoColorize, Style};
 
-use super::diagnostic::{Diagnostic, Notification, level};
+use super::diagnostic::{Diagnostic, Notification, Place, level};
 use crate::finding::Severity;
 use crate::text::printable;
 
@@ -23,25 +23,37 @@ pub fn write(diagnostics: &[Diagnostic], out: &mut impl Write) -> io::Result<()>
 }
 
 fn write_diagnostic(diagnostic: &Diagnostic, explain: bool, out: &mut impl Write) -> io::Result<()> {
-    let (finding, excerpt) = (&diagnostic.finding, &diagnostic.excerpt);
-    let (style, id) = (style(finding.severity), finding.rule.id);
-    let (line, column, indent) = (excerpt.line.to_string(), excerpt.column, " ".repeat(excerpt.indent));
-    let (margin, carets) = (" ".repeat(line.len()), "^".repeat(excerpt.width));
+    let finding = &diagnostic.finding;
+    let (style, id, equals) = (style(finding.severity), finding.rule.id, "=".style(FRAME));
     let headline = format!("{}[{id}]", level(finding.severity));
-    let (bar, equals, file) = ("|".style(FRAME), "=".style(FRAME), printable(&diagnostic.file));
-
     writeln!(out, "{}{}", headline.style(style), format_args!(": {}", finding.rule.name).bold())?;
-    writeln!(out, "{margin}{} {file}:{line}:{column} ({})", "-->".style(FRAME), diagnostic.object())?;
-    writeln!(out, "{margin} {bar}")?;
-    writeln!(out, "{} {bar} {}", line.style(FRAME), excerpt.text.trim_end())?;
-    writeln!(out, "{margin} {bar} {indent}{}", carets.style(style))?;
-    writeln!(out, "{margin} {bar}")?;
+    let margin = match &diagnostic.place {
+        Some(place) => write_place(place, &diagnostic.object(), style, out)?,
+        None => {
+            writeln!(out, " {} {} {}", "-->".style(FRAME), diagnostic.kind, diagnostic.object())?;
+            " ".to_owned()
+        }
+    };
     writeln!(out, "{margin} {equals} {}", diagnostic.sentence())?;
     if explain {
         let help = format!("`ippool-webhook rules {id}` says why it matters and how to repair it");
         writeln!(out, "{margin} {equals} {}: {help}", "help".bold())?;
     }
     writeln!(out)
+}
+
+/// Writes where in a file a finding is, with the line; returns the margin left of it.
+fn write_place(place: &Place, object: &str, style: Style, out: &mut impl Write) -> io::Result<String> {
+    let Place { file, excerpt, .. } = place;
+    let (line, column, indent) = (excerpt.line.to_string(), excerpt.column, " ".repeat(excerpt.indent));
+    let (margin, carets) = (" ".repeat(line.len()), "^".repeat(excerpt.width));
+    let (bar, file) = ("|".style(FRAME), printable(file));
+    writeln!(out, "{margin}{} {file}:{line}:{column} ({object})", "-->".style(FRAME))?;
+    writeln!(out, "{margin} {bar}")?;
+    writeln!(out, "{} {bar} {}", line.style(FRAME), excerpt.text.trim_end())?;
+    writeln!(out, "{margin} {bar} {indent}{}", carets.style(style))?;
+    writeln!(out, "{margin} {bar}")?;
+    Ok(margin)
 }
 
 fn style(severity: Severity) -> Style {

@@ -1,0 +1,3 @@
+//! `audit`: what is wrong in a cluster today.
+
+pub mod report;
