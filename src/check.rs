@@ -5,9 +5,9 @@
 
 mod args;
 mod diff;
-mod kubectl_yaml;
+pub mod kubectl_yaml;
 mod manifest;
-mod source;
+pub mod source;
 mod source_map;
 
 use std::io::{self, IsTerminal, Write};
@@ -19,7 +19,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 pub use self::args::CheckArgs;
-use self::args::{FailOn, Format};
+pub use self::args::FailOn;
+use self::args::Format;
 #[cfg(feature = "cluster")]
 pub use self::kubectl_yaml::documents;
 use self::manifest::{Manifest, Manifests};
@@ -27,7 +28,7 @@ use self::source_map::SourceMap;
 use crate::finding::Severity;
 use crate::kinds::Kind;
 use crate::kinds::ippool::IpPool;
-use crate::output::{Diagnostic, Excerpt, Notification, Place, errors, github, json, sarif, text};
+use crate::output::{Diagnostic, Excerpt, Notification, Place, errors, github, json, plural, sarif, text};
 use crate::policy::Policy;
 use crate::policy_file;
 use crate::review::lint;
@@ -120,7 +121,7 @@ impl CheckReport {
         match format {
             Format::Text => text::write(diagnostics, &mut out)?,
             Format::Json => json::write(self, &mut out)?,
-            Format::Sarif => sarif::write(diagnostics, notifications, &mut out)?,
+            Format::Sarif => sarif::write(diagnostics, notifications, &[], &mut out)?,
             Format::Github => github::write(diagnostics, notifications, &mut out)?,
         }
         diffs.iter().filter(|diff| !diff.is_empty()).try_for_each(|diff| text::write_diff(diff, &mut out))?;
@@ -156,21 +157,12 @@ impl CheckReport {
         if errors(&self.notifications).next().is_some() {
             return ExitCode::from(2);
         }
-        let fails = |severity| match fail_on {
-            FailOn::Deny => severity >= Severity::Deny,
-            FailOn::Warn => severity >= Severity::Warn,
-            FailOn::Never => false,
-        };
-        ExitCode::from(u8::from(self.diagnostics.iter().any(|it| fails(it.finding.severity))))
+        ExitCode::from(u8::from(fail_on.is_met(&self.diagnostics)))
     }
 }
 
-fn plural(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
-}
-
-fn unless_broken_pipe(error: io::Error) -> io::Result<()> {
+/// A closed stdout, as with `| head`, is not an error.
+pub fn unless_broken_pipe(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 

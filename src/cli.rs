@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::audit;
 use crate::certs;
 use crate::check;
 use crate::server;
@@ -32,6 +33,7 @@ enum Subcommands {
     /// Run the webhook server.
     Serve(Box<server::ServeArgs>),
     Check(check::CheckArgs),
+    Audit(Box<audit::AuditArgs>),
     Rules(rules::RulesArgs),
     #[command(subcommand)]
     Certs(certs::CertsArgs),
@@ -68,6 +70,7 @@ fn run(subcommand: Subcommands) -> anyhow::Result<ExitCode> {
     match subcommand {
         Subcommands::Serve(args) => server::serve(*args).map(|()| ExitCode::SUCCESS),
         Subcommands::Check(args) => check::run(&args),
+        Subcommands::Audit(args) => audit::run(&args),
         Subcommands::Rules(args) => rules::run(&args),
         Subcommands::Certs(args) => certs::run(&args),
         Subcommands::Completions { shell } => completions(shell),

@@ -7,4 +7,4 @@ mod members;
 
 pub use cursor::{Cursor, Members};
 pub use field::{Digest, Field, JsonType, Shape};
-pub(crate) use members::{Fill, Target, Text, skip};
+pub(crate) use members::{Elements, Fill, Target, Text, skip};

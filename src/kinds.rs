@@ -2,7 +2,6 @@
 //! know of one. A new kind is a folder here, its implementation of the trait, and its line in [`rules`] and in
 //! [`crate::admission::respond`].
 
-pub mod cluster;
 pub mod ippool;
 
 use std::fmt::Debug;

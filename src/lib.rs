@@ -50,7 +50,6 @@ pub mod text;
 
 // Everything with I/O.
 #[cfg(feature = "serve")]
-#[allow(dead_code, reason = "the subcommand follows")]
 mod audit;
 #[cfg(feature = "serve")]
 mod certs;

@@ -169,16 +169,21 @@ fn ids_and_names_have_one_form() {
             rule.name
         );
         assert!(rule.summary.len() <= 90 && !rule.summary.ends_with('.'), "{}", rule.summary);
-        assert!(!rule.operations.is_empty(), "{}", rule.id);
+        assert_eq!(rule.is_only_for_audit(), rule.id.starts_with("IPP5"), "{}", rule.id);
     }
 }
 
 #[test]
 fn the_readme_and_each_page_say_what_a_rule_is() {
+    // Another test may be writing the table just now.
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        return;
+    }
     let readme = std::fs::read_to_string("README.md").unwrap();
     for rule in kinds::rules() {
         let on: Vec<_> = rule.operations.iter().map(|it| &it.as_str()[..1]).collect();
-        let (on, severity) = (on.join(" "), rule.severity.as_str());
+        let on = if rule.is_only_for_audit() { "A".to_owned() } else { on.join(" ") };
+        let severity = rule.severity.as_str();
         let default =
             if rule.normalized { format!("normalize, else {severity}") } else { severity.to_owned() };
         let row = format!("| {} | {} | {on} | {default} | {} |\n", rule.id, rule.name, rule.summary);

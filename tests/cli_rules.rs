@@ -74,8 +74,8 @@ fn completions_are_generated_for_every_shell() {
 }
 
 /// The subcommands with flags.
-const SUBCOMMANDS: [&[&str]; 5] =
-    [&["serve"], &["check"], &["rules"], &["certs", "ensure"], &["certs", "show"]];
+const SUBCOMMANDS: [&[&str]; 6] =
+    [&["serve"], &["check"], &["audit"], &["rules"], &["certs", "ensure"], &["certs", "show"]];
 
 #[test]
 fn every_flag_has_an_environment_variable_of_the_same_name() {

@@ -1,12 +1,13 @@
 //! What an audit found, for every format to write.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use crate::finding::Severity;
-use crate::kinds::cluster::{Name, Names};
 use crate::kinds::ippool::Range;
+use crate::kinds::ippool::cluster::{Name, Names};
 use crate::output::Diagnostic;
 
 /// What an audit found.
@@ -84,6 +85,13 @@ impl Report {
     /// How many findings have this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|it| it.finding.severity == severity).count()
+    }
+}
+
+/// `IPP504, IPP505: why`.
+impl fmt::Display for NotDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rules.join(", "), self.why)
     }
 }
 

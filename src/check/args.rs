@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use glob::Pattern;
 
+use crate::finding::Severity;
+use crate::output::Diagnostic;
+
 /// Check manifests against the rules, without a cluster.
 ///
 /// Reads YAML (with several documents, and lists) and JSON. Objects of other kinds are skipped and counted. Exit code: 0
@@ -62,4 +65,16 @@ pub enum FailOn {
     Warn,
     /// No finding: only report.
     Never,
+}
+
+impl FailOn {
+    /// Whether one of these makes the exit code 1.
+    pub fn is_met(self, diagnostics: &[Diagnostic]) -> bool {
+        let lowest = match self {
+            Self::Deny => Severity::Deny,
+            Self::Warn => Severity::Warn,
+            Self::Never => return false,
+        };
+        diagnostics.iter().any(|it| it.finding.severity >= lowest)
+    }
 }

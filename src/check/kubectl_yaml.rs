@@ -15,6 +15,7 @@ mod split;
 
 pub use self::node::{Entry, Node, Span, Value, YamlError};
 pub use self::reader::read;
+pub use self::split::is_separator;
 
 /// The documents of a file as JSON up to the first that cannot be read, and why it cannot: what the tests compare with
 /// kubectl's own reader.

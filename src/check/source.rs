@@ -113,7 +113,8 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn is_stdin(path: &Path) -> bool {
+/// Whether a path is standard input.
+pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == STDIN.0
 }
 

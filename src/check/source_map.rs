@@ -24,7 +24,7 @@ impl<'n> SourceMap<'n> {
         let allocations = object.entry("spec").and_then(|spec| spec.value.entry("allocations"));
         for entry in allocations.map(|allocations| allocations.value.entries()).unwrap_or_default() {
             // The key is shortened and escaped as in the path of a finding.
-            let path = FieldPath::entry("spec.allocations", &entry.key, None).to_string();
+            let path = FieldPath::entry("spec.allocations", entry.key.as_str(), None).to_string();
             for field in entry.value.entries() {
                 map.by_path.insert(format!("{path}.{}", field.key), marked(field));
             }

@@ -90,7 +90,7 @@ fn fields(rule: &'static RuleInfo) -> Value {
         "id": rule.id,
         "name": rule.name,
         "summary": rule.summary,
-        "on": rule.operations.iter().map(|operation| operation.as_str()).collect::<Vec<_>>(),
+        "on": on(rule),
         "severity": rule.severity,
         "normalized": rule.normalized,
     })
@@ -119,9 +119,17 @@ fn write_markdown(out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The operations that a rule checks: C, U and D.
+/// Where a rule is checked.
+fn on(rule: &RuleInfo) -> Vec<&'static str> {
+    if rule.is_only_for_audit() {
+        return vec!["AUDIT"];
+    }
+    rule.operations.iter().map(|operation| operation.as_str()).collect()
+}
+
+/// Where a rule is checked: C, U, D and A.
 fn initials(rule: &RuleInfo) -> String {
-    let initials: Vec<_> = rule.operations.iter().filter_map(|it| it.as_str().get(..1)).collect();
+    let initials: Vec<_> = on(rule).iter().filter_map(|it| it.get(..1)).collect();
     initials.join(" ")
 }
 

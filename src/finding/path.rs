@@ -60,8 +60,8 @@ impl<'a> FieldPath<'a> {
     }
 
     /// An entry of the map at `root`; `number` is the key's value where it is a number.
-    pub fn entry(root: &'static str, key: &'a str, number: Option<i64>) -> Self {
-        let key = MapKey { number, text: Cow::Borrowed(key) };
+    pub fn entry(root: &'static str, key: impl Into<Cow<'a, str>>, number: Option<i64>) -> Self {
+        let key = MapKey { number, text: key.into() };
         Self { root, key: Some(key), field: "" }
     }
 

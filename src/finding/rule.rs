@@ -20,7 +20,7 @@ pub struct RuleInfo {
     pub name: &'static str,
     /// The defect in one line, for tables.
     pub summary: &'static str,
-    /// The operations it checks.
+    /// The operations it checks; none for a rule that only an audit checks.
     pub operations: &'static [Operation],
     /// Its severity unless the policy says otherwise.
     pub severity: Severity,
@@ -44,6 +44,11 @@ pub enum Denies {
 }
 
 impl RuleInfo {
+    /// Whether no request is checked by it.
+    pub const fn is_only_for_audit(&self) -> bool {
+        self.operations.is_empty()
+    }
+
     /// What most rules share: create and update, `deny`.
     pub const DENY_ON_WRITE: Self = Self {
         id: "",

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -89,6 +90,68 @@ impl<'de, T: Target<'de>> Visitor<'de> for Fill<'_, T> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         self.0.text(Cow::Owned(text.to_owned()));
+        Ok(())
+    }
+}
+
+/// Passes each element of an array, filled from any JSON value; anything but an array has none.
+pub(crate) struct Elements<T, F>(F, PhantomData<T>);
+
+impl<'a, T: Target<'a> + Default, F: FnMut(T)> Elements<T, F> {
+    pub(crate) fn of(each: F) -> Self {
+        Self(each, PhantomData)
+    }
+}
+
+impl<'de, T: Target<'de> + Default, F: FnMut(T)> DeserializeSeed<'de> for Elements<T, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Target<'de> + Default, F: FnMut(T)> Visitor<'de> for Elements<T, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(mut self, mut seq: S) -> Result<(), S::Error> {
+        let mut element = T::default();
+        while seq.next_element_seed(Fill(&mut element))?.is_some() {
+            (self.0)(std::mem::take(&mut element));
+        }
+        Ok(())
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
         Ok(())
     }
 }

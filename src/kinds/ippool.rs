@@ -2,6 +2,7 @@
 
 mod allocations;
 pub mod cidr;
+pub mod cluster;
 mod model;
 mod normalize;
 mod parse;

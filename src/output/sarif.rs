@@ -19,14 +19,19 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// All but the unreserved characters of RFC 3986 and the separator of paths.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
+/// Writes a log; `notes` are what else there is to say about the run.
 pub fn write(
     diagnostics: &[Diagnostic],
     notifications: &[Notification],
+    notes: &[String],
     out: &mut impl Write,
 ) -> io::Result<()> {
     let indices: HashMap<_, _> = kinds::rules().enumerate().map(|(at, rule)| (rule.id, at)).collect();
     let results: Vec<_> = diagnostics.iter().map(|it| result(it, &indices)).collect();
     let errors: Vec<_> = errors(notifications).map(notification).collect();
+    let is_successful = errors.is_empty();
+    let notes = notes.iter().map(|note| json!({ "level": "note", "message": { "text": note } }));
+    let notifications: Vec<_> = errors.into_iter().chain(notes).collect();
     let log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -34,8 +39,8 @@ pub fn write(
             "tool": { "driver": driver() },
             "columnKind": "unicodeCodePoints",
             "invocations": [{
-                "executionSuccessful": errors.is_empty(),
-                "toolExecutionNotifications": errors,
+                "executionSuccessful": is_successful,
+                "toolExecutionNotifications": notifications,
             }],
             "results": results,
         }],

@@ -86,7 +86,7 @@ fn yaml_documents(text: &str) -> Vec<usize> {
 }
 
 /// `---` with nothing but whitespace or a comment after it, where kubectl splits.
-fn is_separator(line: &str) -> bool {
+pub fn is_separator(line: &str) -> bool {
     line.strip_prefix("---").is_some_and(|rest| {
         let rest_is_blank = rest.trim().is_empty();
         rest_is_blank || (rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#'))

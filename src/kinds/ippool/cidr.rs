@@ -87,7 +87,11 @@ impl Range {
     /// The address whereabouts takes `offset` for: `base + offset`. `None` where it finds none: below the
     /// base, past the end of the address family.
     pub fn address_at(&self, offset: i64) -> Option<IpAddr> {
-        let offset = u128::try_from(offset).ok()?;
+        self.address_at_wide(u128::try_from(offset).ok()?)
+    }
+
+    /// The same for an offset that whereabouts may be unable to read.
+    pub fn address_at_wide(&self, offset: u128) -> Option<IpAddr> {
         match self.base {
             IpAddr::V4(_) if offset >= IPV4_OFFSET_LIMIT => None,
             IpAddr::V4(base) => {
@@ -121,6 +125,14 @@ impl Range {
     /// Whether the address of `offset` is inside.
     pub fn holds(&self, offset: i64) -> bool {
         self.last_offset.is_some_and(|last| (0..=last).contains(&offset))
+    }
+
+    /// How many addresses whereabouts can hand out: those of the network without the first and the last.
+    pub fn capacity(&self) -> u128 {
+        if !self.has_usable_addresses() || self.is_mapped_too_wide() {
+            return 0;
+        }
+        to_bits(self.network.broadcast()) - to_bits(self.network.network()) - 1
     }
 
     /// Which unusable address `offset` has, if it is one; see [`Range::edge`].
@@ -196,7 +208,8 @@ fn unmapped(network: Ipv6Net) -> IpNet {
     }
 }
 
-fn to_bits(address: IpAddr) -> u128 {
+/// An address as a number within its family.
+pub(crate) fn to_bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(address.to_bits()),
         IpAddr::V6(address) => address.to_bits(),

@@ -3,6 +3,7 @@
 //!
 //! A new rule is three edits: its `static` in the file of its family, its line in [`ALL`], its page.
 
+pub mod across;
 mod allocations;
 mod cidr_hint;
 mod delete;
@@ -13,12 +14,13 @@ mod well_formed;
 
 use super::{Allocation, Pool};
 use crate::finding::{FieldPath, Report};
+pub use across::Across;
 pub use update::Update;
 
 /// A rule of an IPPool.
 pub type Rule = crate::finding::Rule<Check>;
 
-/// How a rule checks a pool. It sees pools and nothing else: not who asks, not whether it is enforced.
+/// How a rule checks. It sees objects and nothing else: not who asks, not whether it is enforced.
 #[derive(Clone, Copy, Debug)]
 pub enum Check {
     /// One pool as a whole; on DELETE, the one that is deleted.
@@ -29,6 +31,8 @@ pub enum Check {
     Entry(Entries, for<'a> fn(&'a Pool<'a>, &'a Allocation<'a>, &mut Report<'_, 'a>)),
     /// The update from the stored pool to the new one.
     Update(for<'a> fn(&Update<'a>, &mut Report<'_, 'a>)),
+    /// All objects of a cluster; never in a request.
+    Across(Across),
 }
 
 /// Which entries a rule wants to see.
@@ -70,6 +74,15 @@ pub static ALL: &[&Rule] = &[
     &update::ALLOCATIONS_DROPPED,
     &update::OWNER_REPLACED,
     &name::NAME_CONTRADICTS_RANGE,
+    &across::RANGES_OVERLAP,
+    &across::ADDRESS_HELD_TWICE,
+    &across::RESERVATION_MISMATCH,
+    &across::OWNER_GONE,
+    &across::ADDRESS_NOT_ON_POD,
+    &across::POOL_UNUSED,
+    &across::NODE_SLICE_WRONG,
+    &across::ADDRESS_NOT_ALLOWED,
+    &across::ENTRY_FROM_BEFORE_UPGRADE,
     &delete::POOL_IN_USE_DELETED,
 ];
 
@@ -101,6 +114,7 @@ impl Check {
         match self {
             Self::Pool(check) => check(pool, report),
             Self::Write(check) => check(pool, subject.stored, report),
+            Self::Across(_) => {}
             Self::Update(check) => subject.update.iter().for_each(|update| check(update, report)),
             Self::Entry(Entries::Malformed, check) => {
                 subject.malformed.iter().for_each(|entry| check_entry(check, pool, entry, report));
@@ -123,5 +137,5 @@ fn check_entry<'a>(
 
 /// `spec.allocations[key]`.
 fn entry_path<'a>(entry: &'a Allocation<'a>) -> FieldPath<'a> {
-    FieldPath::entry("spec.allocations", &entry.key, entry.offset.ok())
+    FieldPath::entry("spec.allocations", entry.key.as_ref(), entry.offset.ok())
 }

@@ -86,6 +86,14 @@ impl<'n> Suffix<'n> {
     }
 }
 
+/// What the name of a pool of `range` has before the CIDR that it ends in; `None` where it ends in none.
+pub(super) fn prefix<'n>(name: &'n str, range: &Range) -> Option<&'n str> {
+    let own = [name_of(range), spelled(range)].into_iter().find_map(|suffix| name.strip_suffix(&suffix));
+    let own = own.filter(|prefix| prefix.is_empty() || prefix.ends_with('-'));
+    let prefix = own.or_else(|| ranges_in(name).next().map(|(prefix, _)| prefix))?;
+    Some(prefix.strip_suffix('-').unwrap_or(prefix))
+}
+
 /// Whether the name of the pool says another range than this one.
 pub(super) fn contradicts(pool: &Pool<'_>, range: &Range) -> bool {
     matches!(suffix(pool, range), Suffix::Misspelled { .. } | Suffix::Other(_))

@@ -1,0 +1,261 @@
+//! Collects the objects of a cluster, from whatever reads them, reduced to what the rules need.
+
+mod objects;
+mod seen;
+
+use std::collections::{BTreeSet, HashMap};
+
+use memchr::memmem;
+
+use self::objects::Newest;
+pub use self::objects::ObjectKind;
+pub use self::seen::Seen;
+use crate::finding::Finding;
+use crate::json::Cursor;
+use crate::kinds::Kind as _;
+use crate::kinds::ippool::IpPool;
+use crate::kinds::ippool::cluster::{
+    Attachment, Cluster, Head, Meta, NodeSlices, Phase, Pod, PodObject, Pool, RangeIndex, Read,
+    ReservationObject, Status, TypeMeta, runs_whereabouts,
+};
+use crate::policy::Policy;
+use crate::review::lint;
+
+/// The name by which the pods of whereabouts are known.
+const WHEREABOUTS: &[u8] = b"whereabouts";
+
+/// What the rules of the webhook find in each pool.
+pub type PoolFindings = HashMap<Meta, Vec<Finding<'static>>>;
+
+/// The objects so far.
+pub struct Collector<'p> {
+    policy: &'p Policy,
+    cluster: Cluster,
+    pools: Newest<(Pool, Vec<Finding<'static>>)>,
+    attachments: Newest<Attachment>,
+    node_slices: Newest<NodeSlices>,
+    whereabouts_namespaces: BTreeSet<String>,
+    /// What was read, for a dump, which does not say how complete it is.
+    pub seen: Seen,
+    /// The ranges of the pools, and how many pools there were when it was made.
+    ranges: (RangeIndex, usize),
+    /// The number of pools when the first pod was read.
+    pools_before_pods: Option<usize>,
+    /// Whether objects of other kinds are left out.
+    pub only_pods: bool,
+    /// The pods so far, those that are not kept included.
+    pub pods: usize,
+    /// How many copies of objects were dropped for a newer one.
+    copies: usize,
+}
+
+impl<'p> Collector<'p> {
+    /// Without any object.
+    pub fn new(policy: &'p Policy) -> Self {
+        Self {
+            policy,
+            cluster: Cluster::default(),
+            pools: Newest::default(),
+            attachments: Newest::default(),
+            node_slices: Newest::default(),
+            whereabouts_namespaces: BTreeSet::new(),
+            seen: Seen::default(),
+            ranges: (RangeIndex::default(), 0),
+            pools_before_pods: None,
+            only_pods: false,
+            pods: 0,
+            copies: 0,
+        }
+    }
+
+    /// Takes an object of this type, if an audit reads it.
+    pub fn object(&mut self, json: &str, of: &TypeMeta) {
+        match ObjectKind::of(of) {
+            Some(ObjectKind::Pod) => self.pod(json),
+            Some(kind) if !self.only_pods => self.other(kind, json),
+            _ => {}
+        }
+    }
+
+    /// Forgets the objects of a kind, to read them again.
+    pub fn forget(&mut self, kind: ObjectKind) {
+        match kind {
+            ObjectKind::Pool => self.pools = Newest::default(),
+            ObjectKind::Reservation => self.cluster.reservations.clear(),
+            ObjectKind::NodeSlicePool => self.node_slices = Newest::default(),
+            ObjectKind::Attachment => self.attachments = Newest::default(),
+            ObjectKind::Node => self.cluster.nodes.clear(),
+            ObjectKind::Pod => {
+                self.cluster.pods.clear();
+                self.cluster.shown.clear();
+                self.pools_before_pods = None;
+            }
+        }
+        self.cluster.unreadable.retain(|it| it.0 != kind.as_str());
+    }
+
+    /// Whether pods were read before some of the pools, so that they have to be read again.
+    pub fn needs_pods_again(&self) -> bool {
+        self.pools_before_pods.is_some_and(|before| before < self.pools.len())
+    }
+
+    /// Whether a slice belongs to a node, so that the nodes are worth reading.
+    pub fn has_node_slices(&self) -> bool {
+        self.node_slices.values().any(|it| it.slices.iter().any(|slice| !slice.node.is_empty()))
+    }
+
+    /// The cluster, and what the rules of the webhook find in its pools. `namespaces` are those of whereabouts, if somebody
+    /// said so.
+    pub fn finish(mut self, read: Read, namespaces: &[String]) -> Collected {
+        for reservations in self.cluster.reservations.values_mut() {
+            self.copies += reservations.sort();
+        }
+        self.copies += self.pools.copies + self.attachments.copies + self.node_slices.copies;
+        let mut findings = HashMap::new();
+        let mut cluster = self.cluster;
+        for (meta, (pool, found)) in self.pools.into_sorted() {
+            findings.insert(meta, found);
+            cluster.pools.push(pool);
+        }
+        cluster.attachments = self.attachments.into_sorted().collect();
+        cluster.node_slices = self.node_slices.into_sorted().collect();
+        cluster.namespaces_are_given = !namespaces.is_empty();
+        let found = if namespaces.is_empty() {
+            self.whereabouts_namespaces
+        } else {
+            namespaces.iter().cloned().collect()
+        };
+        cluster.whereabouts_namespaces = Some(found).filter(|found| !found.is_empty());
+        cluster.read = read;
+        Collected { cluster, findings, copies: self.copies }
+    }
+
+    fn other(&mut self, kind: ObjectKind, json: &str) {
+        let head = Head::of(json);
+        let (meta, version) = (head.metadata.meta(), head.metadata.version());
+        self.seen.object(kind, &meta.namespace);
+        let result = match kind {
+            ObjectKind::Pool => {
+                if head.metadata.is_written_by_plugin {
+                    self.whereabouts_namespaces.insert(meta.namespace.clone());
+                }
+                self.pool(meta.clone(), version, json);
+                Ok(())
+            }
+            ObjectKind::Reservation => ReservationObject::parse(json).map(|it| {
+                let Cluster { reservations, names, .. } = &mut self.cluster;
+                reservations.entry(meta.namespace.clone()).or_default().add(&it, names);
+            }),
+            ObjectKind::NodeSlicePool => NodeSlices::parse(json).map(|(meta, version, it)| {
+                self.node_slices.add(meta, version, it);
+            }),
+            ObjectKind::Attachment => Attachment::parse(json).map(|(meta, version, it)| {
+                self.attachments.add(meta, version, it);
+            }),
+            ObjectKind::Node | ObjectKind::Pod => {
+                self.cluster.nodes.insert(meta.name.clone());
+                Ok(())
+            }
+        };
+        if let Err(error) = result {
+            self.cluster.unreadable.push((kind.as_str(), meta, error.to_string()));
+        }
+    }
+
+    fn pool(&mut self, meta: Meta, version: u64, json: &str) {
+        let compact = IpPool::parse_compact(&mut Cursor::new(json), None);
+        let why;
+        let object = match compact.map_or_else(|| IpPool::parse(json), Ok) {
+            Ok(object) => object,
+            Err(error) => {
+                why = error.to_string();
+                IpPool::unreadable(&why)
+            }
+        };
+        let findings = lint::<IpPool>(&object, self.policy).into_iter().map(Finding::into_owned).collect();
+        let pool = Pool::of(meta.clone(), &object, &mut self.cluster.names);
+        self.pools.add(meta, version, (pool, findings));
+    }
+
+    fn pod(&mut self, json: &str) {
+        self.pools_before_pods.get_or_insert(self.pools.len());
+        self.pods += 1;
+        // Nobody knows yet which pods are needed.
+        if self.pools.len() == 0 {
+            self.seen.has_any = true;
+            return;
+        }
+        let object = match PodObject::parse(json) {
+            Ok(object) => object,
+            Err(error) => return self.unreadable_pod(json, &error),
+        };
+        let meta = object.meta();
+        self.seen.object(ObjectKind::Pod, &meta.namespace);
+        self.look_for_whereabouts(json, &meta.namespace);
+        let start = self.cluster.shown.len();
+        let pod = object.pod(&mut self.cluster.names, &mut self.cluster.shown);
+        let podref = format!("{}/{}", meta.namespace, meta.name);
+        let is_named = self.cluster.names.find(&podref).is_some();
+        if !is_named && !self.shows_address_of_pool(&pod, start) {
+            return self.cluster.shown.truncate(start);
+        }
+        let name = self.cluster.names.add(&podref);
+        let kept = self.cluster.pods.get(&name).map(|kept| kept.version);
+        self.copies += usize::from(kept.is_some_and(|kept| kept != pod.version));
+        if kept.is_none_or(|kept| kept <= pod.version) {
+            self.cluster.pods.insert(name, pod);
+        }
+    }
+
+    /// It is there, whatever it shows.
+    fn unreadable_pod(&mut self, json: &str, error: &serde_json::Error) {
+        let meta = Head::of(json).metadata.meta();
+        let podref = format!("{}/{}", meta.namespace, meta.name);
+        if let Some(name) = self.cluster.names.find(&podref) {
+            let pod =
+                Pod { phase: Phase::Pending, status: Status::Unreadable, shown: 0..0, version: 0, stamp: 0 };
+            self.cluster.pods.insert(name, pod);
+            self.cluster.unreadable.push((ObjectKind::Pod.as_str(), meta, error.to_string()));
+        }
+    }
+
+    /// Whether a pod that no allocation names shows an address in the range of a pool.
+    fn shows_address_of_pool(&mut self, pod: &Pod, start: usize) -> bool {
+        if !pod.phase.has_addresses() {
+            return false;
+        }
+        self.index_ranges();
+        let shown = self.cluster.shown.get(start..).unwrap_or_default();
+        shown.iter().any(|it| it.attachment.is_some() && self.ranges.0.of(it.address).next().is_some())
+    }
+
+    fn index_ranges(&mut self) {
+        if self.ranges.1 == self.pools.len() {
+            return;
+        }
+        self.ranges = (RangeIndex::default(), self.pools.len());
+        for (number, (pool, _)) in self.pools.values().enumerate() {
+            if let Some(range) = pool.range.filter(|range| !range.is_mapped_too_wide()) {
+                self.ranges.0.add(range.network(), number);
+            }
+        }
+    }
+
+    fn look_for_whereabouts(&mut self, json: &str, namespace: &str) {
+        if !self.whereabouts_namespaces.contains(namespace)
+            && memmem::find(json.as_bytes(), WHEREABOUTS).is_some()
+            && runs_whereabouts(json)
+        {
+            self.whereabouts_namespaces.insert(namespace.to_owned());
+        }
+    }
+}
+
+/// What was collected.
+#[derive(Debug)]
+pub struct Collected {
+    pub cluster: Cluster,
+    pub findings: PoolFindings,
+    /// How many copies of objects were dropped for a newer one.
+    pub copies: usize,
+}

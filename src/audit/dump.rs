@@ -1,0 +1,45 @@
+//! A dump of a cluster: files as kubectl writes them, or the folder of an inspection. Files are read object by object, so
+//! that a dump may be larger than memory.
+
+mod file;
+mod input;
+mod yaml;
+
+use std::path::PathBuf;
+
+use self::file::File;
+use self::input::Input;
+use super::collect::{Collector, ObjectKind};
+use super::progress::Progress;
+use crate::check::source;
+use crate::output::Notification;
+
+/// Reads the files at `paths` into `collector`; returns what could not be read.
+pub fn read(paths: &[PathBuf], collector: &mut Collector<'_>, progress: &Progress) -> Vec<Notification> {
+    let mut notifications = Vec::new();
+    let files = source::files(paths, &[], &mut notifications);
+    let mut inputs = Vec::new();
+    for (number, path) in files.iter().enumerate() {
+        progress.say(|| format!("reading file {} of {}", number + 1, files.len()));
+        match Input::new(path) {
+            Ok(mut input) => {
+                File::read(&mut input, collector, &mut notifications);
+                inputs.push(input);
+            }
+            Err(error) => {
+                let why = format!("cannot be read: {error}");
+                notifications.push(Notification::error(source::name(path), None, why));
+            }
+        }
+    }
+    if collector.needs_pods_again() {
+        progress.say(|| "reading the pods again, since some pools came after them".to_owned());
+        collector.forget(ObjectKind::Pod);
+        collector.only_pods = true;
+        for input in inputs.iter_mut().filter(|input| input.has_pods) {
+            // What cannot be read was said the first time.
+            File::read(input, collector, &mut Vec::new());
+        }
+    }
+    notifications
+}

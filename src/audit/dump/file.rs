@@ -1,0 +1,267 @@
+//! One file of a dump.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::rc::Rc;
+
+use serde::de::IgnoredAny;
+
+use super::input::Input;
+use super::yaml;
+use crate::audit::collect::{Collector, ObjectKind};
+use crate::audit::json::{self, Broken, MAX_OBJECT_BYTES};
+use crate::check::kubectl_yaml::{self, Node, Value};
+use crate::kinds::ippool::cluster::{Head, TypeMeta};
+use crate::output::Notification;
+
+/// How much of a file is read at once, in bytes.
+const BLOCK_BYTES: usize = 256 << 10;
+
+/// How deep lists of lists are read; kubectl writes none.
+const MAX_LISTS: usize = 8;
+
+/// A file while it is read.
+pub struct File<'f, 'p> {
+    name: String,
+    collector: &'f mut Collector<'p>,
+    notifications: &'f mut Vec<Notification>,
+    /// The types of the lists, in the order of the file, where they were found out only after the items.
+    lists: Vec<TypeMeta>,
+    /// The lists so far.
+    list: usize,
+    /// Whether an item has no type, and its list had none before it.
+    has_untyped: bool,
+    /// Whether this is the second time, for these items.
+    only_untyped: bool,
+}
+
+impl<'f, 'p> File<'f, 'p> {
+    /// Reads a file into `collector`.
+    pub fn read(
+        input: &mut Input,
+        collector: &'f mut Collector<'p>,
+        notifications: &'f mut Vec<Notification>,
+    ) {
+        collector.seen.is_by_namespace |= input.is_by_namespace;
+        collector.seen.pods_of.extend(input.namespace_of_pods.clone());
+        let before = collector.pods;
+        let mut file = File {
+            name: input.name(),
+            collector,
+            notifications,
+            lists: Vec::new(),
+            list: 0,
+            has_untyped: false,
+            only_untyped: false,
+        };
+        file.read_once(input);
+        if file.has_untyped {
+            (file.list, file.only_untyped) = (0, true);
+            let said = file.notifications.len();
+            file.read_once(input);
+            // What is wrong with the file was said the first time.
+            file.notifications.truncate(said);
+        }
+        input.has_pods = file.collector.pods > before;
+    }
+
+    fn read_once(&mut self, input: &Input) {
+        let result = input.open().and_then(|file| {
+            let mut file = BufReader::with_capacity(BLOCK_BYTES, file);
+            if is_json(file.fill_buf()?) { self.read_json(&mut file) } else { self.read_yaml(&mut file) }
+        });
+        if let Err(error) = result {
+            self.error(None, format!("cannot be read: {error}"));
+        }
+    }
+
+    fn read_json(&mut self, file: &mut impl BufRead) -> io::Result<()> {
+        let mut splitter = json::Splitter::default();
+        let mut begin = true;
+        loop {
+            let block = file.fill_buf()?;
+            let length = block.len();
+            if length == 0 {
+                break;
+            }
+            let block = if std::mem::take(&mut begin) { without_mark(block) } else { block };
+            if let Err(Broken { line, why }) = splitter.push(block, &mut |part| self.json_part(&part, 0)) {
+                self.error(Some(line), why);
+                return Ok(());
+            }
+            file.consume(length);
+        }
+        if let Err(Broken { line, why }) = splitter.finish() {
+            self.error(
+                Some(line),
+                format!("{why}: the dump is cut, and everything after this line is missing"),
+            );
+        }
+        Ok(())
+    }
+
+    fn json_part(&mut self, part: &json::Part<'_>, depth: usize) {
+        match part {
+            json::Part::Item(item) => self.bytes(item.text, item.line, item.list, depth),
+            json::Part::Whole(whole) if whole.has_items => {
+                let list = std::str::from_utf8(whole.text).map(Head::type_meta).unwrap_or_default();
+                self.end_list(&list);
+            }
+            json::Part::Whole(whole) => self.bytes(whole.text, whole.line, &TypeMeta::default(), depth),
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8], line: usize, list: &TypeMeta, depth: usize) {
+        match simdutf8::basic::from_utf8(bytes) {
+            Ok(text) => self.object(text, line, list, depth),
+            Err(_) => self.error(Some(line), "is not UTF-8 text here; this object is left out".to_owned()),
+        }
+    }
+
+    /// Takes an object; `list` is the type of its list, as far as it is known.
+    fn object(&mut self, text: &str, line: usize, list: &TypeMeta, depth: usize) {
+        let list = if self.only_untyped { self.lists.get(self.list).unwrap_or(list) } else { list };
+        let kind = list.kind.trim_end_matches("List").to_owned();
+        let of_list = TypeMeta { kind, api_version: list.api_version.clone() };
+        // The items of such a list need not say what they are.
+        if ObjectKind::of(&of_list).is_some() && !self.only_untyped {
+            return self.collector.object(text, &of_list);
+        }
+        let own = Head::type_meta(text);
+        if own == TypeMeta::default() {
+            self.untyped(text, line, &of_list);
+        } else if own.kind.ends_with("List") && depth < MAX_LISTS {
+            self.nested(text, line, depth);
+        } else if !self.only_untyped {
+            self.collector.object(text, &own);
+        }
+    }
+
+    /// Takes an object that does not say what it is.
+    fn untyped(&mut self, text: &str, line: usize, of_list: &TypeMeta) {
+        if self.only_untyped {
+            self.collector.object(text, of_list);
+        } else if serde_json::from_str::<IgnoredAny>(text).is_err() {
+            self.error(Some(line), "cannot be parsed".to_owned());
+        } else {
+            self.has_untyped = true;
+        }
+    }
+
+    /// Takes the items of a list that is in one piece.
+    fn nested(&mut self, text: &str, line: usize, depth: usize) {
+        let mut splitter = json::Splitter::default();
+        let pushed = splitter.push(text.as_bytes(), &mut |part| {
+            let part = match part {
+                json::Part::Item(item) => json::Part::Item(json::Object { line, ..item }),
+                json::Part::Whole(whole) if whole.has_items => json::Part::Whole(whole),
+                // A list without items.
+                json::Part::Whole(whole) => json::Part::Whole(json::Object { has_items: true, ..whole }),
+            };
+            self.json_part(&part, depth + 1);
+        });
+        if let Err(Broken { why, .. }) = pushed {
+            self.error(Some(line), why);
+        }
+    }
+
+    fn end_list(&mut self, list: &TypeMeta) {
+        self.collector.seen.end(list, true);
+        if !self.only_untyped {
+            self.lists.push(list.clone());
+        }
+        self.list += 1;
+    }
+
+    fn read_yaml(&mut self, file: &mut impl BufRead) -> io::Result<()> {
+        let (mut splitter, mut line) = (yaml::Splitter::default(), Vec::new());
+        loop {
+            line.clear();
+            // A line that is longer than this is longer than an object may be.
+            file.by_ref().take(MAX_OBJECT_BYTES as u64 + 1).read_until(b'\n', &mut line)?;
+            let Ok(text) = std::str::from_utf8(without_mark(&line)) else {
+                self.error(
+                    Some(splitter.lines() + 1),
+                    "is not UTF-8 text; convert it or leave it out".to_owned(),
+                );
+                return Ok(());
+            };
+            if text.is_empty() {
+                break;
+            }
+            if !splitter.push(text, &mut |part| self.yaml_part(&part)) {
+                let limit = MAX_OBJECT_BYTES >> 20;
+                self.error(
+                    Some(splitter.lines()),
+                    format!("a document is longer than {limit} MiB; audit it in parts"),
+                );
+                return Ok(());
+            }
+        }
+        if splitter.is_cut() {
+            let why = "ends in the middle of a list, whose kind would follow: the dump is cut, and everything after this \
+                       line is missing";
+            self.error(Some(splitter.lines()), why.to_owned());
+            splitter.drop_item();
+        }
+        splitter.end(&mut |part| self.yaml_part(&part));
+        Ok(())
+    }
+
+    fn yaml_part(&mut self, part: &yaml::Part<'_>) {
+        let is_known =
+            |kind: &str| kind.ends_with("List") || ObjectKind::ALL.iter().any(|it| it.as_str() == kind);
+        if yaml::kind_of(part).is_some_and(|kind| !is_known(kind)) {
+            return;
+        }
+        let (yaml::Part::Item(text) | yaml::Part::Document(text)) = part;
+        kubectl_yaml::read(text.text, |read| match read {
+            Err(error) => {
+                let line = text.lines_before + error.line;
+                self.error(Some(line), format!("cannot be parsed: {}", error.why));
+            }
+            Ok(node) => self.yaml_node(part, &node, text.lines_before + node.span.line),
+        });
+    }
+
+    fn yaml_node(&mut self, part: &yaml::Part<'_>, node: &Rc<Node>, line: usize) {
+        match (part, &node.value) {
+            (yaml::Part::Item(_), Value::List(items)) => {
+                items.iter().for_each(|item| self.written(item, line));
+            }
+            (yaml::Part::Document(text), _) if text.has_items => {
+                let own = |key| node.text_at(key).unwrap_or_default().to_owned();
+                self.end_list(&TypeMeta { api_version: own("apiVersion"), kind: own("kind") });
+            }
+            _ => self.written(node, line),
+        }
+    }
+
+    fn written(&mut self, node: &Node, line: usize) {
+        match serde_json::to_string(node) {
+            Ok(json) => self.object(&json, line, &TypeMeta::default(), 0),
+            Err(error) => self.error(Some(line), format!("cannot be written as JSON: {error}")),
+        }
+    }
+
+    /// Says what could not be read. Anything may be missing then.
+    fn error(&mut self, line: Option<usize>, why: String) {
+        let error = Notification::error(&self.name, line, why);
+        self.collector.seen.cut.get_or_insert_with(|| error.to_string());
+        self.notifications.push(error);
+    }
+}
+
+/// Whether a text is JSON: YAML may begin with a bracket too, but hardly anybody writes so.
+fn is_json(start: &[u8]) -> bool {
+    let start = without_mark(start).trim_ascii_start();
+    match start {
+        [b'{', rest @ ..] => rest.trim_ascii_start().first().is_none_or(|next| matches!(next, b'"' | b'}')),
+        [b'[', rest @ ..] => rest.trim_ascii_start().first().is_none_or(|next| matches!(next, b'{' | b']')),
+        _ => false,
+    }
+}
+
+/// The text without the mark of its encoding.
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
+}

@@ -1,0 +1,83 @@
+//! Which objects of a cluster were read. That an object is missing is a finding only where it would have been read.
+
+use std::collections::BTreeSet;
+
+/// What was read of each kind.
+#[derive(Clone, Debug, Default)]
+pub struct Read {
+    /// IPPools.
+    pub pools: Coverage,
+    /// `OverlappingRangeIPReservations`.
+    pub reservations: Coverage,
+    /// `NetworkAttachmentDefinitions`.
+    pub attachments: Coverage,
+    /// `NodeSlicePools`.
+    pub node_slices: Coverage,
+    /// Pods.
+    pub pods: Coverage,
+    /// Nodes.
+    pub nodes: Coverage,
+    /// When they were read.
+    pub moment: Moment,
+}
+
+/// What was read of a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// All objects.
+    Complete,
+    /// All objects of these namespaces.
+    Namespaces(BTreeSet<String>),
+    /// None, or not all of them, for this reason.
+    Incomplete(String),
+}
+
+/// When the objects were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Moment {
+    /// Now: what is found is looked at a second time.
+    #[default]
+    Live,
+    /// At some time, each list possibly at another.
+    Dump,
+}
+
+impl Default for Coverage {
+    fn default() -> Self {
+        Self::Incomplete("they were not read".to_owned())
+    }
+}
+
+impl Coverage {
+    /// Whether every object of this namespace was read.
+    pub fn has(&self, namespace: &str) -> bool {
+        match self {
+            Self::Complete => true,
+            Self::Namespaces(namespaces) => namespaces.contains(namespace),
+            Self::Incomplete(_) => false,
+        }
+    }
+
+    /// Why not every object was read; `None` where every one was.
+    pub fn gap(&self, kind: &str) -> Option<String> {
+        match self {
+            Self::Complete => None,
+            Self::Namespaces(namespaces) => {
+                let namespaces: Vec<_> = namespaces.iter().map(String::as_str).collect();
+                Some(format!("only the {kind}s of these namespaces were read: {}", listed(&namespaces)))
+            }
+            Self::Incomplete(why) => Some(why.clone()),
+        }
+    }
+}
+
+/// The first few of these, and how many are left out.
+pub fn listed(items: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let (shown, rest) = items.split_at_checked(SHOWN).unwrap_or((items, &[]));
+    let shown: Vec<_> = shown.iter().map(|it| crate::text::Shortened(it).to_string()).collect();
+    match rest.len() {
+        0 => shown.join(", "),
+        rest => format!("{} and {rest} more", shown.join(", ")),
+    }
+}

@@ -1,0 +1,168 @@
+//! IPP505: entries and pods that say different addresses.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::facts::Facts;
+use super::pool_facts::PoolFacts;
+use super::{AUDIT, Across, Findings, Object, entry_path};
+use crate::finding::{FieldPath, RuleInfo};
+use crate::kinds::ippool::cluster::{Ipam, Meta, NETWORK_STATUS, Name, Pod, Shown, Status, listed};
+use crate::kinds::ippool::rules::{Check, Rule};
+
+/// The reconciler frees the address, or it was never recorded: another pod can get it.
+pub static ADDRESS_NOT_ON_POD: Rule = Rule {
+    info: RuleInfo {
+        id: "IPP505",
+        name: "address-not-on-pod",
+        summary: "the network-status of a pod does not show its address, or shows one that no pool holds",
+        page: include_str!("../IPP505-address-not-on-pod.md"),
+        ..AUDIT
+    },
+    check: Check::Across(Across {
+        kind: "Pod",
+        is_momentary: true,
+        check: |facts, findings| {
+            let mut silent = BTreeSet::new();
+            // Which pools give addresses to which attachment, as far as a pod shows it.
+            let mut served = BTreeSet::<(Name, usize)>::new();
+            for (number, pool) in facts.pools.iter().enumerate() {
+                check_pool(facts, number, pool, findings, &mut silent, &mut served);
+            }
+            if !silent.is_empty() {
+                let silent: Vec<_> = silent.into_iter().collect();
+                let pods = listed(&silent);
+                findings.not_done(format!("these pods have no network-status: {pods}"));
+            }
+            check_pods(facts, &served, findings);
+        },
+    }),
+};
+
+fn check_pool<'a>(
+    facts: &'a Facts<'a>,
+    number: usize,
+    pool: &PoolFacts<'a>,
+    findings: &mut Findings<'_, 'a>,
+    silent: &mut BTreeSet<&'a str>,
+    served: &mut BTreeSet<(Name, usize)>,
+) {
+    for (index, entry) in pool.pool.entries.iter().enumerate() {
+        let Some(pod) = facts.pod(entry).filter(|pod| pod.phase.has_addresses()) else { continue };
+        let Some(address) = pool.pool.address(entry) else { continue };
+        if let Some(shown) = facts.shows(entry, address) {
+            let attachment = shown.attachment.into_iter();
+            served.extend(attachment.map(|it| (it, number)));
+            continue;
+        }
+        let owner = facts.owner(entry);
+        let detail = match pod.status {
+            Status::Absent => {
+                silent.insert(owner);
+                continue;
+            }
+            Status::Unreadable => "must show this address, but its network-status cannot be read".to_owned(),
+            Status::Present => {
+                format!("must show this address, and its network-status has {}", shown(facts, pod))
+            }
+        };
+        findings.on(&Object::pool(pool.pool), entry.id, |report| {
+            let path = entry_path(pool.pool, index).field("podref");
+            report.invalid(path, owner, detail).at(Some(address));
+        });
+    }
+}
+
+/// What a pod shows.
+fn shown(facts: &Facts<'_>, pod: &Pod) -> String {
+    let addresses: Vec<_> = facts.shown(pod).iter().map(|shown| shown.address.to_string()).collect();
+    match addresses.as_slice() {
+        [] => "none".to_owned(),
+        addresses => listed(&addresses.iter().map(String::as_str).collect::<Vec<_>>()),
+    }
+}
+
+/// Finds addresses that a pod shows and no pool holds.
+fn check_pods<'a>(facts: &'a Facts<'a>, served: &BTreeSet<(Name, usize)>, findings: &mut Findings<'_, 'a>) {
+    let mut has_unknown = false;
+    let running = facts.cluster.pods.iter().filter(|(_, pod)| pod.phase.has_addresses());
+    for (name, pod) in running {
+        for Shown { address, attachment } in facts.shown(pod) {
+            let Some(attachment) = attachment else { continue };
+            if facts.containing(*address).all(|(_, pool)| pool.pool.holds(*address)) {
+                continue;
+            }
+            let Some(source) = source(facts, *name, *attachment, *address, served) else {
+                has_unknown = true;
+                continue;
+            };
+            let is_unheld = || facts.containing(*address).all(|(_, it)| may_not_hold(it, *address));
+            if let Some(pool) = source.first().filter(|_| is_unheld()) {
+                report(facts, *name, pod, *address, pool, findings);
+            }
+        }
+    }
+    if has_unknown {
+        let gap = facts.cluster.read.attachments.gap("NetworkAttachmentDefinition");
+        let why = gap
+            .unwrap_or_else(|| "the NetworkAttachmentDefinitions of some addresses are unknown".to_owned());
+        findings.not_done(format!("where addresses of pods come from: {why}"));
+    }
+}
+
+fn may_not_hold(facts: &PoolFacts<'_>, address: IpAddr) -> bool {
+    !facts.pool.is_truncated && !facts.pool.holds(address)
+}
+
+/// The pools from which an attachment gives an address; none where another plugin gives it; `None` where that is not known.
+fn source<'f, 'a>(
+    facts: &'f Facts<'a>,
+    pod: Name,
+    attachment: Name,
+    address: IpAddr,
+    served: &BTreeSet<(Name, usize)>,
+) -> Option<Vec<&'f PoolFacts<'a>>> {
+    let meta = meta_of(facts, pod, attachment);
+    match facts.cluster.attachments.get(&meta).map(|it| &it.ipam) {
+        Some(Ipam::Other) => Some(Vec::new()),
+        Some(Ipam::Whereabouts(configs)) if configs.iter().any(|it| it.addresses.contains(&address)) => {
+            Some(Vec::new())
+        }
+        Some(Ipam::Whereabouts(_)) => {
+            let leads_here = |it: &PoolFacts<'_>| it.leads.iter().any(|lead| *lead.attachment == meta);
+            Some(facts.containing(address).map(|(_, it)| it).filter(|it| leads_here(it)).collect())
+        }
+        // Where it gives other pods addresses of a pool, it gives all of them from there.
+        _ => {
+            served.range((attachment, 0)..=(attachment, usize::MAX)).next()?;
+            let pools = facts.containing(address).filter(|(index, _)| served.contains(&(attachment, *index)));
+            Some(pools.map(|(_, pool)| pool).collect())
+        }
+    }
+}
+
+/// The namespace and name of an attachment; without a namespace it is the pod's.
+fn meta_of(facts: &Facts<'_>, pod: Name, attachment: Name) -> Meta {
+    let [pod, attachment] = [pod, attachment].map(|name| facts.cluster.names.text(name));
+    let (namespace, name) =
+        attachment.split_once('/').unwrap_or((pod.split('/').next().unwrap_or_default(), attachment));
+    Meta { namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+fn report<'a>(
+    facts: &Facts<'a>,
+    name: Name,
+    pod: &Pod,
+    address: IpAddr,
+    pool: &PoolFacts<'_>,
+    findings: &mut Findings<'_, 'a>,
+) {
+    let (namespace, name) = facts.cluster.names.text(name).split_once('/').unwrap_or_default();
+    let object = Object { kind: "Pod", namespace, name: name.into() };
+    let Meta { namespace, name } = &pool.pool.meta;
+    let detail = format!("must have an allocation in the pool {namespace}/{name}");
+    findings.on(&object, pod.stamp, |report| {
+        let path = FieldPath::entry("metadata.annotations", NETWORK_STATUS, None);
+        report.invalid(path, address.to_string(), detail).at(Some(address));
+    });
+}

@@ -1,0 +1,147 @@
+//! What several of the rules across objects need to know, worked out once.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::leads::Leads;
+use super::pool_facts::{PoolFacts, Usage};
+use super::shared::{self, Conflict};
+use crate::kinds::ippool::cluster::{Cluster, Entry, Phase, Pod, RangeIndex, Reservation, Shown};
+use crate::kinds::ippool::rules::well_formed::is_podref;
+
+/// A cluster, and what follows from its objects.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// Its pools, in the same order.
+    pub pools: Vec<PoolFacts<'a>>,
+    /// The pools by their range.
+    pub ranges: RangeIndex,
+    /// The pairs of pools that share addresses and that nothing tells apart: the wider one, the narrower one.
+    pub overlaps: Vec<(usize, usize)>,
+    /// The addresses that two owners hold.
+    pub conflicts: Vec<Conflict>,
+    pub(super) leads: Leads<'a>,
+}
+
+/// The reservation of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved<'a> {
+    /// It is there.
+    Yes,
+    /// It is that of another owner.
+    ForOther(&'a str),
+    /// It is not there.
+    No,
+}
+
+impl<'a> Facts<'a> {
+    /// Works out the facts of a cluster.
+    pub fn of(cluster: &'a Cluster) -> Self {
+        let leads = Leads::of(cluster);
+        let slices = cluster.node_slices.values().flat_map(|it| &it.slices).map(|slice| slice.node.as_str());
+        let nodes: BTreeSet<_> = slices.chain(cluster.nodes.iter().map(String::as_str)).collect();
+        let mut ranges = RangeIndex::default();
+        for (index, pool) in cluster.pools.iter().enumerate() {
+            if let Some(range) = pool.range.filter(|range| !range.is_mapped_too_wide()) {
+                ranges.add(range.network(), index);
+            }
+        }
+        let pools = cluster.pools.iter().map(|pool| PoolFacts::of(pool, &leads, &nodes)).collect();
+        let mut facts = Self { cluster, pools, ranges, overlaps: Vec::new(), conflicts: Vec::new(), leads };
+        let usages: Vec<_> = (0..facts.pools.len()).map(|index| facts.usage(index)).collect();
+        for (pool, usage) in facts.pools.iter_mut().zip(usages) {
+            pool.usage = usage;
+        }
+        let namespaces_are_known = cluster.whereabouts_namespaces.is_some();
+        facts.overlaps = shared::overlaps(&facts.pools, &facts.ranges, namespaces_are_known);
+        facts.conflicts = shared::conflicts(&facts.pools, &facts.overlaps);
+        facts
+    }
+
+    /// The text of an owner.
+    pub fn owner(&self, entry: &Entry) -> &'a str {
+        self.cluster.names.text(entry.owner)
+    }
+
+    /// The pod that an entry names.
+    pub fn pod(&self, entry: &Entry) -> Option<&'a Pod> {
+        self.cluster.pods.get(&entry.owner)
+    }
+
+    /// What a pod shows.
+    pub fn shown(&self, pod: &Pod) -> &'a [Shown] {
+        self.cluster.shown.get(pod.shown.clone()).unwrap_or_default()
+    }
+
+    /// The pools whose range has an address, as positions.
+    pub fn containing(&self, address: IpAddr) -> impl Iterator<Item = (usize, &PoolFacts<'a>)> {
+        self.ranges.of(address).filter_map(|index| Some((index, self.pools.get(index)?)))
+    }
+
+    /// Whether the pod of an entry exists nowhere, or has finished; `None` where that is not known.
+    pub fn owner_is_gone(&self, entry: &Entry) -> Option<bool> {
+        let owner = self.owner(entry);
+        if owner.is_empty() || entry.has_claim || !is_podref(owner) {
+            return Some(false);
+        }
+        match self.pod(entry) {
+            Some(pod) => Some(pod.phase == Phase::Finished),
+            None => self.cluster.read.pods.has(owner.split('/').next()?).then_some(true),
+        }
+    }
+
+    /// Whether the pod of an entry runs and shows its address; the attachment that gave it.
+    pub fn shows(&self, entry: &Entry, address: IpAddr) -> Option<&'a Shown> {
+        let pod = self.pod(entry).filter(|pod| pod.phase != Phase::Finished)?;
+        self.shown(pod).iter().find(|shown| shown.address == address)
+    }
+
+    /// The reservation of an entry of a pool.
+    pub fn reserved(&self, pool: &PoolFacts<'a>, entry: &Entry, address: IpAddr) -> Reserved<'a> {
+        let Some(reservations) = self.cluster.reservations.get(&pool.pool.meta.namespace) else {
+            return Reserved::No;
+        };
+        let mut result = Reserved::No;
+        for reservation in reservations.of(address).iter().filter(|it| self.is_of(it, pool)) {
+            match reservation.owner {
+                Some(owner) if owner != entry.owner => {
+                    result = Reserved::ForOther(self.cluster.names.text(owner));
+                }
+                _ => return Reserved::Yes,
+            }
+        }
+        result
+    }
+
+    /// Whether a reservation is of a network that the pool can belong to.
+    pub fn is_of(&self, reservation: &Reservation, pool: &PoolFacts<'_>) -> bool {
+        pool.networks.contains(&self.cluster.names.text(reservation.network))
+    }
+
+    fn usage(&self, index: usize) -> Usage {
+        let Some(facts) = self.pools.get(index) else { return Usage::Used };
+        let Cluster { whereabouts_namespaces: namespaces, namespaces_are_given, .. } = self.cluster;
+        let is_elsewhere = namespaces.as_ref().is_some_and(|it| !it.contains(&facts.pool.meta.namespace));
+        let has_no_lead = facts.leads.is_empty() && self.leads.gaps.is_empty();
+        if is_elsewhere && (*namespaces_are_given || !self.is_in_use(index, facts)) {
+            Usage::OtherNamespace
+        } else if has_no_lead && !self.is_in_use(index, facts) {
+            Usage::OtherName
+        } else {
+            Usage::Used
+        }
+    }
+
+    /// Whether a pod shows an address that it can only have from this pool.
+    fn is_in_use(&self, index: usize, facts: &PoolFacts<'_>) -> bool {
+        let is_only_holder = |address| {
+            self.containing(address).all(|(other, it)| other == index || it.pool.at(address).next().is_none())
+        };
+        facts.pool.entries.iter().any(|entry| {
+            let address = facts.pool.address(entry);
+            address.is_some_and(|address| self.shows(entry, address).is_some() && is_only_holder(address))
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! IPP503: allocations and reservations that do not match.
+
+use super::facts::{Facts, Reserved};
+use super::pool_facts::PoolFacts;
+use super::{AUDIT, Across, Findings, Object, entry_path};
+use crate::finding::{FieldPath, RuleInfo};
+use crate::kinds::ippool::cluster::{Moment, Reservation, Reservations, name_of};
+use crate::kinds::ippool::rules::{Check, Rule};
+use crate::text::Quoted;
+
+const KIND: &str = "OverlappingRangeIPReservation";
+
+/// Another pool hands out the address, or none can.
+pub static RESERVATION_MISMATCH: Rule = Rule {
+    info: RuleInfo {
+        id: "IPP503",
+        name: "reservation-mismatch",
+        summary: "an allocation without its OverlappingRangeIPReservation, or the reverse",
+        page: include_str!("../IPP503-reservation-mismatch.md"),
+        ..AUDIT
+    },
+    check: Check::Across(Across {
+        kind: KIND,
+        is_momentary: true,
+        check: |facts, findings| {
+            let mut gap = None;
+            for pool in &facts.pools {
+                let Some(true) = uses_reservations(facts, pool) else { continue };
+                if facts.cluster.read.reservations.has(&pool.pool.meta.namespace) {
+                    check_pool(facts, pool, findings);
+                } else {
+                    gap = facts.cluster.read.reservations.gap(KIND);
+                }
+            }
+            for (namespace, reservations) in &facts.cluster.reservations {
+                if facts.cluster.read.pools.has(namespace) {
+                    check_reservations(facts, namespace, reservations, findings);
+                } else {
+                    gap = facts.cluster.read.pools.gap("IPPool");
+                }
+            }
+            gap.into_iter().for_each(|why| findings.not_done(why));
+        },
+    }),
+};
+
+/// Whether the addresses of a pool are reserved beside it. Where no configuration says so, one reservation does.
+fn uses_reservations(facts: &Facts<'_>, pool: &PoolFacts<'_>) -> Option<bool> {
+    if !pool.leads.is_empty() && (facts.leads.gaps.is_empty() || pool.reserves() != Some(true)) {
+        return pool.reserves();
+    }
+    let is_reserved = |entry| {
+        let address = pool.pool.address(entry)?;
+        Some(facts.reserved(pool, entry, address) == Reserved::Yes)
+    };
+    pool.pool.entries.iter().any(|entry| is_reserved(entry) == Some(true)).then_some(true)
+}
+
+fn check_pool<'a>(facts: &'a Facts<'a>, pool: &PoolFacts<'a>, findings: &mut Findings<'_, 'a>) {
+    for (index, entry) in pool.pool.entries.iter().enumerate() {
+        let owner = facts.owner(entry);
+        // What somebody reserved by hand has none, and who keeps an address by a claim may have another.
+        if owner.is_empty() || entry.has_claim {
+            continue;
+        }
+        let Some(address) = pool.pool.address(entry) else { continue };
+        let name = name_of(pool.networks.first().copied().unwrap_or_default(), address);
+        let detail = match facts.reserved(pool, entry, address) {
+            Reserved::Yes => continue,
+            Reserved::No => format!("must have the {KIND} {name}"),
+            Reserved::ForOther(other) => {
+                format!("must have the {KIND} {name}, which is for {}", Quoted(other))
+            }
+        };
+        findings.on(&Object::pool(pool.pool), entry.id, |report| {
+            let path = entry_path(pool.pool, index).field("podref");
+            report.invalid(path, owner, dated(facts, detail)).at(Some(address));
+        });
+    }
+}
+
+fn check_reservations<'a>(
+    facts: &'a Facts<'a>,
+    namespace: &'a str,
+    reservations: &'a Reservations,
+    findings: &mut Findings<'_, 'a>,
+) {
+    for (name, number) in &reservations.without_address {
+        let object = Object { kind: KIND, namespace, name: name.as_ref().into() };
+        findings.on(&object, reservations.stamp(*number), |report| {
+            let detail = "must end in an address, with - in place of :";
+            report.invalid(FieldPath::of("metadata.name"), name.as_ref(), detail);
+        });
+    }
+    let has = |it: &Reservation| has_allocation(facts, namespace, it);
+    // A name with several readings has an allocation where one of them has.
+    let with: Vec<_> = reservations.readings.iter().map(has).collect();
+    let mut matched = vec![false; reservations.len()];
+    for (reservation, has) in reservations.readings.iter().zip(with) {
+        if let Some(matched) = matched.get_mut(reservation.number as usize) {
+            *matched |= has;
+        }
+    }
+    for reservation in &reservations.readings {
+        let Some(matched) = matched.get_mut(reservation.number as usize) else { continue };
+        if std::mem::replace(matched, true) {
+            continue;
+        }
+        let name = reservations.name(reservation, &facts.cluster.names);
+        let owner = reservation.owner.map(|owner| facts.cluster.names.text(owner)).unwrap_or_default();
+        let object = Object { kind: KIND, namespace, name: name.clone().into() };
+        findings.on(&object, reservations.stamp(reservation.number), |report| {
+            let detail = format!("must have an allocation for {} in a pool", Quoted(owner));
+            let address = Some(reservation.address());
+            report.invalid(FieldPath::of("metadata.name"), name, dated(facts, detail)).at(address);
+        });
+    }
+}
+
+/// Whether a pool of the network has the address, or might, or no longer needs its reservation.
+fn has_allocation(facts: &Facts<'_>, namespace: &str, reservation: &Reservation) -> bool {
+    let address = reservation.address();
+    let mut pools = facts
+        .containing(address)
+        .map(|(_, pool)| pool)
+        .filter(|it| it.pool.meta.namespace == namespace && facts.is_of(reservation, it))
+        .peekable();
+    let is_needed = pools.peek().is_none();
+    let mut all_without = !is_needed;
+    for pool in pools {
+        if pool.pool.is_truncated || pool.pool.holds(address) {
+            return true;
+        }
+        all_without &= pool.reserves() == Some(false);
+    }
+    all_without
+}
+
+/// The text, with what the age of the lists means for it.
+fn dated(facts: &Facts<'_>, detail: String) -> String {
+    match facts.cluster.read.moment {
+        Moment::Live => detail,
+        Moment::Dump => detail + "; the lists of a dump may be of different moments",
+    }
+}
