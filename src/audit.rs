@@ -8,6 +8,7 @@ mod args;
 mod collect;
 mod dump;
 mod json;
+mod live;
 mod look;
 mod output;
 mod progress;
@@ -17,15 +18,16 @@ pub mod report;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 pub use self::args::AuditArgs;
 use self::collect::{Collected, Collector};
+use self::live::Scope;
 use self::look::{Look, Options, look};
 use self::progress::Progress;
 use self::report::Report;
-use crate::check::unless_broken_pipe;
 use crate::output::{Notification, errors, text};
 use crate::policy::Policy;
 use crate::policy_file;
@@ -38,10 +40,7 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     progress.end();
     let (report, notifications) = audited?;
     // A closed stdout, as with `audit | head`, does not change the exit code.
-    write(args, &report, &notifications).or_else(|error| match error.downcast::<io::Error>() {
-        Ok(error) => unless_broken_pipe(error).map_err(anyhow::Error::from),
-        Err(error) => Err(error),
-    })?;
+    write(args, &report, &notifications).or_else(unless_broken_pipe)?;
     text::write_notifications(&notifications, &mut anstream::stderr().lock())?;
     let failed = errors(&notifications).next().is_some();
     Ok(ExitCode::from(if failed { 2 } else { u8::from(args.fail_on.is_met(&report.findings)) }))
@@ -53,6 +52,11 @@ fn audit(
     progress: &Progress,
 ) -> anyhow::Result<(Report, Vec<Notification>)> {
     let options = Options { policy, keeps_entries: false, before: None };
+    if args.from.is_empty() {
+        // One thread is enough: objects are checked after all of them were read.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        return runtime.block_on(audit_live(args, options, progress));
+    }
     let mut collector = Collector::new(policy);
     let mut notifications = dump::read(&args.from, &mut collector, progress);
     if !collector.seen.has_any {
@@ -63,8 +67,43 @@ fn audit(
     let collected = collector.finish(read, &args.whereabouts_namespace);
     notifications.extend(copies(&collected));
     progress.say(|| "checking".to_owned());
-    let Look { report, .. } = look(collected, options);
+    Ok((look(collected, options).report, notifications))
+}
+
+/// Looks once, and again after the grace period where something may have been a mismatch of the moment.
+async fn audit_live(
+    args: &AuditArgs,
+    options: Options<'_>,
+    progress: &Progress,
+) -> anyhow::Result<(Report, Vec<Notification>)> {
+    let client = args.cluster.client().await?;
+    let scope = match &args.namespace {
+        _ if args.all_namespaces => Scope::All,
+        Some(namespace) => Scope::Namespace(namespace.clone()),
+        None => Scope::Namespace(client.default_namespace().to_owned()),
+    };
+    let collect = async || {
+        let mut collector = Collector::new(options.policy);
+        let read = live::read(&client, &scope, &mut collector, progress).await?;
+        progress.say(|| "checking".to_owned());
+        anyhow::Ok(collector.finish(read, &args.whereabouts_namespace))
+    };
+    let Look { mut report, momentary } = look(collect().await?, options);
+    if args.grace > 0 && !momentary.is_empty() {
+        drop(report);
+        progress.say(|| format!("waiting {} s to look at some findings again", args.grace));
+        tokio::time::sleep(Duration::from_secs(args.grace)).await;
+        report = look(collect().await?, Options { before: Some(&momentary), ..options }).report;
+    }
+    let notifications = no_pools(&report, &scope).into_iter().collect();
     Ok((report, notifications))
+}
+
+/// Says where else pools may be.
+fn no_pools(report: &Report, scope: &Scope) -> Option<Notification> {
+    let Scope::Namespace(namespace) = scope else { return None };
+    let why = "has no IPPool; -A audits the pools of all namespaces".to_owned();
+    report.pools.is_empty().then(|| Notification::note(format!("namespace {namespace}"), None, why))
 }
 
 /// Says that some objects are there more than once.
@@ -73,6 +112,11 @@ fn copies(collected: &Collected) -> Option<Notification> {
     let what = if copies == 1 { "an object is" } else { "some objects are" };
     let why = format!("{what} there more than once; the newest resourceVersion counts");
     (copies > 0).then(|| Notification::note("the dump", None, why))
+}
+
+fn unless_broken_pipe(error: anyhow::Error) -> anyhow::Result<()> {
+    let io = error.downcast_ref::<io::Error>();
+    if io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) { Ok(()) } else { Err(error) }
 }
 
 fn write(args: &AuditArgs, report: &Report, notifications: &[Notification]) -> anyhow::Result<()> {

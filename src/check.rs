@@ -161,8 +161,7 @@ impl CheckReport {
     }
 }
 
-/// A closed stdout, as with `| head`, is not an error.
-pub fn unless_broken_pipe(error: io::Error) -> io::Result<()> {
+fn unless_broken_pipe(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 

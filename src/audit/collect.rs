@@ -16,13 +16,13 @@ use crate::kinds::Kind as _;
 use crate::kinds::ippool::IpPool;
 use crate::kinds::ippool::cluster::{
     Attachment, Cluster, Head, Meta, NodeSlices, Phase, Pod, PodObject, Pool, RangeIndex, Read,
-    ReservationObject, Status, TypeMeta, runs_whereabouts,
+    ReservationObject, Status, runs_whereabouts,
 };
 use crate::policy::Policy;
 use crate::review::lint;
 
-/// The name by which the pods of whereabouts are known.
-const WHEREABOUTS: &[u8] = b"whereabouts";
+/// By which the pods of whereabouts are known.
+const SIGNS_OF_WHEREABOUTS: [&str; 2] = ["whereabouts", "WHEREABOUTS_NAMESPACE"];
 
 /// What the rules of the webhook find in each pool.
 pub type PoolFindings = HashMap<Meta, Vec<Finding<'static>>>;
@@ -68,12 +68,12 @@ impl<'p> Collector<'p> {
         }
     }
 
-    /// Takes an object of this type, if an audit reads it.
-    pub fn object(&mut self, json: &str, of: &TypeMeta) {
-        match ObjectKind::of(of) {
-            Some(ObjectKind::Pod) => self.pod(json),
-            Some(kind) if !self.only_pods => self.other(kind, json),
-            _ => {}
+    /// Takes an object of this kind.
+    pub fn object(&mut self, json: &str, kind: ObjectKind) {
+        match kind {
+            ObjectKind::Pod => self.pod(json),
+            _ if self.only_pods => {}
+            kind => self.other(kind, json),
         }
     }
 
@@ -243,7 +243,7 @@ impl<'p> Collector<'p> {
 
     fn look_for_whereabouts(&mut self, json: &str, namespace: &str) {
         if !self.whereabouts_namespaces.contains(namespace)
-            && memmem::find(json.as_bytes(), WHEREABOUTS).is_some()
+            && SIGNS_OF_WHEREABOUTS.iter().any(|it| memmem::find(json.as_bytes(), it.as_bytes()).is_some())
             && runs_whereabouts(json)
         {
             self.whereabouts_namespaces.insert(namespace.to_owned());

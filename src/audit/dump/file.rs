@@ -123,23 +123,24 @@ impl<'f, 'p> File<'f, 'p> {
         let kind = list.kind.trim_end_matches("List").to_owned();
         let of_list = TypeMeta { kind, api_version: list.api_version.clone() };
         // The items of such a list need not say what they are.
-        if ObjectKind::of(&of_list).is_some() && !self.only_untyped {
-            return self.collector.object(text, &of_list);
+        let kind_of_list = ObjectKind::of(&of_list);
+        if let Some(kind) = kind_of_list.filter(|_| !self.only_untyped) {
+            return self.collector.object(text, kind);
         }
         let own = Head::type_meta(text);
         if own == TypeMeta::default() {
-            self.untyped(text, line, &of_list);
+            self.untyped(text, line, kind_of_list);
         } else if own.kind.ends_with("List") && depth < MAX_LISTS {
             self.nested(text, line, depth);
-        } else if !self.only_untyped {
-            self.collector.object(text, &own);
+        } else if let Some(kind) = ObjectKind::of(&own).filter(|_| !self.only_untyped) {
+            self.collector.object(text, kind);
         }
     }
 
     /// Takes an object that does not say what it is.
-    fn untyped(&mut self, text: &str, line: usize, of_list: &TypeMeta) {
+    fn untyped(&mut self, text: &str, line: usize, of_list: Option<ObjectKind>) {
         if self.only_untyped {
-            self.collector.object(text, of_list);
+            of_list.into_iter().for_each(|kind| self.collector.object(text, kind));
         } else if serde_json::from_str::<IgnoredAny>(text).is_err() {
             self.error(Some(line), "cannot be parsed".to_owned());
         } else {

@@ -74,8 +74,10 @@ impl Coverage {
 /// The first few of these, and how many are left out.
 pub fn listed(items: &[&str]) -> String {
     const SHOWN: usize = 5;
+    // A name has at most 253 characters, and a reason comes with it.
+    const MAX_BYTES: usize = 320;
     let (shown, rest) = items.split_at_checked(SHOWN).unwrap_or((items, &[]));
-    let shown: Vec<_> = shown.iter().map(|it| crate::text::Shortened(it).to_string()).collect();
+    let shown: Vec<_> = shown.iter().map(|it| crate::text::shortened(it, MAX_BYTES)).collect();
     match rest.len() {
         0 => shown.join(", "),
         rest => format!("{} and {rest} more", shown.join(", ")),

@@ -116,13 +116,17 @@ impl Reservations {
     /// Sorts them. Of two copies the newer one counts; returns how many older ones were dropped.
     pub fn sort(&mut self) -> usize {
         let Self { readings, versions, without_address, .. } = self;
-        let before = readings.len();
         let version = |it: &Reservation| versions.get(it.number as usize).copied().unwrap_or_default();
         readings.sort_by_key(|it| (it.address, it.network, std::cmp::Reverse((version(it), it.number))));
-        readings.dedup_by_key(|it| (it.address, it.network));
+        let mut older = 0;
+        readings.dedup_by(|copy, kept| {
+            let is_copy = (copy.address, copy.network) == (kept.address, kept.network);
+            older += usize::from(is_copy && version(copy) != version(kept));
+            is_copy
+        });
         without_address.sort_unstable();
         without_address.dedup_by(|a, b| a.0 == b.0);
-        before - readings.len()
+        older
     }
 
     /// Those of an address, in any network.

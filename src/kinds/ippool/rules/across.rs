@@ -24,7 +24,7 @@ use std::borrow::Cow;
 
 use super::ALL;
 use crate::finding::{FieldPath, Finding, Report, RuleInfo, Severity};
-use crate::kinds::ippool::cluster::{Meta, Pool};
+use crate::kinds::ippool::cluster::{Coverage, Meta, Pool};
 pub use facts::Facts;
 pub use pool_facts::PoolFacts;
 pub use shared::Conflict;
@@ -92,6 +92,11 @@ pub fn check<'a>(
             found: &mut found,
             not_done: &mut not_done,
         };
+        if let Coverage::Incomplete(why) = &facts.cluster.read.pools
+            && rule.info.id != NODE_SLICE_WRONG.info.id
+        {
+            findings.not_done(why);
+        }
         for (kind, meta, why) in facts.cluster.unreadable.iter().filter(|it| it.0 == across.kind) {
             findings.on(&Object::of(kind, meta), 0, |report| {
                 report.invalid(

@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::pool_facts::PoolFacts;
 use super::{AUDIT, Across, Findings, Object, entry_path};
 use crate::finding::{FieldPath, RuleInfo};
-use crate::kinds::ippool::cluster::{Ipam, Meta, NETWORK_STATUS, Name, Pod, Shown, Status, listed};
+use crate::kinds::ippool::cluster::{Cluster, Ipam, Meta, NETWORK_STATUS, Name, Pod, Shown, Status, listed};
 use crate::kinds::ippool::rules::{Check, Rule};
 
 /// The reconciler frees the address, or it was never recorded: another pod can get it.
@@ -84,6 +84,9 @@ fn shown(facts: &Facts<'_>, pod: &Pod) -> String {
 
 /// Finds addresses that a pod shows and no pool holds.
 fn check_pods<'a>(facts: &'a Facts<'a>, served: &BTreeSet<(Name, usize)>, findings: &mut Findings<'_, 'a>) {
+    if let Some(gap) = gap_in_pools(facts) {
+        return findings.not_done(gap);
+    }
     let mut has_unknown = false;
     let running = facts.cluster.pods.iter().filter(|(_, pod)| pod.phase.has_addresses());
     for (name, pod) in running {
@@ -108,6 +111,13 @@ fn check_pods<'a>(facts: &'a Facts<'a>, served: &BTreeSet<(Name, usize)>, findin
             .unwrap_or_else(|| "the NetworkAttachmentDefinitions of some addresses are unknown".to_owned());
         findings.not_done(format!("where addresses of pods come from: {why}"));
     }
+}
+
+/// Why another pool may hold an address; the pools of whereabouts suffice.
+fn gap_in_pools(facts: &Facts<'_>) -> Option<String> {
+    let Cluster { whereabouts_namespaces: namespaces, read, .. } = facts.cluster;
+    let are_read = namespaces.as_ref().is_some_and(|it| it.iter().all(|it| read.pools.has(it)));
+    read.pools.gap("IPPool").filter(|_| !are_read && !facts.cluster.pods.is_empty())
 }
 
 fn may_not_hold(facts: &PoolFacts<'_>, address: IpAddr) -> bool {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::kinds::ippool::cluster::{Cluster, Config, Coverage, Ipam, Meta, NodeSlices, RangeConfig, listed};
+use crate::kinds::ippool::cluster::{Cluster, Config, Ipam, Meta, NodeSlices, RangeConfig, listed};
 
 /// A configuration that leads to a pool.
 #[derive(Clone, Copy, Debug)]
@@ -61,10 +61,11 @@ impl<'a> Leads<'a> {
             }
             return;
         };
-        self.gaps.extend(match &cluster.read.node_slices {
-            Coverage::Complete => None,
-            coverage => coverage.gap("NodeSlicePool").filter(|gap| !self.gaps.contains(gap)),
-        });
+        let coverage = &cluster.read.node_slices;
+        if !cluster.pools.iter().all(|pool| coverage.has(&pool.meta.namespace)) {
+            let gap = coverage.gap("NodeSlicePool").filter(|gap| !self.gaps.contains(gap));
+            self.gaps.extend(gap);
+        }
         let is_it = |(meta, _): &(&Meta, &NodeSlices)| meta.name == *slices;
         for (_, NodeSlices { slices, .. }) in cluster.node_slices.iter().filter(is_it) {
             for slice in slices.iter().filter(|slice| !slice.node.is_empty()) {

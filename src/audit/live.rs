@@ -1,0 +1,71 @@
+//! A live cluster: each kind of object is listed in pages, and read while it arrives.
+
+mod list;
+
+use kube::Client;
+
+use self::list::{Listed, Resource};
+use super::collect::{Collector, ObjectKind};
+use super::progress::Progress;
+use crate::kinds::ippool::cluster::{Coverage, Moment, Read};
+
+/// Which pools are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of all namespaces.
+    All,
+    /// Those of this one.
+    Namespace(String),
+}
+
+/// Reads the objects into `collector`; returns which were read. Pools come first, since they say which pods are needed.
+///
+/// # Errors
+/// Where the apiserver cannot be reached, or allows nothing.
+pub async fn read(
+    client: &Client,
+    scope: &Scope,
+    collector: &mut Collector<'_>,
+    progress: &Progress,
+) -> anyhow::Result<Read> {
+    let mut read = Read { moment: Moment::Live, ..Read::default() };
+    let mut refusals = Vec::new();
+    for kind in [
+        ObjectKind::Pool,
+        ObjectKind::Reservation,
+        ObjectKind::Attachment,
+        ObjectKind::NodeSlicePool,
+        ObjectKind::Pod,
+        ObjectKind::Node,
+    ] {
+        if kind == ObjectKind::Node && !collector.has_node_slices() {
+            continue;
+        }
+        let resource = Resource::of(kind, scope);
+        let coverage = match list::list(client, &resource, collector, progress).await? {
+            Listed::All | Listed::NoSuchKind => resource.coverage(),
+            Listed::Refused(why) => {
+                refusals.push(why.clone());
+                Coverage::Incomplete(why)
+            }
+        };
+        *part(&mut read, kind) = coverage;
+    }
+    // Where even one kind was listed, there is something to report.
+    let all = ObjectKind::ALL.len() - usize::from(!collector.has_node_slices());
+    match refusals.first() {
+        Some(why) if refusals.len() == all => anyhow::bail!("nothing can be read: {why}"),
+        _ => Ok(read),
+    }
+}
+
+fn part(read: &mut Read, kind: ObjectKind) -> &mut Coverage {
+    match kind {
+        ObjectKind::Pool => &mut read.pools,
+        ObjectKind::Reservation => &mut read.reservations,
+        ObjectKind::NodeSlicePool => &mut read.node_slices,
+        ObjectKind::Attachment => &mut read.attachments,
+        ObjectKind::Pod => &mut read.pods,
+        ObjectKind::Node => &mut read.nodes,
+    }
+}

@@ -1,0 +1,308 @@
+//! Which dumps are read, and what is said of one that is incomplete.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use testkit::process::Process;
+
+use crate::cli_support::{Run, program};
+use crate::objects::{
+    Audit, NONE, attachment, audit, audit_text, entry, in_namespace, pod, pool, pool_of, reservation, with,
+};
+
+/// A pool with a leaked address, and a pod beside it.
+fn objects() -> Vec<Value> {
+    let pool = pool_of(&[("1", entry("default/web-0")), ("2", entry("default/gone"))]);
+    vec![pool, pod("default/web-0", &["10.0.9.1"])]
+}
+
+const LEAK: &str = "IPP504 kube-system/10.0.9.0-24 spec.allocations[2].podref 10.0.9.2";
+
+fn list(kind: &str, items: &[Value]) -> Value {
+    json!({ "apiVersion": "v1", "items": items, "kind": kind, "metadata": { "resourceVersion": "" } })
+}
+
+fn yaml(value: &Value) -> String {
+    serde_saphyr::to_string(value).unwrap()
+}
+
+/// Audits a folder.
+fn audit_folder(folder: &Path) -> Audit {
+    let run = program(&["audit", "--format=json", "--from", "."]).in_dir(folder).run();
+    of(run)
+}
+
+fn of(run: Run) -> Audit {
+    Audit {
+        report: serde_json::from_str(&run.stdout).unwrap_or_default(),
+        stderr: run.stderr,
+        code: run.code,
+    }
+}
+
+#[test]
+fn the_same_objects_in_any_form_give_the_same_report() {
+    let expected = audit(&objects()).report;
+    let documents: Vec<_> = objects().iter().map(yaml).collect();
+    let lines: Vec<_> = objects().iter().map(ToString::to_string).collect();
+    let nested = list("List", &[list("List", &objects())]);
+    for text in [
+        list("List", &objects()).to_string(),
+        yaml(&list("List", &objects())),
+        documents.join("---\n"),
+        lines.join("\n"),
+        lines.join("\n---\n"),
+        format!("[{}]", lines.join(", ")),
+        nested.to_string(),
+        yaml(&nested),
+        format!("\u{feff}{}", yaml(&list("List", &objects()))),
+    ] {
+        let audit = audit_text(&text, &[]);
+        assert_eq!((&audit.stderr, audit.code), (&String::new(), Some(0)), "{text}");
+        assert_eq!(audit.report["findings"], expected["findings"], "{text}");
+        assert_eq!(audit.report["pools"], expected["pools"], "{text}");
+    }
+}
+
+#[test]
+fn the_items_of_a_typed_list_need_not_say_what_they_are() {
+    let untyped = |mut object: Value| {
+        object.as_object_mut().unwrap().retain(|key, _| !["kind", "apiVersion"].contains(&key.as_str()));
+        object
+    };
+    let [pool, pod] = objects().try_into().unwrap();
+    let lists = |kind_first: bool| {
+        let list = |api_version: &str, kind: &str, item: Value| {
+            let head = format!(r#""kind":"{kind}","apiVersion":"{api_version}""#);
+            let items = format!(r#""items":[{}]"#, untyped(item));
+            if kind_first { format!("{{{head},{items}}}") } else { format!("{{{items},{head}}}") }
+        };
+        [
+            list("whereabouts.cni.cncf.io/v1alpha1", "IPPoolList", pool.clone()),
+            list("v1", "PodList", pod.clone()),
+        ]
+    };
+    for kind_first in [true, false] {
+        let [pools, pods] = lists(kind_first);
+        for text in [format!("{pools}{pods}"), format!("{pods}{pools}")] {
+            let audit = audit_text(&text, &[]);
+            assert_eq!(audit.found(), [LEAK], "{text} {}", audit.stderr);
+        }
+    }
+}
+
+#[test]
+fn pods_that_come_before_the_pools_count() {
+    let mut reversed = objects();
+    reversed.reverse();
+    reversed.push(pool("10.0.8.0-24", "10.0.8.0/24", &[("5", entry("default/web-0"))]));
+    let audit = audit(&reversed);
+    assert_eq!(audit.found(), ["IPP505 kube-system/10.0.8.0-24 spec.allocations[5].podref 10.0.8.5", LEAK]);
+}
+
+#[test]
+fn a_folder_of_an_inspection_is_read_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join("quay-io/namespaces").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let [pool, pod] = objects().try_into().unwrap();
+    write("default/core/pods.yaml", &format!("---\n{}", yaml(&list("PodList", &[pod]))));
+    write("tenant/core/pods.yaml", &yaml(&list("PodList", &[])));
+    write("kube-system/whereabouts.cni.cncf.io/ippools/10.0.9.0-24.yaml", &yaml(&pool));
+    let other = crate::objects::pool(
+        "10.0.8.0-24",
+        "10.0.8.0/24",
+        &[("1", entry("tenant/gone")), ("2", entry("unread/web-0"))],
+    );
+    write("kube-system/whereabouts.cni.cncf.io/ippools/10.0.8.0-24.yaml", &yaml(&other));
+    write(
+        "default/core/events.yaml",
+        &yaml(&list("EventList", &[json!({ "kind": "Event", "apiVersion": "v1" })])),
+    );
+    write("default/pods/web-0/web-0.log", "not YAML: {");
+    let audit = audit_folder(folder.path());
+    assert_eq!(audit.found(), ["IPP504 kube-system/10.0.8.0-24 spec.allocations[1].podref 10.0.8.1", LEAK]);
+    assert_eq!(audit.not_done("IPP504"), ["pods of these namespaces were not read: unread"]);
+    assert_eq!((audit.stderr.as_str(), audit.code), ("", Some(0)));
+}
+
+#[test]
+fn a_json_dump_that_is_cut_is_named_and_the_rest_is_audited() {
+    let mut objects = objects();
+    objects.insert(1, pool("10.0.9.0-25", "10.0.9.0/25", &[]));
+    let text = format!("{:#}", list("List", &objects));
+    let cut = text.find("network-status").unwrap();
+    let lines = text[..cut].matches('\n').count() + 1;
+    let audit = audit_text(&text[..cut], &[]);
+    assert_eq!(audit.found(), ["IPP501 kube-system/10.0.9.0-25 spec.range"], "no pod is taken for gone");
+    let said = format!(
+        "<stdin>:{lines}: ends in the middle of an object: the dump is cut, and everything after this line is missing"
+    );
+    assert_eq!(audit.stderr, format!("error: {said}\n"));
+    assert_eq!(audit.not_done("IPP504"), [said]);
+    assert_eq!(audit.code, Some(2));
+}
+
+#[test]
+fn a_yaml_dump_that_is_cut_is_named_and_the_rest_is_audited() {
+    let text = "\
+apiVersion: v1
+items:
+- apiVersion: whereabouts.cni.cncf.io/v1alpha1
+  kind: IPPool
+  metadata: {name: 10.0.9.0-24, namespace: kube-system}
+  spec:
+    range: 10.0.9.0/24
+    allocations:
+      one: {id: a, podref: default/web-0}
+- apiVersion: whereabouts.cni.cncf.io/v1alpha1
+  kind: IPPool
+  metadata: {name: 10.0.8.0-24, namespace: kube-system}
+  spec:
+    range: 10.0.8.0/24
+    allocations:
+";
+    let audit = audit_text(text, &[]);
+    assert_eq!(
+        audit.found(),
+        ["IPP202 kube-system/10.0.9.0-24 spec.allocations[one]"],
+        "the last item is left out"
+    );
+    assert!(audit.stderr.starts_with("error: <stdin>:15: ends in the middle of a list"), "{}", audit.stderr);
+    assert_eq!(audit.code, Some(2));
+    // A complete list of the same shape: its kind comes first.
+    let audit = audit_text(&format!("kind: List\n{}      \"0\": {{}}\n", text), &[]);
+    assert_eq!(audit.stderr, "");
+}
+
+#[test]
+fn a_document_that_cannot_be_parsed_does_not_hide_the_others() {
+    let [pool, pod] = objects().try_into().unwrap();
+    let text = format!("{}---\n{}---\nkind: Pod\n  - broken: [\n", yaml(&pool), yaml(&pod));
+    let audit = audit_text(&text, &[]);
+    assert_eq!(audit.report["pools"].as_array().unwrap().len(), 1);
+    assert_eq!(audit.found(), NONE, "what is missing may be the pod");
+    assert!(audit.stderr.contains("cannot be parsed"), "{}", audit.stderr);
+    assert_eq!(audit.code, Some(2));
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_a_finding() {
+    let text = |pool: &str| format!(r#"{{"apiVersion":"v1","kind":"List","items":[{pool}]}}"#);
+    let broken = r#"{"apiVersion":"whereabouts.cni.cncf.io/v1alpha1","kind":"IPPool","metadata":{"name":"10.0.9.0-24","namespace":"kube-system"},"spec":{"range":"\ud800"}}"#;
+    let audit_of_pool = audit_text(&text(broken), &[]);
+    assert_eq!(audit_of_pool.found(), ["IPP101 kube-system/10.0.9.0-24 spec"]);
+    assert!(audit_of_pool.messages("IPP101")[0].contains("the object cannot be read: "));
+    assert_eq!(audit_of_pool.code, Some(1));
+    let reservation = broken.replace("IPPool", "OverlappingRangeIPReservation").replace("range", "podref");
+    assert_eq!(
+        audit_text(&text(&reservation), &[]).found(),
+        ["IPP503 OverlappingRangeIPReservation kube-system/10.0.9.0-24 metadata.name"]
+    );
+}
+
+#[test]
+fn of_two_copies_the_newer_counts_and_that_is_said_once() {
+    let version = |object: Value, version: &str| with(object, "/metadata/resourceVersion", json!(version));
+    let old = version(pool_of(&[("one", entry("default/web-0"))]), "9");
+    let new = version(pool_of(&[("1", entry("default/web-0"))]), "10");
+    let pods = [pod("default/web-0", &["10.9.9.9"]), pod("default/web-0", &["10.0.9.1"])];
+    let [old_pod, new_pod] = pods;
+    let (old_pod, new_pod) = (version(old_pod, "11"), version(new_pod, "12"));
+    for objects in
+        [[old.clone(), new.clone(), old_pod.clone(), new_pod.clone()], [new.clone(), new_pod, old_pod, old]]
+    {
+        let audit = audit(&objects);
+        assert_eq!(audit.found(), NONE);
+        assert_eq!(
+            audit.stderr,
+            "note: the dump: some objects are there more than once; the newest resourceVersion counts\n"
+        );
+        assert_eq!(audit.code, Some(0));
+    }
+    // The same copy twice is nothing to speak of.
+    assert_eq!(audit(&[new.clone(), new]).stderr, "");
+}
+
+#[test]
+fn a_dump_without_any_object_is_an_error() {
+    for text in ["", "kind: ConfigMap\napiVersion: v1\n", "{\"a\": 1}"] {
+        let audit = audit_text(text, &[]);
+        assert_eq!(
+            audit.stderr,
+            "error: the dump has no object that an audit reads: no IPPool, no Pod, no list\n"
+        );
+        assert_eq!(audit.code, Some(2), "{text}");
+    }
+    let empty = audit_text("apiVersion: v1\nitems: []\nkind: List\n", &[]);
+    assert_eq!((empty.report["pools"].clone(), empty.code), (json!([]), Some(0)));
+}
+
+#[test]
+fn a_file_that_is_missing_is_an_error_and_the_others_are_audited() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("dump.json"), list("List", &objects()).to_string()).unwrap();
+    let run = program(&["audit", "--format=json", "--from", "missing.json", "--from=dump.json"]);
+    let audit = of(run.in_dir(folder.path()).run());
+    assert_eq!(audit.report["pools"].as_array().unwrap().len(), 1);
+    assert!(audit.stderr.starts_with("error: missing.json: cannot be read: "), "{}", audit.stderr);
+    assert_eq!(audit.code, Some(2));
+}
+
+#[test]
+fn objects_of_other_groups_and_kinds_are_left_out() {
+    let calico = json!({ "apiVersion": "crd.projectcalico.org/v1", "kind": "IPPool", "metadata": { "name": "p" }, "spec": {} });
+    let mut objects = objects();
+    objects.push(calico);
+    assert_eq!(audit(&objects).found(), [LEAK]);
+}
+
+/// The peak memory, in KiB, of an audit of a dump with this many pods that no allocation names.
+fn peak(pods: usize) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("dump.json");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut audit = Command::new(env!("CARGO_BIN_EXE_ippool-webhook"));
+    let mut audit = audit.args(["audit", "--from"]).arg(&pipe).stdout(Stdio::null()).spawn().unwrap();
+    let mut dump = fs::File::options().write(true).open(&pipe).unwrap();
+    dump.write_all(list("List", &objects()).to_string().as_bytes()).unwrap();
+    let mut other = in_namespace("tenant", pod("tenant/x", &["172.16.0.1"]));
+    other["spec"] = json!({ "containers": [{ "name": "c", "image": "x".repeat(500) }] });
+    for number in 0..pods {
+        other["metadata"]["name"] = json!(format!("other-{number}"));
+        dump.write_all(other.to_string().as_bytes()).unwrap();
+    }
+    // A pipe holds 64 KiB: all the others have been read.
+    let peak = Process(audit.id()).memory("VmHWM") / 1024.0;
+    drop(dump);
+    assert!(audit.wait().unwrap().success());
+    peak
+}
+
+#[test]
+fn a_dump_takes_the_memory_of_what_allocations_name() {
+    let (few, many) = (peak(1_000), peak(40_000));
+    assert!(many < few + 1024.0, "{few} KiB with 1,000 pods, {many} KiB with 40,000");
+}
+
+#[test]
+fn reservations_and_attachments_are_read_from_a_dump_too() {
+    let mut objects = objects();
+    objects.push(reservation("10.0.9.1", "default/web-0"));
+    objects.push(attachment("macvlan", json!({ "range": "10.0.9.0/24", "range_start": "10.0.9.2" })));
+    let audit = audit(&objects);
+    assert_eq!(
+        audit.found(),
+        [
+            "IPP508 kube-system/10.0.9.0-24 spec.allocations[1] 10.0.9.1",
+            "IPP503 kube-system/10.0.9.0-24 spec.allocations[2].podref 10.0.9.2",
+            LEAK,
+        ]
+    );
+}

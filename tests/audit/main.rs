@@ -1,0 +1,19 @@
+//! `audit` on dumps and on a stand-in for an apiserver: each rule across objects finds what it should, and is silent where
+//! it should be.
+#![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../cli_support/mod.rs"]
+mod cli_support;
+mod objects;
+
+mod addresses;
+mod attachment;
+mod dumps;
+mod formats;
+mod live;
+mod node_slices;
+mod overlap;
+mod owner;
+mod reservation;
+mod unused;
