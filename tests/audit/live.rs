@@ -1,1 +1,303 @@
 //! `audit` of a live cluster, for which an apiserver in this process stands in.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::apiserver::{kubeconfig, start_with_queries, status};
+
+use crate::cli_support::program;
+use crate::objects::{
+    Audit, NONE, attachment, audit_with, entry, in_namespace, node, node_slices, pod, pool, pool_of,
+    reservation,
+};
+
+/// Answers to the lists of each kind, in place of the objects.
+type Answers = BTreeMap<&'static str, Vec<(u16, Value)>>;
+
+/// A cluster with objects.
+struct Cluster {
+    folder: TempDir,
+    /// What was asked for, with the query.
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Cluster {
+    fn of(objects: &[Value]) -> Self {
+        Self::answering(objects, BTreeMap::new())
+    }
+
+    /// One that first gives these answers to lists of a resource, one after the other.
+    fn answering(objects: &[Value], answers: Answers) -> Self {
+        let requests = Arc::<Mutex<Vec<String>>>::default();
+        let (asked, answers, objects) = (Arc::clone(&requests), Mutex::new(answers), objects.to_vec());
+        let address = start_with_queries(move |method, target, _| {
+            assert_eq!(method, "get");
+            asked.lock().unwrap().push(target.to_owned());
+            let (path, query) = target.split_once('?').unwrap();
+            let resource = path.rsplit('/').next().unwrap();
+            match answers.lock().unwrap().get_mut(resource) {
+                Some(answers) if !answers.is_empty() => answers.remove(0),
+                _ => (200, list(&objects, path, query)),
+            }
+        });
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("kubeconfig"), kubeconfig(&format!("http://{address}"))).unwrap();
+        Self { folder, requests }
+    }
+
+    fn audit(&self, arguments: &[&str]) -> Audit {
+        let run = program(&["audit", "--format=json", "--kubeconfig=kubeconfig"]).in_dir(self.folder.path());
+        let run = arguments.iter().fold(run, |run, argument| run.arg(argument)).run();
+        Audit {
+            report: serde_json::from_str(&run.stdout).unwrap_or_default(),
+            stderr: run.stderr,
+            code: run.code,
+        }
+    }
+
+    /// The requests for a resource.
+    fn asked(&self, resource: &str) -> Vec<String> {
+        let requests = self.requests.lock().unwrap();
+        requests.iter().filter(|it| it.contains(&format!("/{resource}?"))).cloned().collect()
+    }
+}
+
+/// A page of a list, as an apiserver writes it: the items do not say what they are.
+fn list(objects: &[Value], path: &str, query: &str) -> Value {
+    let resource = path.rsplit('/').next().unwrap();
+    let kind = match resource {
+        "ippools" => "IPPool",
+        "overlappingrangeipreservations" => "OverlappingRangeIPReservation",
+        "network-attachment-definitions" => "NetworkAttachmentDefinition",
+        "nodeslicepools" => "NodeSlicePool",
+        "pods" => "Pod",
+        _ => "Node",
+    };
+    let namespace = path.split("/namespaces/").nth(1).map(|rest| rest.split('/').next().unwrap());
+    let is_listed = |it: &&Value| {
+        it["kind"] == kind && namespace.is_none_or(|namespace| it["metadata"]["namespace"] == namespace)
+    };
+    let all: Vec<_> = objects.iter().filter(is_listed).cloned().collect();
+    let parameter = |name: &str| query.split('&').find_map(|it| it.strip_prefix(name)?.strip_prefix('='));
+    let (limit, start) = (parameter("limit").unwrap(), parameter("continue").unwrap());
+    let (limit, start): (usize, usize) = (limit.parse().unwrap(), start.parse().unwrap_or(0));
+    let end = all.len().min(start + limit);
+    let next = if end < all.len() { end.to_string() } else { String::new() };
+    let items: Vec<_> = all[start..end]
+        .iter()
+        .map(|it| {
+            let mut item = it.clone();
+            item.as_object_mut().unwrap().retain(|key, _| key != "kind" && key != "apiVersion");
+            item
+        })
+        .collect();
+    json!({ "kind": format!("{kind}List"), "apiVersion": "v1", "metadata": { "continue": next }, "items": items })
+}
+
+/// Objects with a finding of nearly every rule, and none that depends on the moment.
+fn objects() -> Vec<Value> {
+    vec![
+        pool_of(&[("1", entry("default/web-0")), ("2", json!({ "id": "old", "podref": "default/web-1" }))]),
+        pool("10.0.9.0-25", "10.0.9.0/25", &[("one", entry("default/web-0"))]),
+        in_namespace("default", pool("10.0.8.0-24", "10.0.8.0/24", &[])),
+        pod("default/web-0", &["10.0.9.1"]),
+        pod("default/web-1", &["10.0.9.2"]),
+        attachment("macvlan", json!({ "range": "10.0.9.0/24", "range_start": "10.0.9.2" })),
+        attachment("narrow", json!({ "range": "10.0.9.0/25", "enable_overlapping_ranges": false })),
+        node_slices("macvlan", "10.0.9.0/24", &[("node-1", "10.0.9.0/26")]),
+        node("node-1"),
+        reservation("10.0.9.1", "default/web-0"),
+        reservation("10.0.9.2", "default/web-1"),
+    ]
+}
+
+const FLAGS: [&str; 3] = ["-A", "--grace=0", "--whereabouts-namespace=kube-system"];
+
+#[test]
+fn a_live_cluster_and_its_dump_give_the_same_report() {
+    let objects = objects();
+    let live = Cluster::of(&objects).audit(&FLAGS);
+    let dump = audit_with(&objects, &["--whereabouts-namespace=kube-system"]);
+    assert!(live.found().len() >= 5, "{:?} {}", live.found(), live.stderr);
+    assert_eq!(live.report, dump.report);
+    assert_eq!((live.stderr.as_str(), live.code), ("", dump.code));
+}
+
+#[test]
+fn objects_are_listed_in_pages() {
+    let pods: Vec<_> = (0..1_201).map(|number| pod(&format!("default/web-{number}"), &[])).collect();
+    let cluster = Cluster::of(&[vec![pool_of(&[("1", entry("default/web-1200"))])], pods].concat());
+    let audit = cluster.audit(&["-A", "--grace=0"]);
+    assert_eq!(audit.of("IPP504"), NONE);
+    let page = |token: &str| format!("/api/v1/pods?limit=500&continue={token}");
+    assert_eq!(cluster.asked("pods"), [page(""), page("500"), page("1000")]);
+}
+
+#[test]
+fn a_token_that_expires_restarts_the_list() {
+    let pods: Vec<_> = (0..600).map(|number| pod(&format!("default/web-{number}"), &[])).collect();
+    let objects = [vec![pool_of(&[("1", entry("default/web-0"))])], pods].concat();
+    let first = list(&objects, "/api/v1/pods", "limit=500&continue=");
+    let answers = BTreeMap::from([("pods", vec![(200, first), status(410, "Expired")])]);
+    let cluster = Cluster::answering(&objects, answers);
+    let audit = cluster.audit(&["-A", "--grace=0"]);
+    assert_eq!((audit.of("IPP504"), audit.stderr.as_str()), (Vec::new(), ""));
+    let tokens: Vec<_> =
+        cluster.asked("pods").iter().map(|it| it.rsplit('=').next().unwrap().to_owned()).collect();
+    assert_eq!(tokens, ["", "500", "", "500"]);
+}
+
+#[test]
+fn a_page_that_fails_is_asked_for_again() {
+    let answers =
+        BTreeMap::from([("ippools", vec![status(500, "InternalError"), status(429, "TooManyRequests")])]);
+    let cluster = Cluster::answering(&objects(), answers);
+    assert_eq!(cluster.audit(&FLAGS).report["pools"].as_array().unwrap().len(), 3);
+    assert_eq!(cluster.asked("ippools").len(), 3);
+    let answers = BTreeMap::from([("ippools", vec![status(500, "InternalError"); 4])]);
+    let audit = Cluster::answering(&objects(), answers).audit(&FLAGS);
+    assert_eq!(audit.stderr, "error: IPPools cannot be listed: the apiserver says: InternalError (500)\n");
+    assert_eq!(audit.code, Some(2));
+}
+
+#[test]
+fn a_kind_without_permission_is_said_once_and_the_rest_is_checked() {
+    let answers = BTreeMap::from([("pods", vec![status(403, "pods is forbidden")])]);
+    let cluster = Cluster::answering(&objects(), answers);
+    let audit = cluster.audit(&FLAGS);
+    assert_eq!(audit.of("IPP504"), NONE);
+    assert!(audit.found().len() >= 5, "{:?}", audit.found());
+    let why = "Pods cannot be listed: pods is forbidden";
+    assert_eq!(audit.not_done("IPP504"), [why]);
+    let said = audit.report["notDone"].as_array().unwrap().iter().filter(|it| it["why"] == why).count();
+    assert_eq!((said, audit.stderr.as_str(), audit.code), (1, "", Some(1)));
+}
+
+#[test]
+fn without_permission_for_any_kind_nothing_can_be_done() {
+    let forbidden = || vec![status(403, "forbidden")];
+    let resources = [
+        "ippools",
+        "overlappingrangeipreservations",
+        "network-attachment-definitions",
+        "nodeslicepools",
+        "pods",
+    ];
+    let answers = resources.into_iter().map(|resource| (resource, forbidden())).collect();
+    let audit = Cluster::answering(&objects(), answers).audit(&FLAGS);
+    assert_eq!(audit.stderr, "error: nothing can be read: IPPools cannot be listed: forbidden\n");
+    assert_eq!(audit.code, Some(2));
+}
+
+#[test]
+fn without_permission_for_pools_no_rule_about_them_is_done() {
+    let answers = BTreeMap::from([("ippools", vec![status(403, "forbidden")])]);
+    let audit = Cluster::answering(&objects(), answers).audit(&FLAGS);
+    for rule in ["IPP501", "IPP502", "IPP503", "IPP504", "IPP505", "IPP506", "IPP508", "IPP509"] {
+        assert!(audit.not_done(rule).contains(&"IPPools cannot be listed: forbidden".to_owned()), "{rule}");
+    }
+    assert_eq!(audit.not_done("IPP507"), NONE);
+}
+
+#[test]
+fn a_kind_that_the_cluster_does_not_know_has_no_objects() {
+    let answers = BTreeMap::from([("nodeslicepools", vec![status(404, "NotFound")])]);
+    let cluster = Cluster::answering(&objects(), answers);
+    let audit = cluster.audit(&FLAGS);
+    assert_eq!(audit.not_done("IPP507"), NONE);
+    assert_eq!(cluster.asked("nodes"), NONE, "nodes matter only for slices");
+}
+
+/// The answers of two looks to a list of `objects`, one of which is there only at the first.
+fn only_at_first(objects: &[Value], path: &str, momentary: &Value) -> Vec<(u16, Value)> {
+    let first: Vec<_> = objects.iter().chain([momentary]).cloned().collect();
+    [first.as_slice(), objects].map(|it| (200, list(it, path, "limit=500&continue="))).into()
+}
+
+#[test]
+fn a_mismatch_that_is_gone_at_a_second_look_is_no_finding() {
+    let objects = [
+        pool_of(&[("1", entry("default/web-0")), ("2", entry("default/gone"))]),
+        pod("default/web-0", &["10.0.9.1"]),
+        reservation("10.0.9.1", "default/web-0"),
+        reservation("10.0.9.2", "default/gone"),
+    ];
+    let path = "/apis/whereabouts.cni.cncf.io/v1alpha1/overlappingrangeipreservations";
+    let momentary = reservation("10.0.9.7", "default/passing");
+    let answers =
+        || BTreeMap::from([("overlappingrangeipreservations", only_at_first(&objects, path, &momentary))]);
+    let once = Cluster::answering(&objects, answers()).audit(&["-A", "--grace=0"]);
+    assert_eq!(once.of("IPP503").len(), 1);
+    let cluster = Cluster::answering(&objects, answers());
+    let twice = cluster.audit(&["-A", "--grace=1"]);
+    assert_eq!(twice.found(), ["IPP504 kube-system/10.0.9.0-24 spec.allocations[2].podref 10.0.9.2"]);
+    assert_eq!(twice.report["pools"][0]["leaked"], 1);
+    assert_eq!(cluster.asked("ippools").len(), 2);
+}
+
+#[test]
+fn without_any_attachment_no_pool_is_taken_for_unused() {
+    let answers = BTreeMap::from([("network-attachment-definitions", vec![status(404, "NotFound")])]);
+    let audit = Cluster::answering(&[pool_of(&[])], answers).audit(&FLAGS);
+    assert_eq!(audit.found(), NONE);
+    let why = "there is no NetworkAttachmentDefinition: the configurations are on the nodes";
+    assert_eq!(audit.not_done("IPP506"), [why]);
+}
+
+#[test]
+fn an_address_that_was_released_and_allocated_again_is_not_the_same() {
+    let path = "/apis/whereabouts.cni.cncf.io/v1alpha1/ippools";
+    let pool_with = |id: &str| {
+        let mut held = entry("default/gone");
+        held["id"] = json!(id);
+        pool_of(&[("2", held)])
+    };
+    let looks = ["first", "second"].map(|id| (200, list(&[pool_with(id)], path, "limit=500&continue=")));
+    let objects = [pod("default/web-0", &[])];
+    let cluster = Cluster::answering(&objects, BTreeMap::from([("ippools", looks.into())]));
+    let audit = cluster.audit(&["-A", "--grace=1"]);
+    assert_eq!(audit.found(), NONE);
+    assert_eq!(audit.report["pools"][0]["leaked"], 0);
+}
+
+#[test]
+fn without_a_finding_of_the_moment_there_is_one_look() {
+    let cluster = Cluster::of(&objects());
+    assert_eq!(cluster.audit(&["-A", "--whereabouts-namespace=kube-system"]).code, Some(1));
+    assert_eq!(cluster.asked("ippools").len(), 1);
+}
+
+#[test]
+fn the_namespace_is_that_of_the_flag_or_of_the_context() {
+    let cluster = Cluster::of(&objects());
+    let audit_of_one = cluster.audit(&["-n", "kube-system", "--grace=0"]);
+    assert_eq!(audit_of_one.report["pools"].as_array().unwrap().len(), 2);
+    let path = "/apis/whereabouts.cni.cncf.io/v1alpha1/namespaces/kube-system/ippools";
+    assert!(cluster.asked("ippools")[0].starts_with(path), "{:?}", cluster.asked("ippools"));
+    assert!(cluster.asked("pods")[0].starts_with("/api/v1/pods?"), "owners may be anywhere");
+    let of_context = cluster.audit(&["--grace=0"]);
+    assert_eq!(of_context.report["pools"].as_array().unwrap().len(), 1);
+    let nowhere = cluster.audit(&["-n", "tenant", "--grace=0"]);
+    assert_eq!(
+        nowhere.stderr,
+        "note: namespace tenant: has no IPPool; -A audits the pools of all namespaces\n"
+    );
+}
+
+#[test]
+fn an_apiserver_that_cannot_be_reached_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("kubeconfig"), kubeconfig("http://127.0.0.1:1")).unwrap();
+    let run = program(&["audit", "-A", "--kubeconfig=kubeconfig"]).in_dir(folder.path()).run();
+    assert!(
+        run.stderr.starts_with("error: IPPools cannot be listed: is the apiserver reachable?"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.code, Some(2));
+    let none = program(&["audit", "-A"]).in_dir(folder.path()).run();
+    assert!(none.stderr.starts_with("error: no cluster is configured"), "{}", none.stderr);
+}

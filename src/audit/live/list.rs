@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::Request;
 use kube::Client;
 use kube::client::Body;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Scope;
 use crate::audit::collect::{Collector, ObjectKind};
@@ -20,6 +20,9 @@ const PAGE_OBJECTS: usize = 500;
 
 /// The longest error that is read, in bytes.
 const MAX_ERROR_BYTES: usize = 64 << 10;
+
+/// All but the unreserved characters of RFC 3986.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How often a list is begun again because its token expired, which takes the apiserver five minutes.
 const MAX_RESTARTS: usize = 5;
@@ -217,5 +220,5 @@ async fn message(body: Body) -> String {
 }
 
 fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, ESCAPED).to_string()
 }

@@ -8,6 +8,14 @@ use serde_json::{Value, json};
 /// Starts one that answers each request with the code and the object that `answer` makes of its method, its path and its
 /// body. Returns its address.
 pub fn start(answer: impl Fn(&str, &str, &[u8]) -> (u16, Value) + Send + 'static) -> SocketAddr {
+    start_with_queries(move |method, target, body| {
+        let path = target.split('?').next().unwrap_or_default();
+        answer(method, path, body)
+    })
+}
+
+/// The same, whose path has the query after it.
+pub fn start_with_queries(answer: impl Fn(&str, &str, &[u8]) -> (u16, Value) + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || listener.incoming().for_each(|stream| serve(stream.unwrap(), &answer)));
@@ -21,7 +29,7 @@ fn serve(mut stream: TcpStream, answer: &impl Fn(&str, &str, &[u8]) -> (u16, Val
     let head: Vec<_> = head.map(|line| line.to_ascii_lowercase()).collect();
     // The client may connect without a request.
     let Some((method, target)) = head.first().and_then(|line| line.split_once(' ')) else { return };
-    let path = target.split([' ', '?']).next().unwrap();
+    let path = target.split(' ').next().unwrap();
     let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     reader.read_exact(&mut body).unwrap();

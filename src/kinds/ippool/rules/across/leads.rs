@@ -29,6 +29,12 @@ impl<'a> Leads<'a> {
     pub fn of(cluster: &'a Cluster) -> Self {
         let mut leads = Self::default();
         leads.gaps.extend(cluster.read.attachments.gap("NetworkAttachmentDefinition"));
+        if cluster.attachments.is_empty() && leads.gaps.is_empty() {
+            // Whereabouts works without any, and then nothing in the cluster says for which ranges.
+            leads.gaps.push(
+                "there is no NetworkAttachmentDefinition: the configurations are on the nodes".to_owned(),
+            );
+        }
         let mut unknown = Vec::new();
         for (meta, attachment) in &cluster.attachments {
             match &attachment.ipam {
