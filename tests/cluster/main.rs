@@ -15,6 +15,7 @@ mod webhook;
 mod writer;
 
 mod api;
+mod audit;
 mod calls;
 mod certs;
 mod cni;
