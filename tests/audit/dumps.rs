@@ -177,7 +177,7 @@ items:
     assert!(audit.stderr.starts_with("error: <stdin>:15: ends in the middle of a list"), "{}", audit.stderr);
     assert_eq!(audit.code, Some(2));
     // A complete list of the same shape: its kind comes first.
-    let audit = audit_text(&format!("kind: List\n{}      \"0\": {{}}\n", text), &[]);
+    let audit = audit_text(&format!("kind: List\n{text}      \"0\": {{}}\n"), &[]);
     assert_eq!(audit.stderr, "");
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::apiserver::{kubeconfig, start_with_queries, status};
 
-use crate::cli_support::program;
+use crate::cli_support::{Program, program};
 use crate::objects::{
     Audit, NONE, attachment, audit_with, entry, in_namespace, node, node_slices, pod, pool, pool_of,
     reservation,
@@ -50,7 +50,7 @@ impl Cluster {
 
     fn audit(&self, arguments: &[&str]) -> Audit {
         let run = program(&["audit", "--format=json", "--kubeconfig=kubeconfig"]).in_dir(self.folder.path());
-        let run = arguments.iter().fold(run, |run, argument| run.arg(argument)).run();
+        let run = arguments.iter().fold(run, Program::arg).run();
         Audit {
             report: serde_json::from_str(&run.stdout).unwrap_or_default(),
             stderr: run.stderr,

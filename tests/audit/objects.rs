@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli_support::program;
+use crate::cli_support::{Program, program};
 
 const GROUP: &str = "whereabouts.cni.cncf.io/v1alpha1";
 
@@ -134,7 +134,7 @@ pub fn audit_with(objects: &[Value], arguments: &[&str]) -> Audit {
 /// Audits this text.
 pub fn audit_text(text: &str, arguments: &[&str]) -> Audit {
     let run = program(&["audit", "--format=json", "--from=-"]);
-    let run = arguments.iter().fold(run, |run, argument| run.arg(argument)).stdin(text).run();
+    let run = arguments.iter().fold(run, Program::arg).stdin(text).run();
     let report = serde_json::from_str(&run.stdout).unwrap_or_default();
     Audit { report, stderr: run.stderr, code: run.code }
 }

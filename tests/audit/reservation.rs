@@ -90,7 +90,7 @@ fn a_name_carries_the_network_and_the_spelling_of_ipv6() {
 #[test]
 fn without_reservations_in_use_none_is_missed() {
     let pool = pool_of(&[("1", entry("default/web-0"))]);
-    assert_eq!(audit(&[pool.clone()]).found(), NONE);
+    assert_eq!(audit(std::slice::from_ref(&pool)).found(), NONE);
     let disabled =
         attachment("macvlan", json!({ "range": "10.0.9.0/24", "enable_overlapping_ranges": false }));
     // What is left of the time when they were in use is no mismatch either.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use hyper::Request;
 use kube::Client;
 use kube::client::Body;
@@ -213,7 +213,7 @@ fn continue_token(list: &[u8]) -> String {
 /// The message of a `Status`.
 async fn message(body: Body) -> String {
     let body =
-        Limited::new(body, MAX_ERROR_BYTES).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        Limited::new(body, MAX_ERROR_BYTES).collect().await.map(Collected::to_bytes).unwrap_or_default();
     let status = serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default();
     let message = status.get("message").and_then(|message| message.as_str()).map(str::to_owned);
     message.unwrap_or_else(|| String::from_utf8_lossy(&body).trim().to_owned())

@@ -248,7 +248,7 @@ impl<'a> Target<'a> for Interface<'a> {
             "ips" => {
                 let addresses = &mut self.addresses;
                 map.next_value_seed(Elements::of(|ip: Field<'_>| {
-                    addresses.extend(ip.text().and_then(address))
+                    addresses.extend(ip.text().and_then(address));
                 }))?;
             }
             _ => skip(map)?,

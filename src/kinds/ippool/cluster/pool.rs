@@ -63,7 +63,7 @@ impl Pool {
             match Entry::of(allocation, names) {
                 Ok(entry) => entries.push((entry, allocation)),
                 Err(Unreadable::TooLarge) => {
-                    kept.unreadable_offsets.extend(allocation.key.parse::<u64>().ok())
+                    kept.unreadable_offsets.extend(allocation.key.parse::<u64>().ok());
                 }
                 Err(Unreadable::NotANumber) => {}
             }
