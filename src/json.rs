@@ -5,6 +5,7 @@ mod cursor;
 mod field;
 mod members;
 
+pub(crate) use cursor::plain_bytes;
 pub use cursor::{Cursor, Members};
 pub use field::{Digest, Field, JsonType, Shape};
 pub(crate) use members::{Elements, Fill, Target, Text, skip};

@@ -17,8 +17,9 @@
 //! ```
 //!
 //! `check` runs the same rules on files ([`lint`]), and `output` writes what it finds. `certs` looks after the serving
-//! certificate, and is the only part that writes to a cluster; `kube_client` is its client of the API. `pki` reads, verifies and
-//! issues certificates for `server` and `certs`.
+//! certificate, and is the only part that writes to a cluster. `audit` checks the objects of a cluster, or of a dump, by the same
+//! rules and by those across objects. `kube_client` is their client of the API. `pki` reads, verifies and issues certificates
+//! for `server` and `certs`.
 //!
 //! # Invariants
 //!

@@ -22,7 +22,7 @@ pub struct AuditArgs {
         short,
         long,
         value_name = "NS",
-        env = "IPPOOL_WEBHOOK_NAMESPACE",
+        env = "IPPOOL_WEBHOOK_AUDIT_NAMESPACE",
         conflicts_with = "all_namespaces"
     )]
     pub namespace: Option<String>,
@@ -42,7 +42,6 @@ pub struct AuditArgs {
         long,
         value_name = "FILE|DIR|-",
         env = "IPPOOL_WEBHOOK_FROM",
-        value_delimiter = ',',
         conflicts_with_all = ["kubeconfig", "context", "namespace", "all_namespaces"]
     )]
     pub from: Vec<PathBuf>,

@@ -15,7 +15,7 @@ use crate::json::Cursor;
 use crate::kinds::Kind as _;
 use crate::kinds::ippool::IpPool;
 use crate::kinds::ippool::cluster::{
-    Attachment, Cluster, Head, Meta, NodeSlices, Phase, Pod, PodObject, Pool, RangeIndex, Read,
+    Attachment, Cluster, Head, Meta, NodeSlices, Phase, Pod, PodObject, Pods, Pool, RangeIndex, Read,
     ReservationObject, Status, runs_whereabouts,
 };
 use crate::policy::Policy;
@@ -86,7 +86,7 @@ impl<'p> Collector<'p> {
             ObjectKind::Attachment => self.attachments = Newest::default(),
             ObjectKind::Node => self.cluster.nodes.clear(),
             ObjectKind::Pod => {
-                self.cluster.pods.clear();
+                self.cluster.pods = Pods::default();
                 self.cluster.shown.clear();
                 self.pools_before_pods = None;
             }
@@ -200,7 +200,7 @@ impl<'p> Collector<'p> {
             return self.cluster.shown.truncate(start);
         }
         let name = self.cluster.names.add(&podref);
-        let kept = self.cluster.pods.get(&name).map(|kept| kept.version);
+        let kept = self.cluster.pods.get(name).map(|kept| kept.version);
         self.copies += usize::from(kept.is_some_and(|kept| kept != pod.version));
         if kept.is_none_or(|kept| kept <= pod.version) {
             self.cluster.pods.insert(name, pod);

@@ -5,8 +5,9 @@
 #[cfg(test)]
 mod tests;
 
-use memchr::{memchr_iter, memchr2};
+use memchr::memchr_iter;
 
+use crate::json::plain_bytes;
 use crate::kinds::ippool::cluster::{Head, TypeMeta};
 
 /// The longest object, in bytes; etcd stores 1.5 MiB, and JSON that is made for people is several times as long.
@@ -92,8 +93,9 @@ impl Splitter {
             if self.in_string {
                 self.string();
             } else {
+                self.skip_plain();
                 self.token(found)?;
-                self.at += 1;
+                self.at = self.buffer.len().min(self.at + 1);
             }
         }
         if self.buffer.len() - self.start > MAX_OBJECT_BYTES {
@@ -121,20 +123,28 @@ impl Splitter {
             return;
         }
         let rest = self.buffer.get(self.at..).unwrap_or_default();
-        let Some(end) = memchr2(b'"', b'\\', rest) else {
-            self.at = self.buffer.len();
-            return;
-        };
-        self.at += end;
-        if self.buffer.get(self.at) == Some(&b'\\') {
-            self.is_escaped = true;
-        } else {
-            self.in_string = false;
-            if self.depth == 1 {
-                self.is_items = self.buffer.get(self.string_start..self.at) == Some(b"items");
+        self.at += plain_bytes(rest);
+        match self.buffer.get(self.at) {
+            Some(b'\\') => self.is_escaped = true,
+            Some(b'"') => {
+                self.in_string = false;
+                if self.depth == 1 {
+                    self.is_items = self.buffer.get(self.string_start..self.at) == Some(b"items");
+                }
             }
+            // A control character, of which the reader of the object complains, or the end of what is there.
+            _ => {}
         }
-        self.at += 1;
+        self.at = self.buffer.len().min(self.at + 1);
+    }
+
+    /// Skips what says nothing about where objects are.
+    fn skip_plain(&mut self) {
+        if self.place != Place::Outside {
+            let rest = self.buffer.get(self.at..).unwrap_or_default();
+            let is_plain = |byte: &&u8| !matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
+            self.at += rest.iter().take_while(is_plain).count();
+        }
     }
 
     fn token(&mut self, found: &mut dyn FnMut(Part<'_>)) -> Result<(), Broken> {

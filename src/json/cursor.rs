@@ -190,7 +190,7 @@ fn not_compact() -> Error {
 
 /// The number of bytes before the first that ends a string or is not itself within one: a quote, a backslash, a control
 /// character.
-fn plain_bytes(bytes: &[u8]) -> usize {
+pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
     let (words, tail) = bytes.as_chunks();
     for (index, word) in words.iter().enumerate() {
         let special = special_bytes(u64::from_le_bytes(*word));

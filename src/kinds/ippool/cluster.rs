@@ -9,6 +9,7 @@ mod head;
 mod names;
 mod node_slices;
 mod pod;
+mod pods;
 mod pool;
 mod ranges;
 mod reservation;
@@ -21,6 +22,7 @@ pub use head::{Head, Meta, Metadata, TypeMeta};
 pub use names::{Name, Names};
 pub use node_slices::{NodeSlice, NodeSlices};
 pub use pod::{NETWORK_STATUS, Phase, Pod, PodObject, Shown, Status, runs_whereabouts};
+pub use pods::Pods;
 pub use pool::{Entry, Pool, digest};
 pub use ranges::RangeIndex;
 pub use reservation::{Reservation, ReservationObject, Reservations, name_of};
@@ -39,7 +41,7 @@ pub struct Cluster {
     /// By namespace and name.
     pub node_slices: BTreeMap<Meta, NodeSlices>,
     /// The pods that an allocation names.
-    pub pods: BTreeMap<Name, Pod>,
+    pub pods: Pods,
     /// What the pods show in their network-status.
     pub shown: Vec<Shown>,
     /// The names of the nodes.

@@ -157,7 +157,8 @@ impl<'a> PodObject<'a> {
         let each = |interface: Interface<'_>| {
             let name = interface.name.text().filter(|_| !interface.is_default).map(|name| names.add(name));
             shown.extend(interface.addresses.iter().map(|address| {
-                let attachment = name.filter(|_| !requested.contains(&address.to_string()));
+                let is_requested = !requested.is_empty() && requested.contains(&address.to_string());
+                let attachment = name.filter(|_| !is_requested);
                 Shown { address: *address, attachment }
             }));
         };

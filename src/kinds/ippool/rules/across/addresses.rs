@@ -95,13 +95,13 @@ fn check_pods<'a>(facts: &'a Facts<'a>, served: &BTreeSet<(Name, usize)>, findin
             if facts.containing(*address).all(|(_, pool)| pool.pool.holds(*address)) {
                 continue;
             }
-            let Some(source) = source(facts, *name, *attachment, *address, served) else {
+            let Some(source) = source(facts, name, *attachment, *address, served) else {
                 has_unknown = true;
                 continue;
             };
             let is_unheld = || facts.containing(*address).all(|(_, it)| may_not_hold(it, *address));
             if let Some(pool) = source.first().filter(|_| is_unheld()) {
-                report(facts, *name, pod, *address, pool, findings);
+                report(facts, name, pod, *address, pool, findings);
             }
         }
     }

@@ -67,7 +67,7 @@ impl<'a> Facts<'a> {
 
     /// The pod that an entry names.
     pub fn pod(&self, entry: &Entry) -> Option<&'a Pod> {
-        self.cluster.pods.get(&entry.owner)
+        self.cluster.pods.get(entry.owner)
     }
 
     /// What a pod shows.
