@@ -25,7 +25,7 @@ pub use pod::{NETWORK_STATUS, Phase, Pod, PodObject, Shown, Status, runs_whereab
 pub use pods::Pods;
 pub use pool::{Entry, Pool, digest};
 pub use ranges::RangeIndex;
-pub use reservation::{Reservation, ReservationObject, Reservations, name_of};
+pub use reservation::{Reservation, ReservationObject, Reservations, name_of, readings};
 
 /// The objects of a cluster.
 #[derive(Debug, Default)]

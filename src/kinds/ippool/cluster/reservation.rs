@@ -1,5 +1,6 @@
 //! `OverlappingRangeIPReservation`: an address that no pool of a network may hand out again.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -25,8 +26,9 @@ struct Spec<'a> {
 /// The reservations of a namespace; there may be a million.
 #[derive(Clone, Debug, Default)]
 pub struct Reservations {
-    /// By address and network. A name of an IPv6 address may be read in several ways, each of which is one.
-    pub readings: Vec<Reservation>,
+    /// By address and network. The name of one with an IPv6 address may be read in several ways; this is the one with the
+    /// longest address.
+    pub reservations: Vec<Reservation>,
     /// The newest `resourceVersion` of each, by number.
     versions: Vec<u64>,
     /// The names that are not spelled as whereabouts spells them.
@@ -100,26 +102,25 @@ impl Reservations {
         let number = u32::try_from(self.versions.len()).unwrap_or(u32::MAX);
         self.versions.push(object.metadata.version());
         let owner = object.spec.podref.text().map(|podref| names.add(podref));
-        let before = self.readings.len();
-        for (network, address) in readings(name) {
-            if self.readings.len() == before && name_of(network, address) != name {
-                self.spellings.insert(number, name.into());
+        match readings(name).next() {
+            None => self.without_address.push((name.into(), number)),
+            Some((network, address)) => {
+                if name_of(network, address) != name {
+                    self.spellings.insert(number, name.into());
+                }
+                let network = names.add(network);
+                self.reservations.push(Reservation { address: number_of(address), network, owner, number });
             }
-            let network = names.add(network);
-            self.readings.push(Reservation { address: number_of(address), network, owner, number });
-        }
-        if self.readings.len() == before {
-            self.without_address.push((name.into(), number));
         }
     }
 
     /// Sorts them. Of two copies the newer one counts; returns how many older ones were dropped.
     pub fn sort(&mut self) -> usize {
-        let Self { readings, versions, without_address, .. } = self;
+        let Self { reservations, versions, without_address, .. } = self;
         let version = |it: &Reservation| versions.get(it.number as usize).copied().unwrap_or_default();
-        readings.sort_by_key(|it| (it.address, it.network, std::cmp::Reverse((version(it), it.number))));
+        reservations.sort_by_key(|it| (it.address, it.network, std::cmp::Reverse((version(it), it.number))));
         let mut older = 0;
-        readings.dedup_by(|copy, kept| {
+        reservations.dedup_by(|copy, kept| {
             let is_copy = (copy.address, copy.network) == (kept.address, kept.network);
             older += usize::from(is_copy && version(copy) != version(kept));
             is_copy
@@ -129,13 +130,19 @@ impl Reservations {
         older
     }
 
-    /// Those of an address, in any network.
-    pub fn of(&self, address: IpAddr) -> &[Reservation] {
+    /// Those of an address in a network.
+    pub fn of<'r>(
+        &'r self,
+        network: &str,
+        address: IpAddr,
+        names: &'r Names,
+    ) -> impl Iterator<Item = &'r Reservation> {
+        let (network, address) = longest(network, address);
         let address = number_of(address);
-        let start = self.readings.partition_point(|it| it.address < address);
-        let rest = self.readings.get(start..).unwrap_or_default();
-        let length = rest.partition_point(|it| it.address == address);
-        rest.get(..length).unwrap_or_default()
+        let start = self.reservations.partition_point(|it| it.address < address);
+        let rest = self.reservations.get(start..).unwrap_or_default().iter();
+        let of_address = rest.take_while(move |it| it.address == address);
+        of_address.filter(move |it| names.text(it.network) == network)
     }
 
     /// How many there are.
@@ -181,8 +188,19 @@ pub fn name_of(network: &str, address: IpAddr) -> String {
     if network.is_empty() { name } else { format!("{network}-{name}") }
 }
 
+/// The network and the address that the name of a reservation of these means if its address is taken to be as long as can
+/// be: the beginning of an IPv6 address may be the end of the name of a network.
+fn longest(network: &str, address: IpAddr) -> (Cow<'_, str>, IpAddr) {
+    if address.is_ipv4() || network.is_empty() {
+        return (network.into(), address);
+    }
+    let name = name_of(network, address);
+    let longest = readings(&name).next().map(|(network, address)| (network.to_owned().into(), address));
+    longest.unwrap_or((network.into(), address))
+}
+
 /// The networks and addresses that a name can mean, the longest address first.
-fn readings(name: &str) -> impl Iterator<Item = (&str, IpAddr)> {
+pub fn readings(name: &str) -> impl Iterator<Item = (&str, IpAddr)> {
     let dashes = name.match_indices('-').map(|(dash, _)| (dash, dash + 1));
     std::iter::once((0, 0)).chain(dashes).filter_map(|(end, start)| {
         let (network, text) = (name.get(..end)?, name.get(start..)?);
@@ -211,16 +229,22 @@ mod tests {
         let owned = |network, address: &str| vec![(network, address.to_owned())];
         assert_eq!(read("10.0.0.1"), owned("", "10.0.0.1"));
         assert_eq!(read("blue-net-10.0.0.1"), owned("blue-net", "10.0.0.1"));
-        assert_eq!(read("2001-db8--1"), owned("", "2001:db8::1"));
-        assert_eq!(read("blue-2001-db8--0"), owned("blue", "2001:db8::"));
+        assert_eq!(read("2001-db8-0-0-0-0-0-1"), owned("", "2001:db8::1"));
+        assert_eq!(read("blue-2001-db8--0")[0], ("blue", "2001:db8::".to_owned()));
         assert_eq!(read("not-an-address"), []);
         assert_eq!(read(""), []);
     }
 
     #[test]
-    fn a_name_with_a_hexadecimal_network_has_two_readings() {
-        let both = [("", "cafe:2001:db8::1".to_owned()), ("cafe", "2001:db8::1".to_owned())];
-        assert_eq!(read("cafe-2001-db8--1"), both);
+    fn the_beginning_of_an_address_may_be_the_name_of_a_network() {
+        let all = [
+            ("", "cafe:2001:db8::1".to_owned()),
+            ("cafe", "2001:db8::1".to_owned()),
+            ("cafe-2001", "db8::1".to_owned()),
+        ];
+        assert_eq!(read("cafe-2001-db8--1"), all);
+        let (network, address) = longest("cafe", "2001:db8::1".parse().unwrap());
+        assert_eq!((network.as_ref(), address.to_string()), ("", "cafe:2001:db8::1".to_owned()));
     }
 
     #[test]
@@ -239,7 +263,8 @@ mod tests {
             reservations.add(&ReservationObject::parse(&json).unwrap(), &mut names);
         }
         assert_eq!(reservations.sort(), 1);
-        let [reservation] = reservations.of("10.0.0.1".parse().unwrap()) else { panic!("one") };
+        let of: Vec<_> = reservations.of("", "10.0.0.1".parse().unwrap(), &names).collect();
+        let [reservation] = of.as_slice() else { panic!("one") };
         assert_eq!(names.text(reservation.owner.unwrap()), "default/new");
         assert_eq!(reservations.name(reservation, &names), "10.0.0.1");
     }

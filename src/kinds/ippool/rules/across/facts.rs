@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::leads::Leads;
 use super::pool_facts::{PoolFacts, Usage};
 use super::shared::{self, Conflict};
-use crate::kinds::ippool::cluster::{Cluster, Entry, Phase, Pod, RangeIndex, Reservation, Shown};
+use crate::kinds::ippool::cluster::{Cluster, Entry, Phase, Pod, RangeIndex, Shown};
 use crate::kinds::ippool::rules::well_formed::is_podref;
 
 /// A cluster, and what follows from its objects.
@@ -104,20 +104,14 @@ impl<'a> Facts<'a> {
             return Reserved::No;
         };
         let mut result = Reserved::No;
-        for reservation in reservations.of(address).iter().filter(|it| self.is_of(it, pool)) {
+        let names = &self.cluster.names;
+        for reservation in pool.networks.iter().flat_map(|network| reservations.of(network, address, names)) {
             match reservation.owner {
-                Some(owner) if owner != entry.owner => {
-                    result = Reserved::ForOther(self.cluster.names.text(owner));
-                }
+                Some(owner) if owner != entry.owner => result = Reserved::ForOther(names.text(owner)),
                 _ => return Reserved::Yes,
             }
         }
         result
-    }
-
-    /// Whether a reservation is of a network that the pool can belong to.
-    pub fn is_of(&self, reservation: &Reservation, pool: &PoolFacts<'_>) -> bool {
-        pool.networks.contains(&self.cluster.names.text(reservation.network))
     }
 
     fn usage(&self, index: usize) -> Usage {

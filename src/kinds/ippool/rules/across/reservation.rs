@@ -1,10 +1,12 @@
 //! IPP503: allocations and reservations that do not match.
 
+use std::net::IpAddr;
+
 use super::facts::{Facts, Reserved};
 use super::pool_facts::PoolFacts;
 use super::{AUDIT, Across, Findings, Object, entry_path};
 use crate::finding::{FieldPath, RuleInfo};
-use crate::kinds::ippool::cluster::{Moment, Reservation, Reservations, name_of};
+use crate::kinds::ippool::cluster::{Moment, Reservations, name_of, readings};
 use crate::kinds::ippool::rules::{Check, Rule};
 use crate::text::Quoted;
 
@@ -92,21 +94,12 @@ fn check_reservations<'a>(
             report.invalid(FieldPath::of("metadata.name"), name.as_ref(), detail);
         });
     }
-    let has = |it: &Reservation| has_allocation(facts, namespace, it);
-    // A name with several readings has an allocation where one of them has.
-    let with: Vec<_> = reservations.readings.iter().map(has).collect();
-    let mut matched = vec![false; reservations.len()];
-    for (reservation, has) in reservations.readings.iter().zip(with) {
-        if let Some(matched) = matched.get_mut(reservation.number as usize) {
-            *matched |= has;
-        }
-    }
-    for reservation in &reservations.readings {
-        let Some(matched) = matched.get_mut(reservation.number as usize) else { continue };
-        if std::mem::replace(matched, true) {
+    for reservation in &reservations.reservations {
+        let name = reservations.name(reservation, &facts.cluster.names);
+        let has = |(network, address): (&str, IpAddr)| has_allocation(facts, namespace, network, address);
+        if readings(&name).any(has) {
             continue;
         }
-        let name = reservations.name(reservation, &facts.cluster.names);
         let owner = reservation.owner.map(|owner| facts.cluster.names.text(owner)).unwrap_or_default();
         let object = Object { kind: KIND, namespace, name: name.clone().into() };
         findings.on(&object, reservations.stamp(reservation.number), |report| {
@@ -118,22 +111,18 @@ fn check_reservations<'a>(
 }
 
 /// Whether a pool of the network has the address, or might, or no longer needs its reservation.
-fn has_allocation(facts: &Facts<'_>, namespace: &str, reservation: &Reservation) -> bool {
-    let address = reservation.address();
-    let mut pools = facts
-        .containing(address)
-        .map(|(_, pool)| pool)
-        .filter(|it| it.pool.meta.namespace == namespace && facts.is_of(reservation, it))
-        .peekable();
-    let is_needed = pools.peek().is_none();
-    let mut all_without = !is_needed;
+fn has_allocation(facts: &Facts<'_>, namespace: &str, network: &str, address: IpAddr) -> bool {
+    let pools = facts.containing(address).map(|(_, pool)| pool);
+    let pools = pools.filter(|it| it.pool.meta.namespace == namespace && it.networks.contains(&network));
+    let (mut is_known, mut is_needed) = (false, false);
     for pool in pools {
         if pool.pool.is_truncated || pool.pool.holds(address) {
             return true;
         }
-        all_without &= pool.reserves() == Some(false);
+        is_known = true;
+        is_needed |= pool.reserves() != Some(false);
     }
-    all_without
+    is_known && !is_needed
 }
 
 /// The text, with what the age of the lists means for it.
