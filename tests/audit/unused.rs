@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::objects::{
-    NONE, attachment, audit, audit_with, entry, in_namespace, node_slices, plain_attachment, pod, pool,
-    pool_of, with,
+    NONE, attachment, audit, audit_text, audit_with, entry, in_namespace, node_slices, plain_attachment, pod,
+    pool, pool_of, with,
 };
 
 /// A pod of whereabouts in `kube-system`.
@@ -145,4 +145,14 @@ fn attachments_of_one_namespace_do_not_show_what_is_unused() {
     assert_eq!(audit.found(), NONE);
     let reason = "only the NetworkAttachmentDefinitions of these namespaces were read: kube-system";
     assert!(audit.not_done("IPP506").contains(&reason.to_owned()), "{:?}", audit.not_done("IPP506"));
+}
+
+#[test]
+fn a_program_with_whereabouts_in_its_name_does_not_show_where_it_runs() {
+    let exporter =
+        in_namespace("monitoring", whereabouts(&json!({ "name": "x", "image": "whereabouts-exporter" })));
+    let documents = [pool_of(&[]), exporter].map(|it| it.to_string()).join("\n");
+    let audit = audit_text(&documents, &[]);
+    assert_eq!(audit.found(), NONE);
+    assert!(audit.not_done("IPP506")[0].starts_with("nothing shows in which namespaces whereabouts runs"));
 }

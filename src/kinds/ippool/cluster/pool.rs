@@ -81,8 +81,8 @@ impl Pool {
 
     /// The key of an entry, as written.
     pub fn key(&self, index: usize) -> String {
-        let spelled = self.spellings.iter().find(|(at, _)| *at == index);
-        match spelled {
+        let spelled = self.spellings.binary_search_by_key(&index, |(at, _)| *at);
+        match spelled.ok().and_then(|at| self.spellings.get(at)) {
             Some((_, key)) => key.to_string(),
             None => self.entries.get(index).map(|entry| entry.offset.to_string()).unwrap_or_default(),
         }

@@ -23,42 +23,59 @@ pub static ADDRESS_NOT_ON_POD: Rule = Rule {
         kind: "Pod",
         is_momentary: true,
         check: |facts, findings| {
-            let mut silent = BTreeSet::new();
-            // Which pools give addresses to which attachment, as far as a pod shows it.
-            let mut served = BTreeSet::<(Name, usize)>::new();
+            let mut seen = Seen { held: vec![false; facts.cluster.shown.len()], ..Seen::default() };
             for (number, pool) in facts.pools.iter().enumerate() {
-                check_pool(facts, number, pool, findings, &mut silent, &mut served);
+                check_pool(facts, number, pool, findings, &mut seen);
             }
-            if !silent.is_empty() {
-                let silent: Vec<_> = silent.into_iter().collect();
+            if !seen.silent.is_empty() {
+                let silent: Vec<_> = seen.silent.iter().copied().collect();
                 let pods = listed(&silent);
                 findings.not_done(format!("these pods have no network-status: {pods}"));
             }
-            check_pods(facts, &served, findings);
+            check_pods(facts, &seen, findings);
         },
     }),
 };
+
+/// What the entries of the pools show of the pods.
+#[derive(Default)]
+struct Seen<'a> {
+    /// The pods without a network-status.
+    silent: BTreeSet<&'a str>,
+    /// Which pools give addresses to which attachment, as far as a pod shows it.
+    served: BTreeSet<(Name, usize)>,
+    /// Which of what all pods show is held for the pod.
+    held: Vec<bool>,
+}
+
+impl Seen<'_> {
+    fn hold(&mut self, facts: &Facts<'_>, shown: usize, pool: usize) {
+        if let Some(held) = self.held.get_mut(shown) {
+            *held = true;
+        }
+        let attachment = facts.cluster.shown.get(shown).and_then(|it| it.attachment);
+        self.served.extend(attachment.map(|it| (it, pool)));
+    }
+}
 
 fn check_pool<'a>(
     facts: &'a Facts<'a>,
     number: usize,
     pool: &PoolFacts<'a>,
     findings: &mut Findings<'_, 'a>,
-    silent: &mut BTreeSet<&'a str>,
-    served: &mut BTreeSet<(Name, usize)>,
+    seen: &mut Seen<'a>,
 ) {
     for (index, entry) in pool.pool.entries.iter().enumerate() {
         let Some(pod) = facts.pod(entry).filter(|pod| pod.phase.has_addresses()) else { continue };
         let Some(address) = pool.pool.address(entry) else { continue };
         if let Some(shown) = facts.shows(entry, address) {
-            let attachment = shown.attachment.into_iter();
-            served.extend(attachment.map(|it| (it, number)));
+            seen.hold(facts, shown, number);
             continue;
         }
         let owner = facts.owner(entry);
         let detail = match pod.status {
             Status::Absent => {
-                silent.insert(owner);
+                seen.silent.insert(owner);
                 continue;
             }
             Status::Unreadable => "must show this address, but its network-status cannot be read".to_owned(),
@@ -83,19 +100,21 @@ fn shown(facts: &Facts<'_>, pod: &Pod) -> String {
 }
 
 /// Finds addresses that a pod shows and no pool holds.
-fn check_pods<'a>(facts: &'a Facts<'a>, served: &BTreeSet<(Name, usize)>, findings: &mut Findings<'_, 'a>) {
+fn check_pods<'a>(facts: &'a Facts<'a>, seen: &Seen<'_>, findings: &mut Findings<'_, 'a>) {
     if let Some(gap) = gap_in_pools(facts) {
         return findings.not_done(gap);
     }
     let mut has_unknown = false;
     let running = facts.cluster.pods.iter().filter(|(_, pod)| pod.phase.has_addresses());
     for (name, pod) in running {
-        for Shown { address, attachment } in facts.shown(pod) {
+        let held = seen.held.get(pod.shown.clone()).unwrap_or_default();
+        let unheld = facts.shown(pod).iter().zip(held).filter(|(_, held)| !**held);
+        for (Shown { address, attachment }, _) in unheld {
             let Some(attachment) = attachment else { continue };
-            if facts.containing(*address).all(|(_, pool)| pool.pool.holds(*address)) {
+            if facts.containing(*address).next().is_none() {
                 continue;
             }
-            let Some(source) = source(facts, name, *attachment, *address, served) else {
+            let Some(source) = source(facts, name, *attachment, *address, &seen.served) else {
                 has_unknown = true;
                 continue;
             };

@@ -1,6 +1,6 @@
 //! What several of the rules across objects need to know, worked out once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::leads::Leads;
@@ -18,6 +18,8 @@ pub struct Facts<'a> {
     pub pools: Vec<PoolFacts<'a>>,
     /// The pools by their range.
     pub ranges: RangeIndex,
+    /// The same for the pools of each network: many networks may have the same range.
+    by_network: HashMap<&'a str, RangeIndex>,
     /// The pairs of pools that share addresses and that nothing tells apart: the wider one, the narrower one.
     pub overlaps: Vec<(usize, usize)>,
     /// The addresses that two owners hold.
@@ -42,14 +44,17 @@ impl<'a> Facts<'a> {
         let leads = Leads::of(cluster);
         let slices = cluster.node_slices.values().flat_map(|it| &it.slices).map(|slice| slice.node.as_str());
         let nodes: BTreeSet<_> = slices.chain(cluster.nodes.iter().map(String::as_str)).collect();
-        let mut ranges = RangeIndex::default();
-        for (index, pool) in cluster.pools.iter().enumerate() {
-            if let Some(range) = pool.range.filter(|range| !range.is_mapped_too_wide()) {
-                ranges.add(range.network(), index);
+        let pools: Vec<_> = cluster.pools.iter().map(|pool| PoolFacts::of(pool, &leads, &nodes)).collect();
+        let (mut ranges, mut by_network) = (RangeIndex::default(), HashMap::<_, RangeIndex>::new());
+        for (index, PoolFacts { pool, networks, .. }) in pools.iter().enumerate() {
+            let Some(range) = pool.range.filter(|range| !range.is_mapped_too_wide()) else { continue };
+            ranges.add(range.network(), index);
+            for network in networks {
+                by_network.entry(*network).or_default().add(range.network(), index);
             }
         }
-        let pools = cluster.pools.iter().map(|pool| PoolFacts::of(pool, &leads, &nodes)).collect();
-        let mut facts = Self { cluster, pools, ranges, overlaps: Vec::new(), conflicts: Vec::new(), leads };
+        let mut facts =
+            Self { cluster, pools, ranges, by_network, overlaps: Vec::new(), conflicts: Vec::new(), leads };
         let usages: Vec<_> = (0..facts.pools.len()).map(|index| facts.usage(index)).collect();
         for (pool, usage) in facts.pools.iter_mut().zip(usages) {
             pool.usage = usage;
@@ -92,10 +97,17 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether the pod of an entry runs and shows its address; the attachment that gave it.
-    pub fn shows(&self, entry: &Entry, address: IpAddr) -> Option<&'a Shown> {
+    /// Where the pod of an entry shows its address, as a position in what all pods show.
+    pub fn shows(&self, entry: &Entry, address: IpAddr) -> Option<usize> {
         let pod = self.pod(entry).filter(|pod| pod.phase != Phase::Finished)?;
-        self.shown(pod).iter().find(|shown| shown.address == address)
+        let shown = self.shown(pod).iter().position(|shown| shown.address == address)?;
+        Some(pod.shown.start + shown)
+    }
+
+    /// The pools of a network whose range has an address.
+    pub fn containing_in(&self, network: &str, address: IpAddr) -> impl Iterator<Item = &PoolFacts<'a>> {
+        let index = self.by_network.get(network).into_iter();
+        index.flat_map(move |index| index.of(address)).filter_map(|index| self.pools.get(index))
     }
 
     /// The reservation of an entry of a pool.
@@ -114,12 +126,22 @@ impl<'a> Facts<'a> {
         result
     }
 
+    /// Whether it is known that no whereabouts runs in a namespace.
+    pub fn is_without_whereabouts(&self, namespace: &str) -> Option<bool> {
+        let Cluster { whereabouts_namespaces, namespaces_are_given, pools, read, .. } = self.cluster;
+        let namespaces = whereabouts_namespaces.as_ref()?;
+        // Where it was found it has pools; otherwise it may be another program of the name.
+        let is_known = *namespaces_are_given
+            || read.pods.has(namespace)
+            || pools.iter().any(|pool| namespaces.contains(&pool.meta.namespace));
+        is_known.then(|| !namespaces.contains(namespace))
+    }
+
     fn usage(&self, index: usize) -> Usage {
         let Some(facts) = self.pools.get(index) else { return Usage::Used };
-        let Cluster { whereabouts_namespaces: namespaces, namespaces_are_given, .. } = self.cluster;
-        let is_elsewhere = namespaces.as_ref().is_some_and(|it| !it.contains(&facts.pool.meta.namespace));
+        let is_elsewhere = self.is_without_whereabouts(&facts.pool.meta.namespace) == Some(true);
         let has_no_lead = facts.leads.is_empty() && self.leads.gaps.is_empty();
-        if is_elsewhere && (*namespaces_are_given || !self.is_in_use(index, facts)) {
+        if is_elsewhere && (self.cluster.namespaces_are_given || !self.is_in_use(index, facts)) {
             Usage::OtherNamespace
         } else if has_no_lead && !self.is_in_use(index, facts) {
             Usage::OtherName

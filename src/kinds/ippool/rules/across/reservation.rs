@@ -112,8 +112,7 @@ fn check_reservations<'a>(
 
 /// Whether a pool of the network has the address, or might, or no longer needs its reservation.
 fn has_allocation(facts: &Facts<'_>, namespace: &str, network: &str, address: IpAddr) -> bool {
-    let pools = facts.containing(address).map(|(_, pool)| pool);
-    let pools = pools.filter(|it| it.pool.meta.namespace == namespace && it.networks.contains(&network));
+    let pools = facts.containing_in(network, address).filter(|it| it.pool.meta.namespace == namespace);
     let (mut is_known, mut is_needed) = (false, false);
     for pool in pools {
         if pool.pool.is_truncated || pool.pool.holds(address) {

@@ -39,7 +39,9 @@ pub static POOL_UNUSED: Rule = Rule {
             if facts.pools.is_empty() {
                 return;
             }
-            if facts.cluster.whereabouts_namespaces.is_none() {
+            let is_unknown =
+                |it: &PoolFacts<'_>| facts.is_without_whereabouts(&it.pool.meta.namespace).is_none();
+            if facts.pools.iter().any(is_unknown) {
                 findings.not_done(
                     "nothing shows in which namespaces whereabouts runs; name them with --whereabouts-namespace",
                 );
