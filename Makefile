@@ -7,11 +7,13 @@ ARCHITECTURES ?= x86_64 aarch64
 RELEASE = deploy/image/cargo $(shell uname -m)-unknown-linux-gnu
 
 .DEFAULT_GOAL := help
-.PHONY: help ci fmt lint core test cluster cluster-versions faults fuzz demo image bench count load footprint compare soak deny advisories actionlint docs limits rules outcomes
+.PHONY: help ci fmt lint core test cluster cluster-versions faults fuzz demo image dist reproduce bench count load footprint compare soak deny advisories actionlint docs limits rules outcomes
 
 # One version, since what it checks and how deny.toml is read differ between versions.
 CARGO_DENY_VERSION = 0.18.9
 CARGO_DENY = target/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+CARGO_CYCLONEDX_VERSION = 0.5.9
+CARGO_CYCLONEDX = target/tools/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)/bin/cargo-cyclonedx
 ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 help: ## list the targets
@@ -72,6 +74,12 @@ release-%: ## build the program of an architecture as a release is built: releas
 	deploy/image/prepare $*
 	deploy/image/cargo $*-unknown-linux-gnu build
 
+dist: $(ARCHITECTURES:%=release-%) $(CARGO_CYCLONEDX) ## write what a release holds to target/dist; IMAGE is the name that the image will have (installs cargo-cyclonedx; needs Go)
+	PATH="$(CURDIR)/$(dir $(CARGO_CYCLONEDX)):$$PATH" deploy/release/dist target/dist $(ARCHITECTURES)
+
+reproduce: $(ARCHITECTURES:%=release-%) ## build the programs a second time in another folder, and compare the bytes
+	deploy/release/reproduce $(ARCHITECTURES)
+
 bench: ## measure decoding and reviewing, beside other decoders
 	$(CARGO) bench --features bench --locked --bench review
 
@@ -90,6 +98,9 @@ compare: ## measure a PATCH in a real control plane, beside a webhook in Go and 
 
 soak: ## send mixed reviews at saturation, with stalling callers and new certificates, for SOAK_SECONDS (1800)
 	$(RELEASE) bench --features bench --bench soak
+
+$(CARGO_CYCLONEDX):
+	$(CARGO) install cargo-cyclonedx --version $(CARGO_CYCLONEDX_VERSION) --locked --debug --root $(@:/bin/cargo-cyclonedx=)
 
 $(CARGO_DENY):
 	$(CARGO) install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(@:/bin/cargo-deny=)
