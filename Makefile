@@ -76,6 +76,7 @@ release-%: ## build the program of an architecture as a release is built: releas
 
 dist: $(ARCHITECTURES:%=release-%) $(CARGO_CYCLONEDX) ## write what a release holds to target/dist; IMAGE is the name that the image will have (installs cargo-cyclonedx; needs Go)
 	PATH="$(CURDIR)/$(dir $(CARGO_CYCLONEDX)):$$PATH" deploy/release/dist target/dist $(ARCHITECTURES)
+	$(CARGO) test --locked --test image -- --ignored dist::
 
 reproduce: $(ARCHITECTURES:%=release-%) ## build the programs a second time in another folder, and compare the bytes
 	deploy/release/reproduce $(ARCHITECTURES)

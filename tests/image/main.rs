@@ -4,6 +4,7 @@
 #![cfg(all(target_os = "linux", feature = "serve"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod dist;
 mod program;
 
 use std::fs;
