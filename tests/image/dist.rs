@@ -82,7 +82,10 @@ fn the_manifests_and_the_chart_name_the_image_by_digest() {
         let manifests = fs::read_to_string(dist().join(format!("install-{source}.yaml"))).unwrap();
         let images: Vec<_> =
             manifests.lines().filter_map(|line| line.trim().strip_prefix("image: ")).collect();
-        assert!(!images.is_empty() && images.iter().all(|it| it.ends_with(&format!("@{digest}"))), "{images:?}");
+        assert!(
+            !images.is_empty() && images.iter().all(|it| it.ends_with(&format!("@{digest}"))),
+            "{images:?}"
+        );
     }
     let chart = unpacked(&format!("ippool-webhook-chart-{VERSION}.tgz"));
     let values = fs::read_to_string(chart.path().join("ippool-webhook/values.yaml")).unwrap();
