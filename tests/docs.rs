@@ -214,6 +214,7 @@ fn every_link_between_the_pages_leads_somewhere() {
         "deploy/chart/README.md",
         "docs/README.md",
         "docs/limits.md",
+        "docs/operating.md",
         "docs/performance.md",
         "docs/versions.md",
         "docs/what-the-crd-lets-through.md",
