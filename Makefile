@@ -31,7 +31,7 @@ lint: ## check for warnings of the compiler and of clippy
 	$(CARGO) clippy --all-targets --features cluster --locked -- -D warnings
 
 core: ## build and test the core without tokio, axum, rustls and kube
-	@! $(CARGO) tree --locked --no-default-features --edges normal --prefix none \
+	@! $(CARGO) tree --locked --package ippool-webhook --no-default-features --edges normal --prefix none \
 		| grep -E '^(tokio|axum|hyper|rustls|kube|clap)[ -]' \
 		|| { echo 'the core must not depend on these'; exit 1; }
 	$(CARGO) test --no-default-features --locked
@@ -116,7 +116,7 @@ actionlint: ## check the workflows in .github (needs Go)
 	go run $(ACTIONLINT)
 
 docs: ## build the documentation of the library
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --package ippool-webhook
 
 limits: ## attack the server, and rewrite the figures and bounds of docs/limits.md
 	UPDATE_LIMITS=1 $(CARGO) test --release --locked --test limits --test server_attacks --test server_attacks_connections -- --test-threads 1

@@ -65,7 +65,7 @@ fn each_archive_has_the_program_completions_and_rule_pages() {
         assert_eq!(said.trim(), format!("ippool-webhook {VERSION}"), "{machine}");
         for shell in ["bash", "fish", "zsh"] {
             let completions = root.join(format!("completions/ippool-webhook.{shell}"));
-            assert!(fs::read_to_string(completions).unwrap().contains("--listen"), "{machine} {shell}");
+            assert!(fs::read_to_string(completions).unwrap().contains("fail-on"), "{machine} {shell}");
         }
         let pages = fs::read_dir(root.join("rules")).unwrap().count();
         assert_eq!(pages, ippool_webhook::kinds::rules().len(), "{machine}");
