@@ -5,21 +5,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use testkit::pages::{pages, shown};
 use testkit::program::Serving;
 
 const PAGE: &str = "docs/operating.md";
-const PAGES: [&str; 10] = [
-    "README.md",
-    "CHANGELOG.md",
-    "SECURITY.md",
-    "certs/README.md",
-    "certs/apiserver/README.md",
-    "deploy/README.md",
-    "deploy/chart/README.md",
-    "docs/gitops-and-restore.md",
-    "docs/limits.md",
-    PAGE,
-];
 /// What the alerts read of the apiserver. `cluster/down.rs` sees it count them.
 const APISERVER: [&str; 2] =
     ["apiserver_admission_webhook_fail_open_count", "apiserver_admission_webhook_rejection_count"];
@@ -28,15 +17,13 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The object in a fence of the page.
-fn shown(name: &str) -> Value {
-    let page = read(PAGE);
-    let (_, rest) = page.split_once(&format!("```yaml {name}\n")).unwrap_or_else(|| panic!("no {name}"));
-    serde_saphyr::from_str(rest.split("```").next().unwrap()).unwrap()
+/// The object that the page shows under this name.
+fn object(name: &str) -> Value {
+    serde_saphyr::from_str(shown(&read(PAGE), name)).unwrap()
 }
 
 fn alerts() -> Vec<Value> {
-    shown("alerts.yaml")["groups"][0]["rules"].as_array().unwrap().clone()
+    object("alerts.yaml")["groups"][0]["rules"].as_array().unwrap().clone()
 }
 
 /// The series of the program that has just started, without their values.
@@ -107,11 +94,11 @@ async fn every_metric_that_a_page_names_is_exported() {
     let exported = exported().await;
     let families: BTreeSet<_> = exported.iter().map(|it| it.split('{').next().unwrap()).collect();
     let mut named = 0;
-    for page in PAGES {
-        let text = read(page);
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
         for (name, _) in selectors(&text).iter().filter(|(name, _)| name.starts_with("ippool_webhook_")) {
             let is_exported = families.contains(name) || families.contains(format!("{name}_bucket").as_str());
-            assert!(is_exported, "{page} names {name}");
+            assert!(is_exported, "{} names {name}", page.display());
             named += 1;
         }
     }
@@ -154,10 +141,10 @@ fn the_numbers_of_sizing_are_those_of_the_manifests() {
 
 #[test]
 fn the_examples_for_argo_cd_and_flux_prune_and_wait() {
-    let application = &shown("argo-cd.yaml")["spec"]["template"]["spec"];
+    let application = &object("argo-cd.yaml")["spec"]["template"]["spec"];
     assert_eq!(application["source"]["path"], "clusters/{{.name}}/ippool-webhook");
     let sync = &application["syncPolicy"];
     assert_eq!(sync["syncOptions"], serde_json::json!(["PruneLast=true"]));
-    let flux = &shown("flux.yaml")["spec"];
+    let flux = &object("flux.yaml")["spec"];
     assert_eq!((&flux["prune"], &flux["wait"]), (&true.into(), &true.into()));
 }
