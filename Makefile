@@ -7,11 +7,13 @@ ARCHITECTURES ?= x86_64 aarch64
 RELEASE = deploy/image/cargo $(shell uname -m)-unknown-linux-gnu
 
 .DEFAULT_GOAL := help
-.PHONY: help ci fmt lint core test cluster cluster-versions faults fuzz demo image bench count load footprint compare soak deny advisories actionlint docs limits rules outcomes
+.PHONY: help ci fmt lint core test cluster cluster-versions faults fuzz demo image dist reproduce bench count load footprint compare soak deny advisories actionlint docs limits rules outcomes
 
 # One version, since what it checks and how deny.toml is read differ between versions.
 CARGO_DENY_VERSION = 0.18.9
 CARGO_DENY = target/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+CARGO_CYCLONEDX_VERSION = 0.5.9
+CARGO_CYCLONEDX = target/tools/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)/bin/cargo-cyclonedx
 ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 help: ## list the targets
@@ -29,7 +31,7 @@ lint: ## check for warnings of the compiler and of clippy
 	$(CARGO) clippy --all-targets --features cluster --locked -- -D warnings
 
 core: ## build and test the core without tokio, axum, rustls and kube
-	@! $(CARGO) tree --locked --no-default-features --edges normal --prefix none \
+	@! $(CARGO) tree --locked --package ippool-webhook --no-default-features --edges normal --prefix none \
 		| grep -E '^(tokio|axum|hyper|rustls|kube|clap)[ -]' \
 		|| { echo 'the core must not depend on these'; exit 1; }
 	$(CARGO) test --no-default-features --locked
@@ -72,6 +74,13 @@ release-%: ## build the program of an architecture as a release is built: releas
 	deploy/image/prepare $*
 	deploy/image/cargo $*-unknown-linux-gnu build
 
+dist: $(ARCHITECTURES:%=release-%) $(CARGO_CYCLONEDX) ## write what a release holds to target/dist; IMAGE is the name that the image will have (installs cargo-cyclonedx; needs Go)
+	PATH="$(CURDIR)/$(dir $(CARGO_CYCLONEDX)):$$PATH" deploy/release/dist target/dist $(ARCHITECTURES)
+	$(CARGO) test --locked --test image -- --ignored dist::
+
+reproduce: $(ARCHITECTURES:%=release-%) ## build the programs a second time in another folder, and compare the bytes
+	deploy/release/reproduce $(ARCHITECTURES)
+
 bench: ## measure decoding and reviewing, beside other decoders
 	$(CARGO) bench --features bench --locked --bench review
 
@@ -91,6 +100,9 @@ compare: ## measure a PATCH in a real control plane, beside a webhook in Go and 
 soak: ## send mixed reviews at saturation, with stalling callers and new certificates, for SOAK_SECONDS (1800)
 	$(RELEASE) bench --features bench --bench soak
 
+$(CARGO_CYCLONEDX):
+	$(CARGO) install cargo-cyclonedx --version $(CARGO_CYCLONEDX_VERSION) --locked --debug --root $(@:/bin/cargo-cyclonedx=)
+
 $(CARGO_DENY):
 	$(CARGO) install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(@:/bin/cargo-deny=)
 
@@ -104,7 +116,7 @@ actionlint: ## check the workflows in .github (needs Go)
 	go run $(ACTIONLINT)
 
 docs: ## build the documentation of the library
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --package ippool-webhook
 
 limits: ## attack the server, and rewrite the figures and bounds of docs/limits.md
 	UPDATE_LIMITS=1 $(CARGO) test --release --locked --test limits --test server_attacks --test server_attacks_connections -- --test-threads 1

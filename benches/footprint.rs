@@ -20,6 +20,9 @@ const PARALLEL: usize = 32;
 const ROUNDS: usize = 5;
 /// Starts; the median is reported.
 const STARTS: usize = 9;
+/// Memory beside the bodies, in MiB: what the program has at rest, and what glibc keeps in its arenas after blocks of up to
+/// 256 KiB.
+const BESIDE_BODIES: f64 = 24.0;
 
 /// Rounds of concurrent reviews on kept connections. Returns the size of the bodies of one round.
 async fn review_at_once(address: SocketAddr, tls: &ClientConfig, allocations: usize) -> usize {
@@ -58,7 +61,7 @@ fn main() -> ExitCode {
 
     println!("{:<58} {:>8} {:>8}", "", "is", "at most");
     let size = std::fs::metadata(program_path()).unwrap().len() as f64;
-    let mut fits = row("the program, stripped", size / 1e6, 10.0, "MB");
+    let mut fits = row("the program, stripped", size / 1e6, 11.0, "MB");
 
     let mut starts: Vec<_> = (0..STARTS).map(|_| Serving::start(&files).ready_after).collect();
     starts.sort();
@@ -70,7 +73,7 @@ fn main() -> ExitCode {
     let tls = client(&ca.pem, None);
     let bodies = runtime.block_on(review_at_once(serving.address, &tls, 5_000)) as f64;
     let name = format!("{PARALLEL} concurrent reviews of 5,000 allocations, peak");
-    fits &= row(&name, serving.process().memory("VmHWM") / MIB, bodies / MIB + 16.0, "MiB");
+    fits &= row(&name, serving.process().memory("VmHWM") / MIB, bodies / MIB + BESIDE_BODIES, "MiB");
     println!("{:<58} {:>8.1}          MiB", "  of which bodies", bodies / MIB);
     println!("{:<58} {:>8.1}          MiB", "  resident afterwards", serving.process().memory("VmRSS") / MIB);
     ExitCode::from(u8::from(!fits))

@@ -221,3 +221,15 @@ fn the_report_in_the_readme_is_what_the_program_prints() {
     let readme = std::fs::read_to_string("README.md").unwrap();
     assert!(readme.contains(&format!("$ ippool-webhook check pool.yaml\n{report}```\n")), "{report}");
 }
+
+#[test]
+fn no_feature_names_a_development_dependency() {
+    let manifest = std::fs::read_to_string("Cargo.toml").unwrap();
+    let section =
+        |name: &str| manifest.split(&format!("\n[{name}]\n")).nth(1).unwrap().split("\n[").next().unwrap();
+    let development = section("dev-dependencies").lines().filter_map(|line| line.split_once(" = "));
+    let names: Vec<_> = development.map(|(name, _)| name).collect();
+    assert!(names.contains(&"testkit"), "{names:?}");
+    let named = |name: &&&str| section("features").contains(&format!("\"{name}/"));
+    assert_eq!(names.iter().find(named), None, "`cargo install` drops these and then fails");
+}

@@ -2,7 +2,7 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 use ippool_webhook::admission::decode::{Decoded, decode};
-use ippool_webhook::kinds::ippool::IpPool;
+use ippool_webhook::kinds::ippool::{IpPool, MAX_ALLOCATIONS};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -265,4 +265,15 @@ fn an_id_of_a_container_holds_no_control_character_in_either_reader() {
     for right in [" ", "\u{7f}", "!", "#"] {
         assert!(has_one_meaning(&update(&entry(&format!("{right}{}", &id[1..])), "null")), "{right:?}");
     }
+}
+
+#[test]
+fn no_more_entries_are_read_where_both_objects_share_them() {
+    let keys = (10_000..).take(MAX_ALLOCATIONS + 1);
+    let members: Vec<_> = keys.map(|key| format!(r#""{key}":{{"id":"a","podref":"b/c"}}"#)).collect();
+    let body = update(&object(&members[1..]), &object(&members));
+    let Ok(decoded) = decode::<IpPool>(&body) else { panic!("it is a review") };
+    let [new, old] = [decoded.object, decoded.old_object].map(|it| it.unwrap_or_default().spec);
+    assert_eq!((new.allocations.len(), new.truncated), (MAX_ALLOCATIONS, 0));
+    assert_eq!((old.allocations.len(), old.truncated), (MAX_ALLOCATIONS, 1));
 }

@@ -9,37 +9,13 @@ use std::process::Command;
 use ippool_webhook::admission::Endpoint;
 use ippool_webhook::policy::Policy;
 use serde_json::{Value, json};
+use testkit::pages::{fences, pages, shown};
 use testkit::review::{PERSON, ask_under, causes, mutated, review, warnings};
 
 const PAGE: &str = "docs/gitops-and-restore.md";
 
-/// What a fence of the page says after the three backticks, and the text in it.
-struct Fence<'a> {
-    info: &'a str,
-    text: &'a str,
-}
-
 fn page() -> String {
     std::fs::read_to_string(PAGE).unwrap()
-}
-
-/// The fences that are not indented.
-fn fences(page: &str) -> Vec<Fence<'_>> {
-    let inside = page.split("\n```").skip(1).step_by(2);
-    inside
-        .map(|fence| {
-            let (info, text) = fence.split_once('\n').unwrap();
-            Fence { info, text }
-        })
-        .collect()
-}
-
-/// The text of a file that the page shows.
-fn shown<'a>(page: &'a str, name: &str) -> &'a str {
-    let named = format!("yaml {name}");
-    let fences = fences(page);
-    let fence = fences.iter().find(|it| it.info == named).unwrap_or_else(|| panic!("no {name}"));
-    fence.text
 }
 
 fn object(page: &str, name: &str) -> Value {
@@ -203,33 +179,20 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn every_link_between_the_pages_leads_somewhere() {
-    for page in [
-        "README.md",
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "certs/README.md",
-        "certs/apiserver/README.md",
-        "deploy/README.md",
-        "deploy/chart/README.md",
-        "docs/README.md",
-        "docs/limits.md",
-        "docs/performance.md",
-        "docs/versions.md",
-        "docs/what-the-crd-lets-through.md",
-        PAGE,
-    ] {
-        let text = std::fs::read_to_string(page).unwrap();
+    let pages = pages();
+    assert!(pages.iter().any(|it| it.ends_with(PAGE)), "{pages:?}");
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
         for link in links(&text) {
             let (path, heading) = link.split_once('#').unwrap_or((link, ""));
-            let target = Path::new(page).parent().unwrap().join(path);
-            let target = if path.is_empty() { Path::new(page).to_owned() } else { target };
-            assert!(target.exists(), "{page}: {link}");
+            let target = page.parent().unwrap().join(path);
+            let target = if path.is_empty() { page.clone() } else { target };
+            assert!(target.exists(), "{}: {link}", page.display());
             if !heading.is_empty() {
                 let text = std::fs::read_to_string(target).unwrap();
                 let mut headings = text.lines().filter(|line| line.starts_with('#'));
                 let found = headings.any(|it| anchor(it.trim_start_matches('#').trim_start()) == heading);
-                assert!(found, "{page}: {link}");
+                assert!(found, "{}: {link}", page.display());
             }
         }
     }

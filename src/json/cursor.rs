@@ -166,7 +166,7 @@ impl<'a> Members<'_, 'a> {
 }
 
 /// So that serde's readers of members read their values from here as well; the key was read with
-/// [`Members::next_key`].
+/// `next_key`.
 impl<'a> MapAccess<'a> for Members<'_, 'a> {
     type Error = Error;
 

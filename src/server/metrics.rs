@@ -117,6 +117,9 @@ impl Metrics {
                 self.connections_evicted.get_or_create(&connection(listener, state)).inc_by(0);
             }
         }
+        for reason in ["closed", "rejected", "timeout"] {
+            self.tls_handshakes_failed.get_or_create(&[("reason", reason)]).inc_by(0);
+        }
         for permit in ["memory", "processor"] {
             self.permits_waiting.get_or_create(&[("permit", permit)]).inc_by(0);
             self.permit_waits.get_or_create(&[("permit", permit)]).inc_by(0);

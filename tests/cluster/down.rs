@@ -112,6 +112,15 @@ fn while_it_is_down_a_spec_that_a_person_writes_is_rejected() {
     is_refused("a leaked entry's removal", patch(json!({ "op": "remove", "path": "/spec/allocations/2" })));
     let (_, stored) = person.send("GET", "/10.33.0.0-24", JSON, "");
     assert_eq!(stored["metadata"]["generation"], 1, "{stored}");
+    // As the alerts of `docs/operating.md` read them.
+    let metrics = plane.kubectl(&["get", "--raw", "/metrics"]).ok();
+    let group = "ippools.whereabouts.cni.cncf.io";
+    for series in [
+        format!("rejection_count{{error_type=\"calling_webhook_error\",name=\"validate.{group}\","),
+        format!("fail_open_count{{name=\"normalize.{group}\","),
+    ] {
+        assert!(metrics.contains(&format!("\napiserver_admission_webhook_{series}")), "{series}");
+    }
 }
 
 #[test]

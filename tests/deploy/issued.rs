@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{LABEL, container, documents, object, pod, text};
+use super::{LABEL, container, documents, file, object, pod, text};
 
 const SERVED_AS: &str = "ippool-webhook.ippool-webhook.svc";
 
@@ -102,6 +102,34 @@ fn the_issuing_pod_has_a_token_and_no_other_privilege() {
     assert_eq!(tokens, [&json!(false), &json!(true)]);
 }
 
+/// The kinds of the objects in a folder of manifests, with their rules.
+fn roles(folder: &str) -> Vec<(String, Value)> {
+    let mut files = Vec::new();
+    collect(&file(folder), &mut files);
+    let is_yaml = |it: &&PathBuf| it.extension().is_some_and(|it| it == "yaml");
+    let texts = files.iter().filter(is_yaml).map(|it| std::fs::read_to_string(it).unwrap());
+    let objects = texts.flat_map(|it| serde_saphyr::from_multiple::<Value>(&it).unwrap());
+    let role = |it: Value| (it["kind"].as_str().unwrap_or_default().to_owned(), it["rules"].clone());
+    objects.map(role).filter(|(kind, _)| kind.ends_with("Role")).collect()
+}
+
+#[test]
+fn the_only_permissions_are_to_get_and_patch_three_objects_by_name() {
+    let rule = |group: &str, resources: Value, name: &str| {
+        let verbs = ["get", "patch"];
+        json!([{ "apiGroups": [group], "resources": resources, "resourceNames": [name], "verbs": verbs }])
+    };
+    let configurations = json!(["mutatingwebhookconfigurations", "validatingwebhookconfigurations"]);
+    let wanted = [
+        ("Role".to_owned(), rule("", json!(["secrets"]), "ippool-webhook-tls")),
+        ("ClusterRole".to_owned(), rule("admissionregistration.k8s.io", configurations, "ippool-webhook")),
+    ];
+    assert_eq!(roles("overlays"), wanted);
+    for folder in ["base", "components", "namespace", "../certs"] {
+        assert_eq!(roles(folder), [], "{folder}");
+    }
+}
+
 #[test]
 fn the_issuing_pod_has_its_own_label_and_only_tcp_egress() {
     let (pod, _) = issuing_pod();
@@ -139,7 +167,7 @@ fn the_apiserver_presents_the_certificate_the_component_requires() {
 #[test]
 fn the_certs_folder_has_no_private_key() {
     let mut files = Vec::new();
-    collect(&super::file("../certs"), &mut files);
+    collect(&file("../certs"), &mut files);
     assert!(files.len() > 6, "{files:?}");
     for file in files {
         let text =

@@ -1,6 +1,9 @@
 //! Guarantee 5: all findings at once, sorted, with a bound.
 
 use ippool_webhook::admission::Endpoint;
+use ippool_webhook::kinds::ippool::{IpPool, Pool};
+use ippool_webhook::lint;
+use ippool_webhook::policy::Policy;
 use serde_json::Value;
 use testkit::review::{PERSON, allowed, ask, causes, holding, record, review, updated};
 
@@ -43,4 +46,29 @@ fn twenty_warnings_are_sent_and_the_rest_is_counted() {
     assert_eq!(more[..20], twenty);
     assert!(twenty.iter().all(|it| it.ends_with("[IPP206, preexisting]")), "{twenty:?}");
     assert_eq!(more[20..], ["3 more warnings about this IPPool are left out here"]);
+}
+
+#[test]
+fn findings_of_one_spelling_of_an_offset_stay_together() {
+    let new = holding("10.0.0.0/24", &["00300", "0300", "300"]);
+    let response = ask(Endpoint::Validate, &review("CREATE", PERSON, &new, &Value::Null));
+    let paths = causes(&response).into_iter().map(|cause| cause.split(": ").next().unwrap().to_owned());
+    let mut paths: Vec<_> = paths.collect();
+    let found = paths.len();
+    paths.dedup();
+    assert_eq!(
+        paths,
+        ["spec.allocations[00300]", "spec.allocations[0300]", "spec.allocations[300]"],
+        "of {found}"
+    );
+    assert!(found > 6, "{found}");
+}
+
+#[test]
+fn the_advice_of_a_finding_ends_with_its_address() {
+    let text = holding("10.0.0.0/24", &["256"]).to_string();
+    let pool = Pool::parse(&text).unwrap();
+    let findings = lint::<IpPool>(&pool, &Policy::default());
+    let advice: Vec<_> = findings.iter().map(|it| it.located_advice(0)).collect();
+    assert_eq!(advice, ["must be at most 255, the last offset in 10.0.0.0/24 (10.0.1.0)"]);
 }

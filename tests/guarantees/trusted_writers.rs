@@ -1,8 +1,9 @@
 //! Guarantee 2: an UPDATE by a trusted writer is never denied.
 
 use ippool_webhook::admission::Endpoint;
-use serde_json::json;
-use testkit::review::{PERSON, ROBOT, WHEREABOUTS, ask, changed, holding, patch, record, review};
+use ippool_webhook::policy::Policy;
+use serde_json::{Value, json};
+use testkit::review::{PERSON, ROBOT, WHEREABOUTS, ask, ask_under, changed, holding, patch, record, review};
 
 #[test]
 fn what_trust_allows_is_counted_and_warned_of() {
@@ -35,4 +36,21 @@ fn an_update_by_a_trusted_writer_is_not_normalized() {
     let patched =
         |username| patch(&ask(Endpoint::Mutate, &review("UPDATE", username, &new, &stored))).is_some();
     assert_eq!([PERSON, ROBOT, WHEREABOUTS].map(patched), [true, true, false]);
+}
+
+#[test]
+fn a_warning_says_that_it_would_be_denied_only_where_it_would_be() {
+    let warn: Policy = serde_json::from_value(json!({ "enforcement": "warn" })).unwrap();
+    let (empty, bad) = (holding("10.0.0.0/24", &[]), holding("10.0.0.0/24", &["300"]));
+    let says_so = |policy: &Policy, username, new: &Value, old: &Value| {
+        let response = ask_under(policy, Endpoint::Validate, &review("UPDATE", username, new, old));
+        let warnings = response["warnings"].as_array().unwrap();
+        assert_eq!(warnings.len(), 1, "{response}");
+        warnings[0].as_str().unwrap().starts_with("would be denied: ")
+    };
+    assert!(says_so(&warn, PERSON, &bad, &empty));
+    // Neither what is preexisting nor what a trusted writer does would be denied.
+    assert!(!says_so(&warn, PERSON, &bad, &bad));
+    assert!(!says_so(&warn, WHEREABOUTS, &bad, &empty));
+    assert!(!says_so(&Policy::default(), WHEREABOUTS, &bad, &empty));
 }

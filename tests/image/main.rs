@@ -4,8 +4,10 @@
 #![cfg(all(target_os = "linux", feature = "serve"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod dist;
 mod program;
 
+use std::env::consts::ARCH;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -20,6 +22,16 @@ fn run(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Output {
     let mut command = Command::new(program);
     let output = command.args(arguments).stdin(Stdio::null()).output();
     output.unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Runs a program for `machine`, in an emulator if that is another one.
+fn on(machine: &str, program: &Path) -> Command {
+    if machine == ARCH {
+        return Command::new(program);
+    }
+    let mut command = Command::new(format!("qemu-{machine}"));
+    command.arg(program);
+    command
 }
 
 fn ran(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> String {
@@ -85,22 +97,17 @@ impl Image {
         directory.join("ippool-webhook")
     }
 
-    fn is_native(&self) -> bool {
-        matches!(
-            (std::env::consts::ARCH, self.architecture.as_str()),
-            ("x86_64", "amd64") | ("aarch64", "arm64")
-        )
+    /// Its architecture, as Rust and qemu name it.
+    fn machine(&self) -> &str {
+        match self.architecture.as_str() {
+            "amd64" => "x86_64",
+            "arm64" => "aarch64",
+            other => other,
+        }
     }
 
-    /// Runs its program, in an emulator if it is for another machine.
-    fn command(&self, program: &Path) -> Command {
-        if self.is_native() {
-            return Command::new(program);
-        }
-        let mut command =
-            Command::new(if self.architecture == "arm64" { "qemu-aarch64" } else { "qemu-x86_64" });
-        command.arg(program);
-        command
+    fn is_native(&self) -> bool {
+        self.machine() == ARCH
     }
 }
 
@@ -173,7 +180,7 @@ fn the_image_is_one_static_program_and_nothing_else() {
         let headers = ran("readelf", &["--wide", "--program-headers", program.to_str().unwrap()]);
         assert!(!headers.contains("INTERP"), "{headers}");
         // It runs where there is nothing else, and is the release it says it is.
-        let version = image.command(&program).arg("--version").output().unwrap().stdout;
+        let version = on(image.machine(), &program).arg("--version").output().unwrap().stdout;
         assert_eq!(
             String::from_utf8(version).unwrap().trim(),
             concat!("ippool-webhook ", env!("CARGO_PKG_VERSION"))

@@ -8,7 +8,7 @@ use testkit::apiserver::{kubeconfig, start, status};
 use testkit::program::{Serving, program};
 use testkit::server::DENIED;
 
-use super::{Image, images};
+use super::{Image, images, on};
 
 /// Calls `test` with a command for each program of the image, and with its name.
 fn for_each_program(test: impl Fn(&dyn Fn() -> Command, &str)) {
@@ -18,7 +18,7 @@ fn for_each_program(test: impl Fn(&dyn Fn() -> Command, &str)) {
     let (images, scratch) = images();
     for image in images {
         let program = image.program(scratch.path());
-        test(&|| image.command(&program), &image.architecture);
+        test(&|| on(image.machine(), &program), &image.architecture);
     }
 }
 

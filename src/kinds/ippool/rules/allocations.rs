@@ -57,10 +57,14 @@ pub static OFFSET_COLLISION: Rule = Rule {
         if pool.spec.allocations.are_in_order() {
             return;
         }
-        let stored: HashSet<_> = stored.into_iter().flat_map(keys).collect();
-        // The first of two keys keeps its offset: what is stored, then what is spelled as whereabouts does.
         let readable = pool.spec.allocations.iter().filter_map(|it| Some((it.offset.ok()?, it)));
         let mut readable: Vec<_> = readable.collect();
+        let offsets: HashSet<_> = readable.iter().map(|(offset, _)| offset).collect();
+        if offsets.len() == readable.len() {
+            return;
+        }
+        let stored: HashSet<_> = stored.into_iter().flat_map(keys).collect();
+        // The first of two keys keeps its offset: what is stored, then what is spelled as whereabouts does.
         readable.sort_by_cached_key(|(_, it)| (!stored.contains(it.key.as_ref()), !it.key_is_canonical()));
         let mut first_of = HashMap::new();
         for (offset, allocation) in readable {
