@@ -23,6 +23,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 pub use self::args::AuditArgs;
+use self::args::Format;
 use self::collect::{Collected, Collector};
 use self::live::Scope;
 use self::look::{Look, Options, look};
@@ -51,7 +52,7 @@ fn audit(
     policy: &Policy,
     progress: &Progress,
 ) -> anyhow::Result<(Report, Vec<Notification>)> {
-    let options = Options { policy, keeps_entries: false, before: None };
+    let options = Options { policy, keeps_entries: args.format == Format::Html, before: None };
     if args.from.is_empty() {
         // One thread is enough: objects are checked after all of them were read.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -83,4 +83,6 @@ pub enum Format {
     Sarif,
     /// Tables, for an issue or a chat.
     Markdown,
+    /// One file for a browser, with a picture of each pool.
+    Html,
 }

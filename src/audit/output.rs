@@ -1,5 +1,6 @@
 //! Reports in every format.
 
+mod html;
 mod json;
 mod markdown;
 mod text;
@@ -25,5 +26,6 @@ pub fn write(
             sarif::write(&report.findings, notifications, &notes, out)
         }
         Format::Markdown => markdown::write(report, out),
+        Format::Html => html::write(report, out),
     }
 }
