@@ -49,7 +49,11 @@ pub fn look(collected: Collected, options: Options<'_>) -> Look {
                 return;
             }
         }
-        diagnostics.push(diagnostic(found));
+        let diagnostic = diagnostic(found);
+        // A rule that has several reasons for one finding passes it on for each.
+        if diagnostics.last().is_none_or(|last| !is_same(last, &diagnostic)) {
+            diagnostics.push(diagnostic);
+        }
     };
     let severity = |rule: &RuleInfo| options.policy.severity(rule);
     across::check(&facts, severity, found, |rule, why| add_reason(&mut not_done, rule, why));
@@ -64,6 +68,10 @@ pub fn look(collected: Collected, options: Options<'_>) -> Look {
 fn place(it: &Diagnostic) -> impl Ord + '_ {
     let ObjectName { namespace, name } = &it.object;
     (it.kind, namespace.as_str(), name.as_str(), &it.finding.path, it.finding.rule.id)
+}
+
+fn is_same(a: &Diagnostic, b: &Diagnostic) -> bool {
+    place(a) == place(b) && a.finding.message() == b.finding.message()
 }
 
 fn of_pools(findings: PoolFindings) -> Vec<Diagnostic> {

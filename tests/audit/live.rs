@@ -239,6 +239,32 @@ fn a_mismatch_that_is_gone_at_a_second_look_is_no_finding() {
 }
 
 #[test]
+fn an_overlap_is_not_found_because_an_address_was_released_meanwhile() {
+    let pools = |id: &str| {
+        let mut held = entry("default/web-0");
+        held["id"] = json!(id);
+        [
+            pool("10.0.9.0-24", "10.0.9.0/24", &[("1", held)]),
+            pool("10.0.9.0-25", "10.0.9.0/25", &[("2", entry("default/web-1"))]),
+        ]
+    };
+    let path = "/apis/whereabouts.cni.cncf.io/v1alpha1/ippools";
+    // At both looks the reservation of the first address is gone when reservations are listed, but it is another entry.
+    let looks = ["first", "second"].map(|id| (200, list(&pools(id), path, "limit=500&continue=")));
+    let objects = [
+        pod("default/web-0", &["10.0.9.1"]),
+        pod("default/web-1", &["10.0.9.2"]),
+        reservation("10.0.9.2", "default/web-1"),
+    ];
+    let audit = |looks: Vec<(u16, Value)>| {
+        let cluster = Cluster::answering(&objects, BTreeMap::from([("ippools", looks)]));
+        cluster.audit(&["-A", "--grace=1"]).of("IPP501")
+    };
+    assert_eq!(audit(looks.to_vec()), NONE);
+    assert_eq!(audit(vec![looks[0].clone(), looks[0].clone()]), ["kube-system/10.0.9.0-25 spec.range"]);
+}
+
+#[test]
 fn without_any_attachment_no_pool_is_taken_for_unused() {
     let answers = BTreeMap::from([("network-attachment-definitions", vec![status(404, "NotFound")])]);
     let audit = Cluster::answering(&[pool_of(&[])], answers).audit(&FLAGS);

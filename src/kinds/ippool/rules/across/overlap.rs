@@ -1,12 +1,12 @@
 //! IPP501 and IPP502: what two pools share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Facts, Reserved};
 use super::pool_facts::PoolFacts;
 use super::shared::Conflict;
-use super::{AUDIT, Across, Object, entry_path};
-use crate::finding::{FieldPath, List, RuleInfo};
+use super::{AUDIT, Across, Findings, Object, entry_path};
+use crate::finding::{FieldPath, List, Report, RuleInfo};
 use crate::kinds::ippool::rules::{Check, Rule};
 use crate::text::{Quoted, Shortened};
 
@@ -21,35 +21,43 @@ pub static RANGES_OVERLAP: Rule = Rule {
     },
     check: Check::Across(Across {
         kind: "",
-        is_momentary: false,
-        check: |facts, findings| {
-            let mut wider_of = HashMap::<_, List>::new();
-            let mut first_of = HashMap::new();
-            for (wider, narrower) in &facts.overlaps {
-                let (Some(outer), Some(inner)) = (facts.pools.get(*wider), facts.pools.get(*narrower)) else {
-                    continue;
-                };
-                if (outer.is_slice && inner.is_slice) || are_reserved(facts, outer, inner) {
-                    continue;
-                }
-                let (outer, inner) = in_order(outer, inner);
-                first_of.entry(&inner.pool.meta).or_insert(inner);
-                wider_of.entry(&inner.pool.meta).or_default().push(|| named(outer));
-            }
-            let mut found: Vec<_> = first_of.into_iter().collect();
-            found.sort_unstable_by_key(|(meta, _)| *meta);
-            for (meta, inner) in found {
-                let others = wider_of.remove(meta).unwrap_or_default();
-                findings.on(&Object::pool(inner.pool), 0, |report| {
-                    let detail = "must not share addresses with ";
-                    report
-                        .invalid(FieldPath::of("spec.range"), inner.pool.range_text.as_str(), detail)
-                        .listing(others);
-                });
-            }
-        },
+        // Reservations may prove that a shared range is harmless, and they are listed after the pools.
+        is_momentary: true,
+        check: check_overlaps,
     }),
 };
+
+fn check_overlaps<'a>(facts: &'a Facts<'a>, findings: &mut Findings<'_, 'a>) {
+    let mut shared = BTreeMap::<_, (_, List, BTreeSet<Option<u32>>)>::new();
+    for (wider, narrower) in &facts.overlaps {
+        let (Some(outer), Some(inner)) = (facts.pools.get(*wider), facts.pools.get(*narrower)) else {
+            continue;
+        };
+        let stamps = unproved(facts, outer, inner);
+        if (outer.is_slice && inner.is_slice) || stamps.is_empty() {
+            continue;
+        }
+        let (outer, inner) = in_order(outer, inner);
+        let (_, others, all) =
+            shared.entry(&inner.pool.meta).or_insert_with(|| (inner.pool, List::default(), BTreeSet::new()));
+        others.push(|| named(outer));
+        all.extend(stamps);
+    }
+    for (pool, others, stamps) in shared.into_values() {
+        // Passed on for each reason, since one of them may be of the moment, and another one last.
+        for stamp in stamps {
+            let report = |report: &mut Report<'_, 'a>| {
+                let path = FieldPath::of("spec.range");
+                let detail = "must not share addresses with ";
+                report.invalid(path, pool.range_text.as_str(), detail).listing(others.clone());
+            };
+            match stamp {
+                Some(stamp) => findings.on(&Object::pool(pool), stamp, report),
+                None => findings.on_lasting(&Object::pool(pool), report),
+            }
+        }
+    }
+}
 
 /// Two pods answer for one address.
 pub static ADDRESS_HELD_TWICE: Rule = Rule {
@@ -103,22 +111,28 @@ fn in_order<'p, 'a>(a: &'p PoolFacts<'a>, b: &'p PoolFacts<'a>) -> (&'p PoolFact
     if a.pool.meta < b.pool.meta { (a, b) } else { (b, a) }
 }
 
-/// Whether the reservations prove that no address which the two share is held twice.
-fn are_reserved(facts: &Facts<'_>, outer: &PoolFacts<'_>, inner: &PoolFacts<'_>) -> bool {
-    let configured = match (outer.reserves(), inner.reserves()) {
-        (Some(outer), Some(inner)) => Some(outer && inner && facts.leads.gaps.is_empty()),
+/// The reasons to report that two pools share addresses: the entries there without a reservation, or `None` where nothing is
+/// reserved. Empty where reservations prove that no address is held twice.
+fn unproved(facts: &Facts<'_>, outer: &PoolFacts<'_>, inner: &PoolFacts<'_>) -> BTreeSet<Option<u32>> {
+    let reserves = match (outer.reserves(), inner.reserves()) {
+        (Some(true), Some(true)) => Some(true),
+        (Some(_), Some(_)) if facts.leads.gaps.is_empty() => Some(false),
         _ => None,
     };
-    let Some(network) = inner.pool.range.map(|range| range.network()) else { return false };
-    let mut reserved = 0;
+    let Some(network) = inner.pool.range.map(|range| range.network()) else { return BTreeSet::from([None]) };
+    let (mut unreserved, mut is_reserved) = (BTreeSet::new(), reserves == Some(true));
     for pool in [outer, inner] {
         for entry in pool.pool.entries.iter().filter(|entry| !facts.owner(entry).is_empty()) {
             let Some(address) = pool.pool.address(entry).filter(|it| network.contains(it)) else { continue };
-            if facts.reserved(pool, entry, address) != Reserved::Yes {
-                return false;
+            if facts.reserved(pool, entry, address) == Reserved::Yes {
+                is_reserved = true;
+            } else {
+                unreserved.insert(Some(entry.id));
             }
-            reserved += 1;
         }
     }
-    configured.unwrap_or(reserved > 0)
+    if reserves == Some(false) || (unreserved.is_empty() && !is_reserved) {
+        return BTreeSet::from([None]);
+    }
+    unreserved
 }
