@@ -8,17 +8,11 @@ use ippool_webhook::kinds;
 use ippool_webhook::kinds::ippool::{IpPool, Pool};
 use ippool_webhook::policy::Policy;
 use ippool_webhook::review::{Request, review};
-use serde_json::{Value, json};
+use serde_json::Value;
+use testkit::pages::{fill, section};
 
 const HEADINGS: [&str; 5] =
     ["What it finds", "Why it matters", "Example", "Instead", "How to repair a live pool"];
-
-/// The text below `## heading`.
-fn section<'a>(page: &'a str, heading: &str) -> &'a str {
-    let start = page.find(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
-    let body = &page[start + heading.len() + 5..];
-    body.split("\n## ").next().unwrap_or_default()
-}
 
 /// What the one `yaml` fence in `text` says after `yaml`, and what is in it.
 fn fence(text: &str) -> (&str, &str) {
@@ -37,18 +31,6 @@ fn manifests(text: &str) -> Vec<Value> {
         fill(objects.last_mut().unwrap(), count.parse().unwrap());
     }
     objects
-}
-
-/// Copies the first allocation to the offsets 1 to `count`, each with an owner of its own.
-fn fill(object: &mut Value, count: u32) {
-    let entries = object["spec"]["allocations"].as_object_mut().unwrap();
-    let first = entries.values().next().unwrap().clone();
-    for offset in 1..=count {
-        let mut entry = first.clone();
-        entry["id"] = json!(format!("{offset:064x}"));
-        entry["podref"] = json!(format!("default/web-{offset}"));
-        entries.insert(offset.to_string(), entry);
-    }
 }
 
 /// The ids of the rules that speak when a person writes the manifests of `text`: one object is created (or deleted, where

@@ -1,9 +1,11 @@
 //! `audit` of a real control plane, with pools that the plugin wrote and that were then broken in every way the rules know.
 //! No kubelet runs there, so the tests write what a kubelet and Multus would.
 
+mod busy;
+mod every_rule;
+
 use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -106,25 +108,27 @@ const LIVE: [&str; 4] = ["--kubeconfig=admin.kubeconfig", "-A", "--grace=1", "--
 /// A control plane with everything broken.
 fn broken() -> &'static Plane {
     static BROKEN: OnceLock<Plane> = OnceLock::new();
-    BROKEN.get_or_init(|| {
-        let plane = plane("audit");
-        let plugin = Plugin::new(&plane);
-        gone_and_moved(&plane, &plugin);
-        overlapping(&plane, &plugin);
-        sliced(&plane, &plugin);
-        changed_and_old(&plane, &plugin);
-        let unused = |name: &str, namespace: &str| {
-            json!({
-                "apiVersion": "whereabouts.cni.cncf.io/v1alpha1",
-                "kind": "IPPool",
-                "metadata": { "name": name, "namespace": namespace },
-                "spec": { "range": name.replace("-24", "/24"), "allocations": {} },
-            })
-        };
-        create(&plane, &unused("10.81.0.0-24", "default"));
-        create(&plane, &unused("10.82.0.0-24", "kube-system"));
-        plane
-    })
+    BROKEN.get_or_init(|| break_everything("audit"))
+}
+
+fn break_everything(name: &str) -> Plane {
+    let plane = plane(name);
+    let plugin = Plugin::new(&plane);
+    gone_and_moved(&plane, &plugin);
+    overlapping(&plane, &plugin);
+    sliced(&plane, &plugin);
+    changed_and_old(&plane, &plugin);
+    let unused = |name: &str, namespace: &str| {
+        json!({
+            "apiVersion": "whereabouts.cni.cncf.io/v1alpha1",
+            "kind": "IPPool",
+            "metadata": { "name": name, "namespace": namespace },
+            "spec": { "range": name.replace("-24", "/24"), "allocations": {} },
+        })
+    };
+    create(&plane, &unused("10.81.0.0-24", "default"));
+    create(&plane, &unused("10.82.0.0-24", "kube-system"));
+    plane
 }
 
 /// Pods that ended, are gone or show another address; reservations that are gone or left; a network of another name.
@@ -272,37 +276,4 @@ fn a_reader_without_pods_is_told_what_was_not_done() {
     assert_eq!(of_pods.len(), 1, "{reasons:?}");
     assert!(found(&ran).iter().all(|it| !it.starts_with("IPP504")), "{:?}", found(&ran));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-}
-
-#[test]
-fn what_is_found_while_the_plugin_works_is_there_afterwards() {
-    let plane = plane("audit-busy");
-    attach(&plane, "busy", json!({ "range": "10.86.0.0/24" }));
-    let plugin = Plugin::new(&plane);
-    let network = || plugin.network("busy", json!({ "range": "10.86.0.0/24" }));
-    network().add("leak", "leak").unwrap();
-    pod(&plane, "other", "Running", "busy", &[]);
-    let done = AtomicBool::new(false);
-    let during = std::thread::scope(|scope| {
-        let plugin = scope.spawn(|| {
-            let network = network();
-            let mut number = 0;
-            while !done.load(Ordering::Relaxed) {
-                let name = format!("p-{number}");
-                network.add(&name, "churn").unwrap();
-                network.del(&name, "churn");
-                number += 1;
-            }
-            number
-        });
-        let during: Vec<_> = (0..3).map(|_| found(&audit(&plane, &LIVE))).collect();
-        done.store(true, Ordering::Relaxed);
-        assert!(plugin.join().unwrap() > 10);
-        during
-    });
-    let after = found(&audit(&plane, &LIVE));
-    assert_eq!(after, ["IPP504 IPPool kube-system/10.86.0.0-24 spec.allocations[1].podref 10.86.0.1"]);
-    for during in during {
-        assert_eq!(during, after);
-    }
 }

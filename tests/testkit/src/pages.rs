@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 /// What a fence of a page says after the three backticks, and the text in it.
 pub struct Fence<'a> {
     pub info: &'a str,
@@ -28,6 +30,13 @@ fn markdown(directory: &Path, recursive: bool) -> Vec<PathBuf> {
     found
 }
 
+/// The text below `## heading`.
+pub fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let start = page.find(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    let body = &page[start + heading.len() + 5..];
+    body.split("\n## ").next().unwrap_or_default()
+}
+
 /// The fences that are not indented.
 pub fn fences(page: &str) -> Vec<Fence<'_>> {
     let inside = page.split("\n```").skip(1).step_by(2);
@@ -45,4 +54,16 @@ pub fn shown<'a>(page: &'a str, name: &str) -> &'a str {
     let fences = fences(page);
     let fence = fences.iter().find(|it| it.info == named).unwrap_or_else(|| panic!("no {name}"));
     fence.text
+}
+
+/// Copies the first allocation to the offsets 1 to `count`, each with an owner of its own.
+pub fn fill(object: &mut Value, count: u32) {
+    let entries = object["spec"]["allocations"].as_object_mut().unwrap();
+    let first = entries.values().next().unwrap().clone();
+    for offset in 1..=count {
+        let mut entry = first.clone();
+        entry["id"] = json!(format!("{offset:064x}"));
+        entry["podref"] = json!(format!("default/web-{offset}"));
+        entries.insert(offset.to_string(), entry);
+    }
 }
