@@ -7,7 +7,7 @@ ARCHITECTURES ?= x86_64 aarch64
 RELEASE = deploy/image/cargo $(shell uname -m)-unknown-linux-gnu
 
 .DEFAULT_GOAL := help
-.PHONY: help ci fmt lint core test cluster cluster-versions faults fuzz demo image dist reproduce bench count load footprint compare soak deny advisories actionlint docs limits rules outcomes
+.PHONY: help ci fmt lint core test cluster cluster-versions faults browser fuzz demo image dist reproduce bench count load footprint compare soak deny advisories actionlint docs limits rules outcomes
 
 # One version, since what it checks and how deny.toml is read differ between versions.
 CARGO_DENY_VERSION = 0.18.9
@@ -19,7 +19,7 @@ ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-ci: fmt lint core docs deny test cluster count ## everything that CI runs
+ci: fmt lint core docs deny test cluster browser count ## everything that CI runs
 	MINUTES=2 $(MAKE) fuzz
 	SOAK_SECONDS=120 $(MAKE) soak
 
@@ -58,6 +58,10 @@ faults: ## kill, restart, hang and starve replicas while pools are written; prin
 
 cluster-versions: ## run parts of it on older releases of Kubernetes and whereabouts; prints a table (needs Go; half an hour); ARGS=--write puts it into docs
 	@tests/cluster/versions $(ARGS)
+
+browser: ## test the HTML report in Chromium (installs it and Node.js on Debian if they are missing); SCREENSHOT=docs/audit.png draws that of the README
+	$(CARGO) build --locked
+	@tests/browser/run $(TARGET_DIR)/debug/ippool-webhook $(SCREENSHOT)
 
 fuzz: ## fuzz the core, for MINUTES in all (4); TARGETS=http fuzzes the server (needs rustup and a C++ compiler)
 	@fuzz/run $(or $(MINUTES),4) $(TARGETS)

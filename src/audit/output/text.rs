@@ -111,7 +111,7 @@ pub fn summary(report: &Report) -> String {
     };
     let not_done = match report.not_done.len() {
         0 => String::new(),
-        _ => "; not everything was checked, see above".to_owned(),
+        _ => "; not everything was checked".to_owned(),
     };
     format!("audited {pools} with {allocations}{parts}: {result}{not_done}")
 }

@@ -89,7 +89,7 @@ function cellsOf(all) {
 }
 
 function described(entry) {
-  return `${NAMES[entry.state]}${entry.owner ? ` by ${entry.owner}` : ""}`;
+  return `${NAMES[entry.state]}${entry.owner ? ` (${entry.owner})` : ""}`;
 }
 
 function describe(network, cell, bits, members) {
@@ -140,6 +140,9 @@ function grid(network, bits, cells) {
     const drawn = element("div", undefined, "cells");
     for (const [cell, members] of inRow.get(row) ?? []) drawn.append(cellElement(network, cell, bits, members));
     drawn.style.minHeight = "1rem";
+    // The network may end before the row does.
+    const missing = Number(columns - (end - row * columns < columns ? end - row * columns : columns));
+    drawn.style.clipPath = `inset(0 ${(100 * missing) / COLUMNS}% 0 0)`;
     line.append(element("span", format(network, (row * columns) << bits)), drawn);
     made.append(line);
   }

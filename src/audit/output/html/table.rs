@@ -15,10 +15,10 @@ const COLUMNS: [(&str, bool); 10] = [
     ("range", false),
     ("addresses", true),
     ("used", true),
-    ("allocated", true),
     ("capacity", true),
+    ("allocated", true),
     ("leaked", true),
-    ("in conflict", true),
+    ("conflicts", true),
     ("findings", true),
 ];
 
@@ -45,18 +45,25 @@ fn row((number, pool): (usize, &Pool)) -> String {
         [namespace, name, range].map(|it| Escaped(&Shortened(it).to_string()).to_string());
     let share = pool.percent().unwrap_or(-1.0);
     let findings = if pool.findings == 0 { "-".to_owned() } else { pool.findings.to_string() };
-    let number_cell = |text: &dyn std::fmt::Display| format!("<td class=\"number\">{text}</td>");
-    let numbers: String =
-        [allocated as &dyn std::fmt::Display, capacity, leaked, conflicting].map(number_cell).concat();
+    let number_cell = |number: &usize| format!("<td class=\"number\">{number}</td>");
+    let numbers: String = [allocated, leaked, conflicting].map(|it| number_cell(it)).concat();
     format!(
         "<tr data-pool=\"{number}\"><td>{namespace}</td>\
          <td><button type=\"button\" aria-expanded=\"false\">{name}</button></td><td>{range}</td>\
-         <td data-sort=\"{share}\">{}</td><td class=\"number\" data-sort=\"{share}\">{}</td>{numbers}\
+         <td data-sort=\"{share}\">{}</td><td class=\"number\" data-sort=\"{share}\">{}</td>\
+         <td class=\"number\" data-sort=\"{capacity}\">{}</td>{numbers}\
          <td class=\"number\" data-sort=\"{}\">{findings}</td></tr>",
         bar(pool),
         Escaped(&percent(pool)),
+        shortened(*capacity),
         pool.findings,
     )
+}
+
+/// A number that people can read: that of an IPv6 pool has twenty digits, and is two less than a power of two.
+fn shortened(capacity: u128) -> String {
+    const READABLE: u128 = 1 << 32;
+    if capacity <= READABLE { capacity.to_string() } else { format!("2^{}", (capacity - 1).ilog2() + 1) }
 }
 
 /// What is used, leaked and free, as parts of a hundred.
