@@ -8,11 +8,11 @@ mod args;
 mod collect;
 mod dump;
 mod json;
+mod listen;
 mod live;
 mod look;
 mod output;
 mod progress;
-#[allow(dead_code, reason = "the HTML report shows each entry")]
 pub mod report;
 
 use std::fs::File;
@@ -36,6 +36,9 @@ use crate::policy_file;
 /// Audits and reports.
 pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     let policy = args.policy.as_deref().map(policy_file::load).transpose()?.unwrap_or_default().policy;
+    if let Some(address) = &args.watching.listen {
+        return listen::run(args, address, &policy).map(|()| ExitCode::SUCCESS);
+    }
     let progress = Progress::new();
     let audited = audit(args, &policy, &progress);
     progress.end();
@@ -78,11 +81,7 @@ async fn audit_live(
     progress: &Progress,
 ) -> anyhow::Result<(Report, Vec<Notification>)> {
     let client = args.cluster.client().await?;
-    let scope = match &args.namespace {
-        _ if args.all_namespaces => Scope::All,
-        Some(namespace) => Scope::Namespace(namespace.clone()),
-        None => Scope::Namespace(client.default_namespace().to_owned()),
-    };
+    let scope = Scope::of(args, client.default_namespace());
     let collect = async || {
         let mut collector = Collector::new(options.policy);
         let read = live::read(&client, &scope, &mut collector, progress).await?;

@@ -11,6 +11,9 @@ use kube::{Client, Config};
 /// Timeout of a call to the API, which answers in milliseconds unless something is wrong.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The longest silence of a watch: the apiserver ends one after 290 s, as it was asked to.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// Which cluster.
 #[derive(Args, Debug)]
 pub struct ClusterArgs {
@@ -26,9 +29,18 @@ pub struct ClusterArgs {
 impl ClusterArgs {
     /// A client of the cluster; nothing is sent yet.
     pub async fn client(&self) -> anyhow::Result<Client> {
+        self.client_reading(TIMEOUT).await
+    }
+
+    /// A client for watches, in which nothing may happen for minutes.
+    pub async fn watching_client(&self) -> anyhow::Result<Client> {
+        self.client_reading(WATCH_TIMEOUT).await
+    }
+
+    async fn client_reading(&self, timeout: Duration) -> anyhow::Result<Client> {
         let mut config = self.config().await?;
         config.connect_timeout = Some(TIMEOUT);
-        config.read_timeout = Some(TIMEOUT);
+        config.read_timeout = Some(timeout);
         config.write_timeout = Some(TIMEOUT);
         let mut without_roots = config.clone();
         let client = Client::try_from(config).or_else(|error| {

@@ -22,6 +22,7 @@ mod handler;
 mod limits;
 mod log;
 mod metrics;
+mod plain;
 mod shutdown;
 mod start;
 mod tls;
@@ -37,10 +38,15 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
 use tracing::info;
 
+pub(crate) use self::admin::METRICS_TYPE;
 pub use self::args::ServeArgs;
 pub use self::handler::Evaluate;
 pub use self::limits::Limits;
 pub use self::log::LogFormat;
+pub(crate) use self::log::{level as log_level, start as start_log};
+pub(crate) use self::metrics::Process;
+pub(crate) use self::plain::PlainServer;
+pub(crate) use self::shutdown::signals;
 pub use self::start::serve;
 pub use self::tls::{CertificateError, Certificates, TlsError, TlsOptions, TlsVersion};
 

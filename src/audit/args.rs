@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::listen::ListenArgs;
 use crate::check::FailOn;
 use crate::kube_client::ClusterArgs;
 
@@ -69,6 +70,9 @@ pub struct AuditArgs {
     /// Namespace in which whereabouts runs; may be repeated [default: found out]
     #[arg(long, value_name = "NS", env = "IPPOOL_WEBHOOK_WHEREABOUTS_NAMESPACE", value_delimiter = ',')]
     pub whereabouts_namespace: Vec<String>,
+
+    #[command(flatten)]
+    pub watching: ListenArgs,
 }
 
 /// `--format`.

@@ -4,10 +4,22 @@ mod list;
 
 use kube::Client;
 
-use self::list::{Listed, Resource};
+use self::list::Listed;
+pub use self::list::Resource;
+use super::AuditArgs;
 use super::collect::{Collector, ObjectKind};
 use super::progress::Progress;
 use crate::kinds::ippool::cluster::{Coverage, Moment, Read};
+
+/// Pools come first, since they say which pods are needed.
+pub const ORDER: [ObjectKind; 6] = [
+    ObjectKind::Pool,
+    ObjectKind::Reservation,
+    ObjectKind::Attachment,
+    ObjectKind::NodeSlicePool,
+    ObjectKind::Pod,
+    ObjectKind::Node,
+];
 
 /// Which pools are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +30,18 @@ pub enum Scope {
     Namespace(String),
 }
 
-/// Reads the objects into `collector`; returns which were read. Pools come first, since they say which pods are needed.
+impl Scope {
+    /// What the flags say; without one, the namespace of the context.
+    pub fn of(args: &AuditArgs, default_namespace: &str) -> Self {
+        match &args.namespace {
+            _ if args.all_namespaces => Self::All,
+            Some(namespace) => Self::Namespace(namespace.clone()),
+            None => Self::Namespace(default_namespace.to_owned()),
+        }
+    }
+}
+
+/// Reads the objects into `collector`; returns which were read.
 ///
 /// # Errors
 /// Where the apiserver cannot be reached, or allows nothing.
@@ -30,14 +53,7 @@ pub async fn read(
 ) -> anyhow::Result<Read> {
     let mut read = Read { moment: Moment::Live, ..Read::default() };
     let mut refusals = Vec::new();
-    for kind in [
-        ObjectKind::Pool,
-        ObjectKind::Reservation,
-        ObjectKind::Attachment,
-        ObjectKind::NodeSlicePool,
-        ObjectKind::Pod,
-        ObjectKind::Node,
-    ] {
+    for kind in ORDER {
         if kind == ObjectKind::Node && !collector.has_node_slices() {
             continue;
         }
@@ -59,7 +75,8 @@ pub async fn read(
     }
 }
 
-fn part(read: &mut Read, kind: ObjectKind) -> &mut Coverage {
+/// What was read of a kind.
+pub fn part(read: &mut Read, kind: ObjectKind) -> &mut Coverage {
     match kind {
         ObjectKind::Pool => &mut read.pools,
         ObjectKind::Reservation => &mut read.reservations,

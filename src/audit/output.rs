@@ -1,6 +1,6 @@
 //! Reports in every format.
 
-mod html;
+pub mod html;
 mod json;
 mod markdown;
 mod text;

@@ -113,18 +113,6 @@ impl Pool {
     }
 }
 
-impl State {
-    /// As it is written in reports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Used => "used",
-            Self::Reserved => "reserved",
-            Self::Leaked => "leaked",
-            Self::Conflicting => "conflicting",
-        }
-    }
-}
-
 /// A report by hand: two pools, one of which has an entry of every state.
 #[cfg(test)]
 pub fn sample() -> Report {

@@ -18,7 +18,7 @@ use crate::server::metrics::Metrics;
 use crate::server::shutdown::Shutdown;
 use crate::server::tls::Certificates;
 
-const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Clone, Debug)]
 pub struct Admin {
@@ -34,9 +34,20 @@ pub struct Admin {
 pub async fn serve(listener: TcpListener, admin: Admin, limits: &Limits, webhook: &ConnectionTable) {
     let shutdown = Shutdown::default();
     let connections = ConnectionTable::new("admin", limits.admin_connections, Duration::ZERO, &admin.metrics);
-    let router = router(admin);
-    let without_host = Router::new().fallback(async || Rejection::wrong_host().into_response());
     let _close_connections = shutdown.closed.clone().drop_guard();
+    serve_router(listener, router(admin), limits, &connections, webhook, &shutdown).await;
+}
+
+/// Serves plain HTTP until `shutdown` closes it. Without a file descriptor for a new connection, one of `evictable` is closed.
+pub async fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    limits: &Limits,
+    connections: &Arc<ConnectionTable>,
+    evictable: &ConnectionTable,
+    shutdown: &Shutdown,
+) {
+    let without_host = Router::new().fallback(async || Rejection::wrong_host().into_response());
     let serve = |stream: TcpStream, activity: Activity| {
         let (router, without_host) = (router.clone(), without_host.clone());
         let (limits, shutdown) = (limits.clone(), shutdown.clone());
@@ -46,7 +57,7 @@ pub async fn serve(listener: TcpListener, admin: Admin, limits: &Limits, webhook
         };
         async move { conn::serve(stream, &activity, route, &limits, &shutdown).await }
     };
-    conn::accept(listener, &connections, webhook, &shutdown, serve).await;
+    conn::accept(listener, connections, evictable, shutdown, serve).await;
 }
 
 fn router(admin: Admin) -> Router {

@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub use self::process::Process;
 use super::log::DROPPED_LINES;
 use crate::admission::{Endpoint, Outcome, ReviewRecord};
 use crate::finding::{Operation, Severity};
@@ -42,7 +43,7 @@ macro_rules! metrics {
         impl Default for Metrics {
             fn default() -> Self {
                 let mut metrics = Self { registry: Registry::default(), $($name: $new,)* };
-                metrics.registry.register_collector(Box::new(process::Process::default()));
+                metrics.registry.register_collector(Box::new(Process::default()));
                 let prefixed = metrics.registry.sub_registry_with_prefix("ippool_webhook");
                 $(prefixed.register(stringify!($name), $help.trim(), metrics.$name.clone());)*
                 prefixed.register("build", "The version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));

@@ -7,6 +7,8 @@ use http_body_util::{BodyExt, Collected, Limited};
 use hyper::Request;
 use kube::Client;
 use kube::client::Body;
+use kube::core::GroupVersionKind;
+use kube::discovery::ApiResource;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Scope;
@@ -36,8 +38,9 @@ const DELAY: Duration = Duration::from_millis(500);
 /// Objects of one kind, in one namespace or in all.
 #[derive(Debug)]
 pub struct Resource {
-    kind: ObjectKind,
-    namespace: Option<String>,
+    pub kind: ObjectKind,
+    /// `None` for all.
+    pub namespace: Option<String>,
 }
 
 /// How listing ended.
@@ -84,19 +87,25 @@ impl Resource {
         }
     }
 
-    fn path(&self) -> String {
-        let (prefix, resource) = match self.kind {
-            ObjectKind::Pool => ("/apis/whereabouts.cni.cncf.io/v1alpha1", "ippools"),
-            ObjectKind::Reservation => {
-                ("/apis/whereabouts.cni.cncf.io/v1alpha1", "overlappingrangeipreservations")
-            }
-            ObjectKind::NodeSlicePool => ("/apis/whereabouts.cni.cncf.io/v1alpha1", "nodeslicepools"),
-            ObjectKind::Attachment => ("/apis/k8s.cni.cncf.io/v1", "network-attachment-definitions"),
-            ObjectKind::Pod => ("/api/v1", "pods"),
-            ObjectKind::Node => ("/api/v1", "nodes"),
+    /// How the API calls the kind.
+    pub fn api(&self) -> ApiResource {
+        let (version, plural) = match self.kind {
+            ObjectKind::Pool => ("v1alpha1", "ippools"),
+            ObjectKind::Reservation => ("v1alpha1", "overlappingrangeipreservations"),
+            ObjectKind::NodeSlicePool => ("v1alpha1", "nodeslicepools"),
+            ObjectKind::Attachment => ("v1", "network-attachment-definitions"),
+            ObjectKind::Pod => ("v1", "pods"),
+            ObjectKind::Node => ("v1", "nodes"),
         };
+        let kind = GroupVersionKind::gvk(self.kind.group(), version, self.kind.as_str());
+        ApiResource::from_gvk_with_plural(&kind, plural)
+    }
+
+    fn path(&self) -> String {
+        let ApiResource { api_version, plural, .. } = self.api();
+        let prefix = if self.kind.group().is_empty() { "api" } else { "apis" };
         let namespace = self.namespace.as_ref().map(|it| format!("/namespaces/{}", encoded(it)));
-        format!("{prefix}{}/{resource}", namespace.unwrap_or_default())
+        format!("/{prefix}/{api_version}{}/{plural}", namespace.unwrap_or_default())
     }
 
     /// Of a node, only the name is needed.
