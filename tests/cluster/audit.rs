@@ -3,6 +3,7 @@
 
 mod busy;
 mod every_rule;
+mod listen;
 
 use std::path::Path;
 use std::sync::OnceLock;

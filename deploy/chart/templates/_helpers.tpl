@@ -27,6 +27,33 @@ labels:
 app.kubernetes.io/name: {{ include "ippool-webhook.name" . }}-certs
 {{- end }}
 
+{{- define "ippool-webhook.audit.metadata" -}}
+name: {{ include "ippool-webhook.name" . }}-audit
+namespace: {{ .Release.Namespace }}
+labels:
+  {{- include "ippool-webhook.audit.label" . | nindent 2 }}
+{{- end }}
+
+{{- define "ippool-webhook.audit.label" -}}
+app.kubernetes.io/name: {{ include "ippool-webhook.name" . }}-audit
+{{- end }}
+
+{{/* The namespaces that may read metrics, as a selector. */}}
+{{- define "ippool-webhook.monitoring" -}}
+{{- $platform := list "openshift-monitoring" "openshift-user-workload-monitoring" }}
+{{- $default := include "ippool-webhook.openshift" . | empty | ternary (list "monitoring") $platform }}
+{{- $namespaces := .Values.monitoring.namespaces | default $default }}
+{{- if eq 1 (len $namespaces) -}}
+matchLabels:
+  kubernetes.io/metadata.name: {{ first $namespaces }}
+{{- else -}}
+matchExpressions:
+  - key: kubernetes.io/metadata.name
+    operator: In
+    values: {{ toJson $namespaces }}
+{{- end }}
+{{- end }}
+
 {{- define "ippool-webhook.image" -}}
 {{- $tag := .Values.image.tag | default (empty .Values.image.digest | ternary .Chart.AppVersion "") -}}
 {{- .Values.image.repository }}{{ with $tag }}:{{ . }}{{ end }}{{ with .Values.image.digest }}@{{ . }}{{ end }}

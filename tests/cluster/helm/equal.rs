@@ -71,6 +71,13 @@ fn the_chart_with_client_certificates_renders_the_component() {
 }
 
 #[test]
+fn the_chart_with_an_audit_renders_the_component() {
+    let own = example("deploy/README.md", "yaml", 2);
+    assert!(own.contains("components/audit"), "{own}");
+    assert_equal(rendered_beside(&own, &[]), &["--set", "audit.enabled=true"]);
+}
+
+#[test]
 fn the_chart_with_an_issuer_of_ones_own_renders_the_component() {
     let own = example("certs/README.md", "yaml", 0);
     let wanted = rendered_beside(&own, &[]);
