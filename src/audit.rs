@@ -77,7 +77,7 @@ async fn audit_live(
     options: Options<'_>,
     progress: &Progress,
 ) -> anyhow::Result<(Report, Vec<Notification>)> {
-    let client = args.cluster.client().await?;
+    let client = args.cluster.client_without_retries().await?;
     let scope = match &args.namespace {
         _ if args.all_namespaces => Scope::All,
         Some(namespace) => Scope::Namespace(namespace.clone()),
