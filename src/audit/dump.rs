@@ -21,18 +21,11 @@ pub fn read(paths: &[PathBuf], collector: &mut Collector<'_>, progress: &Progres
     let mut inputs = Vec::new();
     for (number, path) in files.iter().enumerate() {
         progress.say(|| format!("reading file {} of {}", number + 1, files.len()));
-        match Input::new(path) {
-            Ok(mut input) => {
-                File::read(&mut input, collector, &mut notifications);
-                inputs.push(input);
-            }
-            Err(error) => {
-                let why = format!("cannot be read: {error}");
-                notifications.push(Notification::error(source::name(path), None, why));
-            }
-        }
+        let mut input = Input::new(path);
+        File::read(&mut input, collector, &mut notifications);
+        inputs.push(input);
     }
-    if collector.needs_pods_again() {
+    if collector.needs_pods_again {
         progress.say(|| "reading the pods again, since some pools came after them".to_owned());
         collector.forget(ObjectKind::Pod);
         collector.only_pods = true;

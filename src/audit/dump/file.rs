@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 
 use super::input::Input;
 use super::yaml;
-use crate::audit::collect::{Collector, ObjectKind};
+use crate::audit::collect::{self, Collector, ObjectKind};
 use crate::audit::json::{self, Broken, MAX_OBJECT_BYTES};
 use crate::check::kubectl_yaml::{self, Node, Value};
 use crate::kinds::ippool::cluster::{Head, TypeMeta};
@@ -22,6 +22,8 @@ const MAX_LISTS: usize = 8;
 /// A file while it is read.
 pub struct File<'f, 'p> {
     name: String,
+    /// What an object is a part of that is in no list.
+    folder: collect::Part,
     collector: &'f mut Collector<'p>,
     notifications: &'f mut Vec<Notification>,
     /// The types of the lists, in the order of the file, where they were found out only after the items.
@@ -46,6 +48,7 @@ impl<'f, 'p> File<'f, 'p> {
         let before = collector.pods;
         let mut file = File {
             name: input.name(),
+            folder: if input.is_of_inspection { collect::Part::Folder } else { collect::Part::Nothing },
             collector,
             notifications,
             lists: Vec::new(),
@@ -64,7 +67,7 @@ impl<'f, 'p> File<'f, 'p> {
         input.has_pods = file.collector.pods > before;
     }
 
-    fn read_once(&mut self, input: &Input) {
+    fn read_once(&mut self, input: &mut Input) {
         let result = input.open().and_then(|file| {
             let mut file = BufReader::with_capacity(BLOCK_BYTES, file);
             if is_json(file.fill_buf()?) { self.read_json(&mut file) } else { self.read_yaml(&mut file) }
@@ -106,7 +109,10 @@ impl<'f, 'p> File<'f, 'p> {
                 let list = std::str::from_utf8(whole.text).map(Head::type_meta).unwrap_or_default();
                 self.end_list(&list);
             }
-            json::Part::Whole(whole) => self.bytes(whole.text, whole.line, &TypeMeta::default(), depth),
+            json::Part::Whole(whole) => {
+                self.bytes(whole.text, whole.line, &TypeMeta::default(), depth);
+                self.end_object();
+            }
         }
     }
 
@@ -165,8 +171,13 @@ impl<'f, 'p> File<'f, 'p> {
         }
     }
 
+    /// Ends an object that is in no list.
+    fn end_object(&mut self) {
+        self.collector.seen.end(self.folder, &TypeMeta::default());
+    }
+
     fn end_list(&mut self, list: &TypeMeta) {
-        self.collector.seen.end(list, true);
+        self.collector.seen.end(collect::Part::List, list);
         if !self.only_untyped {
             self.lists.push(list.clone());
         }
@@ -233,7 +244,10 @@ impl<'f, 'p> File<'f, 'p> {
                 let own = |key| node.text_at(key).unwrap_or_default().to_owned();
                 self.end_list(&TypeMeta { api_version: own("apiVersion"), kind: own("kind") });
             }
-            _ => self.written(node, line),
+            _ => {
+                self.written(node, line);
+                self.end_object();
+            }
         }
     }
 
