@@ -1,12 +1,13 @@
 //! IPP501 and IPP502: what two pools share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::facts::{Facts, Reserved};
 use super::pool_facts::PoolFacts;
 use super::shared::Conflict;
 use super::{AUDIT, Across, Object, entry_path};
 use crate::finding::{FieldPath, List, RuleInfo};
+use crate::kinds::ippool::cluster::{Entry, Pool};
 use crate::kinds::ippool::rules::{Check, Rule};
 use crate::text::{Quoted, Shortened};
 
@@ -23,33 +24,65 @@ pub static RANGES_OVERLAP: Rule = Rule {
         kind: "",
         is_momentary: false,
         check: |facts, findings| {
-            let mut wider_of = HashMap::<_, List>::new();
-            let mut first_of = HashMap::new();
+            let conflicting: HashSet<_> =
+                facts.conflicts.iter().map(|it| (it.first.0, it.second.0)).collect();
+            let mut found = BTreeMap::<_, Overlap<'_>>::new();
             for (wider, narrower) in &facts.overlaps {
                 let (Some(outer), Some(inner)) = (facts.pools.get(*wider), facts.pools.get(*narrower)) else {
                     continue;
                 };
-                if (outer.is_slice && inner.is_slice) || are_reserved(facts, outer, inner) {
+                if outer.is_slice && inner.is_slice {
                     continue;
                 }
+                let is_conflicting = conflicting.contains(&(*wider.min(narrower), *wider.max(narrower)));
+                let missing = match protection(facts, outer, inner) {
+                    _ if is_conflicting => None,
+                    Protection::Reservations => continue,
+                    Protection::None => None,
+                    Protection::Missing(entry) => Some(entry),
+                    Protection::Unknown(why) => {
+                        findings.not_done(why);
+                        continue;
+                    }
+                };
                 let (outer, inner) = in_order(outer, inner);
-                first_of.entry(&inner.pool.meta).or_insert(inner);
-                wider_of.entry(&inner.pool.meta).or_default().push(|| named(outer));
+                found.entry(&inner.pool.meta).or_insert_with(|| Overlap::of(inner.pool)).add(outer, missing);
             }
-            let mut found: Vec<_> = first_of.into_iter().collect();
-            found.sort_unstable_by_key(|(meta, _)| *meta);
-            for (meta, inner) in found {
-                let others = wider_of.remove(meta).unwrap_or_default();
-                findings.on(&Object::pool(inner.pool), 0, |report| {
+            for Overlap { pool, others, is_momentary, stamp } in found.into_values() {
+                findings.is_momentary = is_momentary;
+                findings.on(&Object::pool(pool), stamp, |report| {
                     let detail = "must not share addresses with ";
                     report
-                        .invalid(FieldPath::of("spec.range"), inner.pool.range_text.as_str(), detail)
+                        .invalid(FieldPath::of("spec.range"), pool.range_text.as_str(), detail)
                         .listing(others);
                 });
             }
         },
     }),
 };
+
+/// The pools with which one shares addresses.
+struct Overlap<'a> {
+    pool: &'a Pool,
+    others: List,
+    /// Whether nothing but reservations that may not have been written yet is missing.
+    is_momentary: bool,
+    /// By which the entries without a reservation are known again.
+    stamp: u32,
+}
+
+impl<'a> Overlap<'a> {
+    fn of(pool: &'a Pool) -> Self {
+        Self { pool, others: List::default(), is_momentary: true, stamp: 0 }
+    }
+
+    /// Adds a pool; `missing` is the entry whose reservation is missing, if it is that.
+    fn add(&mut self, other: &PoolFacts<'_>, missing: Option<&Entry>) {
+        self.others.push(|| named(other));
+        self.is_momentary &= missing.is_some();
+        self.stamp ^= missing.map_or(0, |entry| entry.id);
+    }
+}
 
 /// Two pods answer for one address.
 pub static ADDRESS_HELD_TWICE: Rule = Rule {
@@ -88,7 +121,7 @@ pub static ADDRESS_HELD_TWICE: Rule = Rule {
 fn at<'f, 'a>(
     facts: &'f Facts<'a>,
     (pool, entry): &(usize, usize),
-) -> Option<(&'f PoolFacts<'a>, &'a crate::kinds::ippool::cluster::Entry)> {
+) -> Option<(&'f PoolFacts<'a>, &'a Entry)> {
     let pool = facts.pools.get(*pool)?;
     Some((pool, pool.pool.entries.get(*entry)?))
 }
@@ -103,22 +136,43 @@ fn in_order<'p, 'a>(a: &'p PoolFacts<'a>, b: &'p PoolFacts<'a>) -> (&'p PoolFact
     if a.pool.meta < b.pool.meta { (a, b) } else { (b, a) }
 }
 
-/// Whether the reservations prove that no address which the two share is held twice.
-fn are_reserved(facts: &Facts<'_>, outer: &PoolFacts<'_>, inner: &PoolFacts<'_>) -> bool {
-    let configured = match (outer.reserves(), inner.reserves()) {
-        (Some(outer), Some(inner)) => Some(outer && inner && facts.leads.gaps.is_empty()),
-        _ => None,
-    };
-    let Some(network) = inner.pool.range.map(|range| range.network()) else { return false };
-    let mut reserved = 0;
+/// What keeps two pools from handing out one address twice.
+enum Protection<'a> {
+    /// The reservations.
+    Reservations,
+    /// They would, but this entry has none.
+    Missing(&'a Entry),
+    /// Nothing.
+    None,
+    /// It cannot be known, for this reason.
+    Unknown(String),
+}
+
+/// What protects the addresses that two pools share.
+fn protection<'a>(facts: &Facts<'a>, outer: &PoolFacts<'a>, inner: &PoolFacts<'a>) -> Protection<'a> {
+    let Some(network) = inner.pool.range.map(|range| range.network()) else { return Protection::None };
+    if [outer, inner].iter().any(|pool| pool.leads.iter().any(|lead| !lead.config.reserves)) {
+        return Protection::None;
+    }
+    let mut has_reserved = false;
     for pool in [outer, inner] {
         for entry in pool.pool.entries.iter().filter(|entry| !facts.owner(entry).is_empty()) {
             let Some(address) = pool.pool.address(entry).filter(|it| network.contains(it)) else { continue };
             if facts.reserved(pool, entry, address) != Reserved::Yes {
-                return false;
+                return match facts.gap_in_reservations(pool) {
+                    Some(why) => Protection::Unknown(why),
+                    None => Protection::Missing(entry),
+                };
             }
-            reserved += 1;
+            has_reserved = true;
         }
     }
-    configured.unwrap_or(reserved > 0)
+    // Without an entry, only the attachments show whether its address would be reserved.
+    let are_reserved = || outer.reserves() == Some(true) && inner.reserves() == Some(true);
+    match facts.leads.gaps.first() {
+        _ if has_reserved => Protection::Reservations,
+        Some(why) => Protection::Unknown(why.clone()),
+        None if are_reserved() => Protection::Reservations,
+        None => Protection::None,
+    }
 }
