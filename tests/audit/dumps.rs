@@ -182,6 +182,55 @@ fn a_folder_of_an_inspection_is_read_as_a_whole() {
 }
 
 #[test]
+fn files_of_other_sorts_do_not_make_an_inspection_unusable() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &[u8]| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("dump.json", list("List", &objects()).to_string().as_bytes());
+    write("etcd/error.yaml", b"error: unable to connect: x: y\n");
+    write("etcd/status.json", br#"{"status":"success","data":"#);
+    write("logs/binary.yaml", b"\x7fELF\xff\xfe\0\0\n");
+    let audit = audit_folder(folder.path());
+    assert_eq!((audit.found(), audit.code), (vec![LEAK.to_owned()], Some(0)));
+    let note = "note: the dump: files without an object that an audit reads are skipped: etcd/error.yaml:1: cannot be parsed: ";
+    assert!(audit.stderr.starts_with(note), "{}", audit.stderr);
+    assert!(audit.stderr.contains("logs/binary.yaml:1: is not UTF-8 text"), "{}", audit.stderr);
+    // In such a file the missing pod may be.
+    for (path, text) in [
+        ("other.yaml", "kind: PodList\nx: y: z\n".as_bytes()),
+        ("namespaces/default/core/pods.yaml", b"x: y: z\n"),
+        ("utf-16.json", b"\xff\xfe{\0"),
+    ] {
+        write(path, text);
+        let audit = audit_folder(folder.path());
+        assert_eq!((audit.found(), audit.code), (Vec::new(), Some(2)), "{path}");
+        assert!(audit.stderr.contains(&format!("error: {path}:")), "{path}: {}", audit.stderr);
+        fs::remove_file(folder.path().join(path)).unwrap();
+    }
+}
+
+#[test]
+fn an_archive_has_to_be_unpacked() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("must-gather.tar.gz"), b"\x1f\x8b\x08\0\0").unwrap();
+    let run = program(&["audit", "--from=must-gather.tar.gz"]).in_dir(folder.path()).run();
+    let said = "error: must-gather.tar.gz: is compressed with gzip; unpack it\n";
+    assert!(run.stderr.starts_with(said), "{}", run.stderr);
+    assert_eq!(run.code, Some(2));
+}
+
+#[test]
+fn of_the_errors_of_a_file_the_first_are_said() {
+    let audit = audit_text(&format!("{}{}", list("List", &objects()), "\n---\n{\"a\":}".repeat(100)), &[]);
+    let lines: Vec<_> = audit.stderr.lines().collect();
+    assert_eq!(lines.len(), 21, "{}", audit.stderr);
+    assert_eq!(lines[20], "error: <stdin>:43: has more errors, from here on");
+}
+
+#[test]
 fn a_json_dump_that_is_cut_is_named_and_the_rest_is_audited() {
     let mut objects = objects();
     objects.insert(1, pool("10.0.8.0-24", "10.0.8.0/24", &[("one", entry("default/web-0"))]));

@@ -34,7 +34,7 @@ impl Input {
             _ => None,
         };
         let is_by_namespace = below.len() > 1;
-        let is_of_inspection = is_by_namespace || folders.iter().any(|it| it == "cluster-scoped-resources");
+        let is_of_inspection = below.len() == 4 || folders.iter().any(|it| it == "cluster-scoped-resources");
         let path = path.to_owned();
         Self { path, copy: None, namespace_of_pods, is_by_namespace, is_of_inspection, has_pods: false }
     }
