@@ -80,7 +80,7 @@ async fn audit_live(
     options: Options<'_>,
     progress: &Progress,
 ) -> anyhow::Result<(Report, Vec<Notification>)> {
-    let client = args.cluster.client().await?;
+    let client = args.cluster.client_without_retries().await?;
     let scope = Scope::of(args, client.default_namespace());
     let collect = async || {
         let mut collector = Collector::new(options.policy);

@@ -29,29 +29,20 @@ pub struct ClusterArgs {
 impl ClusterArgs {
     /// A client of the cluster; nothing is sent yet.
     pub async fn client(&self) -> anyhow::Result<Client> {
-        self.client_reading(TIMEOUT).await
+        connect(self.config().await?, TIMEOUT)
     }
 
     /// A client for watches, in which nothing may happen for minutes.
     pub async fn watching_client(&self) -> anyhow::Result<Client> {
-        self.client_reading(WATCH_TIMEOUT).await
+        connect(self.config().await?, WATCH_TIMEOUT)
     }
 
-    async fn client_reading(&self, timeout: Duration) -> anyhow::Result<Client> {
+    /// A client that leaves it to the caller to try again. The other one does so for minutes, in silence, where the
+    /// apiserver is overloaded.
+    pub async fn client_without_retries(&self) -> anyhow::Result<Client> {
         let mut config = self.config().await?;
-        config.connect_timeout = Some(TIMEOUT);
-        config.read_timeout = Some(timeout);
-        config.write_timeout = Some(TIMEOUT);
-        let mut without_roots = config.clone();
-        let client = Client::try_from(config).or_else(|error| {
-            // An image without root certificates: they are needed only for TLS, and only where no CA is given.
-            if without_roots.root_cert.is_some() {
-                return Err(error);
-            }
-            without_roots.root_cert = Some(Vec::new());
-            Client::try_from(without_roots)
-        });
-        client.context("the configuration of the cluster cannot be used")
+        config.default_retry = false;
+        connect(config, TIMEOUT)
     }
 
     /// Kube's errors are formatted, not wrapped: each already repeats its causes.
@@ -75,4 +66,20 @@ impl ClusterArgs {
             }),
         }
     }
+}
+
+fn connect(mut config: Config, read_timeout: Duration) -> anyhow::Result<Client> {
+    config.connect_timeout = Some(TIMEOUT);
+    config.read_timeout = Some(read_timeout);
+    config.write_timeout = Some(TIMEOUT);
+    let mut without_roots = config.clone();
+    let client = Client::try_from(config).or_else(|error| {
+        // An image without root certificates: they are needed only for TLS, and only where no CA is given.
+        if without_roots.root_cert.is_some() {
+            return Err(error);
+        }
+        without_roots.root_cert = Some(Vec::new());
+        Client::try_from(without_roots)
+    });
+    client.context("the configuration of the cluster cannot be used")
 }

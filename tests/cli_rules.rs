@@ -85,8 +85,9 @@ fn every_flag_has_an_environment_variable_of_the_same_name() {
         assert!(!flags.is_empty(), "{help}");
         for flag in flags {
             let name = flag.split([' ', '\n']).next().unwrap();
-            // Each subcommand has its own formats, and to an audit a namespace is that of pools.
-            let is_own = name == "format" || (subcommand[0], name) == ("audit", "namespace");
+            // Each subcommand has its own formats, and to an audit these say something else than to the others.
+            let is_of_audit = subcommand[0] == "audit" && ["interval", "listen", "namespace"].contains(&name);
+            let is_own = name == "format" || is_of_audit;
             let name = if is_own { format!("{}-{name}", subcommand[0]) } else { name.to_owned() };
             let expected = format!("IPPOOL_WEBHOOK_{}", name.replace('-', "_").to_uppercase());
             assert!(flag.contains(&format!("[env: {expected}=]")), "{subcommand:?} --{flag}");

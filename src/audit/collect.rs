@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use self::objects::Newest;
 pub use self::objects::ObjectKind;
-pub use self::seen::Seen;
+pub use self::seen::{Part, Seen};
 use crate::finding::Finding;
 use crate::json::Cursor;
 use crate::kinds::Kind as _;
@@ -39,8 +39,8 @@ pub struct Collector<'p> {
     pub seen: Seen,
     /// The ranges of the pools, and how many pools there were when it was made.
     ranges: (RangeIndex, usize),
-    /// The number of pools when the first pod was read.
-    pools_before_pods: Option<usize>,
+    /// Whether a pool was read after the first pod, so that pods which only it names were passed over.
+    pub needs_pods_again: bool,
     /// Whether objects of other kinds are left out.
     pub only_pods: bool,
     /// The pods so far, those that are not kept included.
@@ -61,7 +61,7 @@ impl<'p> Collector<'p> {
             whereabouts_namespaces: BTreeSet::new(),
             seen: Seen::default(),
             ranges: (RangeIndex::default(), 0),
-            pools_before_pods: None,
+            needs_pods_again: false,
             only_pods: false,
             pods: 0,
             copies: 0,
@@ -88,15 +88,10 @@ impl<'p> Collector<'p> {
             ObjectKind::Pod => {
                 self.cluster.pods = Pods::default();
                 self.cluster.shown.clear();
-                self.pools_before_pods = None;
+                self.needs_pods_again = false;
             }
         }
         self.cluster.unreadable.retain(|it| it.0 != kind.as_str());
-    }
-
-    /// Whether pods were read before some of the pools, so that they have to be read again.
-    pub fn needs_pods_again(&self) -> bool {
-        self.pools_before_pods.is_some_and(|before| before < self.pools.len())
     }
 
     /// Whether a slice belongs to a node, so that the nodes are worth reading.
@@ -174,16 +169,15 @@ impl<'p> Collector<'p> {
         };
         let findings = lint::<IpPool>(&object, self.policy).into_iter().map(Finding::into_owned).collect();
         let pool = Pool::of(meta.clone(), &object, &mut self.cluster.names);
+        self.needs_pods_again |= self.pods > 0 && self.pools.is_newest(&meta, version);
         self.pools.add(meta, version, (pool, findings));
     }
 
     fn pod(&mut self, json: &str) {
-        self.pools_before_pods.get_or_insert(self.pools.len());
         self.pods += 1;
         // Nobody knows yet which pods are needed.
         if self.pools.len() == 0 {
-            self.seen.has_any = true;
-            return;
+            return self.seen.object(ObjectKind::Pod, &Head::of(json).metadata.meta().namespace);
         }
         let object = match PodObject::parse(json) {
             Ok(object) => object,

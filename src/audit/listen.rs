@@ -38,7 +38,7 @@ pub struct ListenArgs {
     pub listen: Option<String>,
 
     /// With --listen: how often to look at what has changed, at most
-    #[arg(long, value_name = "SECONDS", default_value_t = 15, env = "IPPOOL_WEBHOOK_INTERVAL", requires = "listen", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, env = "IPPOOL_WEBHOOK_AUDIT_INTERVAL", requires = "listen", value_parser = clap::value_parser!(u64).range(1..))]
     pub interval: u64,
 
     /// With --listen: how many pools have metrics of their own; those that come first by namespace and name

@@ -59,6 +59,10 @@ pub async fn read(
         }
         let resource = Resource::of(kind, scope);
         let coverage = match list::list(client, &resource, collector, progress).await? {
+            // Whereabouts is not installed, or so old that it does not reserve.
+            Listed::NoSuchKind if matches!(kind, ObjectKind::Pool | ObjectKind::Reservation) => {
+                Coverage::Incomplete(format!("the cluster does not know the kind {}", kind.as_str()))
+            }
             Listed::All | Listed::NoSuchKind => resource.coverage(),
             Listed::Refused(why) => {
                 refusals.push(why.clone());

@@ -46,15 +46,11 @@ fn of(run: Run) -> Audit {
 #[test]
 fn the_same_objects_in_any_form_give_the_same_report() {
     let expected = audit(&objects()).report;
-    let documents: Vec<_> = objects().iter().map(yaml).collect();
     let lines: Vec<_> = objects().iter().map(ToString::to_string).collect();
     let nested = list("List", &[list("List", &objects())]);
     for text in [
         list("List", &objects()).to_string(),
         yaml(&list("List", &objects())),
-        documents.join("---\n"),
-        lines.join("\n"),
-        lines.join("\n---\n"),
         format!("[{}]", lines.join(", ")),
         nested.to_string(),
         yaml(&nested),
@@ -65,6 +61,37 @@ fn the_same_objects_in_any_form_give_the_same_report() {
         assert_eq!(audit.report["findings"], expected["findings"], "{text}");
         assert_eq!(audit.report["pools"], expected["pools"], "{text}");
     }
+}
+
+#[test]
+fn an_object_that_is_in_no_list_says_nothing_of_others() {
+    let documents: Vec<_> = objects().iter().map(yaml).collect();
+    let lines: Vec<_> = objects().iter().map(ToString::to_string).collect();
+    for text in [documents.join("---\n"), lines.join("\n"), lines.join("\n---\n")] {
+        let audit = audit_text(&text, &[]);
+        assert_eq!(audit.found(), NONE, "as `kubectl get pod web-0` prints it: {text}");
+        assert_eq!(audit.report["pools"][0]["allocated"], 2);
+        let why = |kind: &str| format!("the dump has single {kind}s, which are in no list of {kind}s");
+        assert_eq!(audit.not_done("IPP504"), [why("IPPool"), why("Pod")]);
+    }
+    // The pool is not a part of the list after it.
+    let [pool, pod] = objects().try_into().unwrap();
+    let tenant = crate::objects::pool("10.0.8.0-24", "10.0.8.0/24", &[("1", entry("tenant/web-0"))]);
+    let text = format!("{}---\n{}---\n{}", yaml(&pool), yaml(&tenant), yaml(&list("List", &[pod])));
+    let audit = audit_text(&text, &[]);
+    assert_eq!(audit.found(), [LEAK]);
+    assert!(audit.not_done("IPP504").contains(&"pods of these namespaces were not read: tenant".to_owned()));
+}
+
+#[test]
+fn an_empty_list_of_pods_does_not_show_that_there_are_none() {
+    // As `kubectl get --raw /api/v1/namespaces/tenant/pods` prints it.
+    let audit = audit_text(
+        &format!("{}{}", list("List", &[pool_of(&[("1", entry("default/web-0"))])]), list("PodList", &[])),
+        &[],
+    );
+    assert_eq!(audit.found(), NONE);
+    assert_eq!(audit.not_done("IPP504"), ["the dump has no Pod"]);
 }
 
 #[test]
@@ -104,6 +131,28 @@ fn pods_that_come_before_the_pools_count() {
 }
 
 #[test]
+fn pods_that_come_before_the_newest_copy_of_a_pool_count() {
+    let version = |object: Value, version: &str| with(object, "/metadata/resourceVersion", json!(version));
+    let old = version(pool_of(&[]), "9");
+    let new = version(pool_of(&[("1", entry("default/web-0")), ("2", entry("default/gone"))]), "10");
+    let audit = audit(&[old, pod("default/web-0", &["10.0.9.1"]), new]);
+    assert_eq!(audit.found(), [LEAK]);
+}
+
+#[test]
+fn a_pipe_is_read_again_where_its_pods_come_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let [pool, pod] = objects().try_into().unwrap();
+    let text = list("List", &[pod, pool]).to_string();
+    let writer = std::thread::spawn(move || fs::write(pipe, text));
+    let audit = of(program(&["audit", "--format=json", "--from=pipe"]).in_dir(folder.path()).run());
+    writer.join().unwrap().unwrap();
+    assert_eq!((audit.found(), audit.stderr.as_str()), (vec![LEAK.to_owned()], ""));
+}
+
+#[test]
 fn a_folder_of_an_inspection_is_read_as_a_whole() {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| {
@@ -133,14 +182,67 @@ fn a_folder_of_an_inspection_is_read_as_a_whole() {
 }
 
 #[test]
+fn files_of_other_sorts_do_not_make_an_inspection_unusable() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &[u8]| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("dump.json", list("List", &objects()).to_string().as_bytes());
+    write("etcd/error.yaml", b"error: unable to connect: x: y\n");
+    write("etcd/status.json", br#"{"status":"success","data":"#);
+    write("logs/binary.yaml", b"\x7fELF\xff\xfe\0\0\n");
+    let audit = audit_folder(folder.path());
+    assert_eq!((audit.found(), audit.code), (vec![LEAK.to_owned()], Some(0)));
+    let note = "note: the dump: files without an object that an audit reads are skipped: etcd/error.yaml:1: cannot be parsed: ";
+    assert!(audit.stderr.starts_with(note), "{}", audit.stderr);
+    assert!(audit.stderr.contains("logs/binary.yaml:1: is not UTF-8 text"), "{}", audit.stderr);
+    // In such a file the missing pod may be.
+    for (path, text) in [
+        ("other.yaml", "kind: PodList\nx: y: z\n".as_bytes()),
+        ("namespaces/default/core/pods.yaml", b"x: y: z\n"),
+        ("utf-16.json", b"\xff\xfe{\0"),
+    ] {
+        write(path, text);
+        let audit = audit_folder(folder.path());
+        assert_eq!((audit.found(), audit.code), (Vec::new(), Some(2)), "{path}");
+        assert!(audit.stderr.contains(&format!("error: {path}:")), "{path}: {}", audit.stderr);
+        fs::remove_file(folder.path().join(path)).unwrap();
+    }
+}
+
+#[test]
+fn an_archive_has_to_be_unpacked() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("must-gather.tar.gz"), b"\x1f\x8b\x08\0\0").unwrap();
+    let run = program(&["audit", "--from=must-gather.tar.gz"]).in_dir(folder.path()).run();
+    let said = "error: must-gather.tar.gz: is compressed with gzip; unpack it\n";
+    assert!(run.stderr.starts_with(said), "{}", run.stderr);
+    assert_eq!(run.code, Some(2));
+}
+
+#[test]
+fn of_the_errors_of_a_file_the_first_are_said() {
+    let audit = audit_text(&format!("{}{}", list("List", &objects()), "\n---\n{\"a\":}".repeat(100)), &[]);
+    let lines: Vec<_> = audit.stderr.lines().collect();
+    assert_eq!(lines.len(), 21, "{}", audit.stderr);
+    assert_eq!(lines[20], "error: <stdin>:43: has more errors, from here on");
+}
+
+#[test]
 fn a_json_dump_that_is_cut_is_named_and_the_rest_is_audited() {
     let mut objects = objects();
-    objects.insert(1, pool("10.0.9.0-25", "10.0.9.0/25", &[]));
+    objects.insert(1, pool("10.0.8.0-24", "10.0.8.0/24", &[("one", entry("default/web-0"))]));
     let text = format!("{:#}", list("List", &objects));
     let cut = text.find("network-status").unwrap();
     let lines = text[..cut].matches('\n').count() + 1;
     let audit = audit_text(&text[..cut], &[]);
-    assert_eq!(audit.found(), ["IPP501 kube-system/10.0.9.0-25 spec.range"], "no pod is taken for gone");
+    assert_eq!(
+        audit.found(),
+        ["IPP202 kube-system/10.0.8.0-24 spec.allocations[one]"],
+        "no pod is taken for gone"
+    );
     let said = format!(
         "<stdin>:{lines}: ends in the middle of an object: the dump is cut, and everything after this line is missing"
     );

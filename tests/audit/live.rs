@@ -157,10 +157,32 @@ fn a_page_that_fails_is_asked_for_again() {
     let cluster = Cluster::answering(&objects(), answers);
     assert_eq!(cluster.audit(&FLAGS).report["pools"].as_array().unwrap().len(), 3);
     assert_eq!(cluster.asked("ippools").len(), 3);
-    let answers = BTreeMap::from([("ippools", vec![status(500, "InternalError"); 4])]);
+    for code in [500, 503] {
+        let answers = BTreeMap::from([("ippools", vec![status(code, "broken"); 4])]);
+        let cluster = Cluster::answering(&objects(), answers);
+        let audit = cluster.audit(&FLAGS);
+        let said = format!("error: IPPools cannot be listed: the apiserver says: broken ({code})\n");
+        assert_eq!((audit.stderr, audit.code), (said, Some(2)));
+        assert_eq!(cluster.asked("ippools").len(), 4);
+    }
+}
+
+#[test]
+fn what_is_not_a_list_is_not_taken_for_an_empty_one() {
+    for answer in [json!({}), json!({ "kind": "Status", "apiVersion": "v1" })] {
+        let answers = BTreeMap::from([("ippools", vec![(200, answer); 4])]);
+        let audit = Cluster::answering(&objects(), answers).audit(&FLAGS);
+        assert_eq!(audit.stderr, "error: IPPools cannot be listed: what the apiserver sent is not a list\n");
+        assert_eq!(audit.code, Some(2));
+    }
+}
+
+#[test]
+fn a_server_that_knows_no_pods_is_no_apiserver() {
+    let answers = BTreeMap::from([("pods", vec![status(404, "page not found"); 4])]);
     let audit = Cluster::answering(&objects(), answers).audit(&FLAGS);
-    assert_eq!(audit.stderr, "error: IPPools cannot be listed: the apiserver says: InternalError (500)\n");
-    assert_eq!(audit.code, Some(2));
+    let said = "error: Pods cannot be listed: is this an apiserver? It says: page not found (404)\n";
+    assert_eq!((audit.stderr.as_str(), audit.code), (said, Some(2)));
 }
 
 #[test]
@@ -209,6 +231,38 @@ fn a_kind_that_the_cluster_does_not_know_has_no_objects() {
     let audit = cluster.audit(&FLAGS);
     assert_eq!(audit.not_done("IPP507"), NONE);
     assert_eq!(cluster.asked("nodes"), NONE, "nodes matter only for slices");
+}
+
+#[test]
+fn a_cluster_without_whereabouts_or_its_reservations_is_not_judged() {
+    let unknown = |resource| BTreeMap::from([(resource, vec![status(404, "NotFound")])]);
+    let without_pools = Cluster::answering(&[], unknown("ippools")).audit(&FLAGS);
+    assert_eq!(without_pools.not_done("IPP504"), ["the cluster does not know the kind IPPool"]);
+    let objects =
+        [pool_of(&[("1", entry("default/web-0"))]), attachment("macvlan", json!({ "range": "10.0.9.0/24" }))];
+    let audit = Cluster::answering(&objects, unknown("overlappingrangeipreservations")).audit(&FLAGS);
+    assert_eq!(audit.of("IPP503"), NONE);
+    let why = "the cluster does not know the kind OverlappingRangeIPReservation";
+    assert_eq!(audit.not_done("IPP503"), [why]);
+}
+
+#[test]
+fn a_reservation_that_is_missing_for_a_moment_lets_no_pools_overlap() {
+    let objects = [
+        pool_of(&[("1", entry("default/web-0"))]),
+        pool("10.0.9.0-25", "10.0.9.0/25", &[("2", entry("default/web-1"))]),
+        reservation("10.0.9.1", "default/web-0"),
+        reservation("10.0.9.2", "default/web-1"),
+        pod("default/web-0", &["10.0.9.1"]),
+        pod("default/web-1", &["10.0.9.2"]),
+    ];
+    let path = "/apis/whereabouts.cni.cncf.io/v1alpha1/overlappingrangeipreservations";
+    let first = || (200, list(&objects[2..3], path, "limit=500&continue="));
+    let answers = || BTreeMap::from([("overlappingrangeipreservations", vec![first()])]);
+    let once = Cluster::answering(&objects, answers()).audit(&FLAGS);
+    assert_eq!(once.of("IPP501"), ["kube-system/10.0.9.0-25 spec.range"]);
+    let twice = Cluster::answering(&objects, answers()).audit(&["-A", "--grace=1"]);
+    assert_eq!(twice.found(), NONE);
 }
 
 /// The answers of two looks to a list of `objects`, one of which is there only at the first.

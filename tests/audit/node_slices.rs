@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::objects::{NONE, audit, node, node_slices, with};
+use crate::objects::{NONE, audit, audit_text, node, node_slices, with};
 
 const OBJECT: &str = "NodeSlicePool kube-system/macvlan";
 
@@ -58,9 +58,13 @@ fn a_slice_of_a_node_that_is_gone_is_wrong() {
         node_slices("macvlan", "10.0.9.0/24", &[("node-1", "10.0.9.0/26"), ("node-2", "10.0.9.64/26")]);
     let with_nodes = audit(&[slices.clone(), node("node-1")]);
     assert_eq!(with_nodes.of("IPP507"), [format!("{OBJECT} status.allocations[1].nodeName")]);
-    let without = audit(&[slices]);
+    let without = audit(std::slice::from_ref(&slices));
     assert_eq!(without.found(), NONE);
     assert_eq!(without.not_done("IPP507"), ["the dump has no Node"]);
+    // As `kubectl get node node-1` prints it.
+    let single = audit_text(&format!("{slices}\n{}", node("node-1")), &[]);
+    assert_eq!(single.found(), NONE);
+    assert_eq!(single.not_done("IPP507"), ["the dump has single Nodes, which are in no list of Nodes"]);
 }
 
 #[test]

@@ -43,6 +43,22 @@ fn a_reservation_without_its_allocation_does_not_match() {
 }
 
 #[test]
+fn a_pool_whose_range_cannot_be_read_may_hold_any_address() {
+    let broken = pool("10.0.8.0-24", "10.0.8.0/33", &[("7", entry("default/web-1"))]);
+    let audit = audit(&[
+        pool_of(&[("1", entry("default/web-0"))]),
+        broken,
+        reservation("10.0.9.1", "default/web-0"),
+        reservation("10.0.8.7", "default/web-1"),
+    ]);
+    assert_eq!(audit.of("IPP503"), NONE);
+    assert_eq!(
+        audit.not_done("IPP503"),
+        ["pools whose range cannot be read may hold any address: 10.0.8.0-24"]
+    );
+}
+
+#[test]
 fn a_reservation_for_another_owner_does_not_match() {
     let audit = audit(&[
         pool_of(&[("1", entry("default/web-0")), ("2", entry("default/web-1"))]),

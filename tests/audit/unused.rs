@@ -148,11 +148,24 @@ fn attachments_of_one_namespace_do_not_show_what_is_unused() {
 }
 
 #[test]
+fn a_list_of_attachments_of_one_namespace_is_not_taken_for_all() {
+    // As `kubectl get ippools -A` and `kubectl get net-attach-def` list them, one after the other.
+    let pools = [pool_of(&[]), in_namespace("default", pool("10.0.10.0-24", "10.0.10.0/24", &[]))];
+    let nad = attachment("macvlan", json!({ "range": "10.0.8.0/24" }));
+    let list = |items: &[Value]| json!({ "kind": "List", "apiVersion": "v1", "items": items }).to_string();
+    let audit = audit_text(&format!("{}\n{}", list(&pools), list(&[nad])), &[]);
+    assert_eq!(audit.found(), NONE);
+    let reason = "only the NetworkAttachmentDefinitions of these namespaces were read: default";
+    assert_eq!(audit.not_done("IPP508"), [reason]);
+}
+
+#[test]
 fn a_program_with_whereabouts_in_its_name_does_not_show_where_it_runs() {
     let exporter =
         in_namespace("monitoring", whereabouts(&json!({ "name": "x", "image": "whereabouts-exporter" })));
-    let documents = [pool_of(&[]), exporter].map(|it| it.to_string()).join("\n");
-    let audit = audit_text(&documents, &[]);
+    // As one list of pools and one of pods show it.
+    let lists = [pool_of(&[]), exporter].map(|it| format!(r#"{{"kind":"List","items":[{it}]}}"#)).join("\n");
+    let audit = audit_text(&lists, &[]);
     assert_eq!(audit.found(), NONE);
     assert!(audit.not_done("IPP506")[0].starts_with("nothing shows in which namespaces whereabouts runs"));
 }

@@ -81,6 +81,11 @@ impl<T> Newest<T> {
         }
     }
 
+    /// Whether an object of this version would be kept, and is not yet.
+    pub fn is_newest(&self, meta: &Meta, version: u64) -> bool {
+        self.objects.get(meta).is_none_or(|kept| kept.0 < version || version == 0)
+    }
+
     pub fn len(&self) -> usize {
         self.objects.len()
     }

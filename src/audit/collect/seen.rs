@@ -1,5 +1,6 @@
 //! How much of a cluster a dump has, as far as its objects show it. A dump of one namespace looks like a dump of a cluster
-//! that has no other; so what a dump does not show to be complete is not taken for it.
+//! that has no other, and an object by itself says nothing of others; so what a dump does not show to be complete is not
+//! taken for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +10,14 @@ use crate::kinds::ippool::cluster::{Coverage, Moment, Read, TypeMeta};
 /// What a dump has shown so far.
 #[derive(Debug, Default)]
 pub struct Seen {
+    /// The namespaces from which objects of a kind were listed.
     namespaces: BTreeMap<ObjectKind, BTreeSet<String>>,
     /// The kinds of which a list of all namespaces is there.
     complete: BTreeSet<ObjectKind>,
     /// The kinds of lists without an item.
     empty_lists: BTreeSet<ObjectKind>,
+    /// The kinds of which there are objects that are in no list.
+    single: BTreeSet<ObjectKind>,
     list: List,
     /// The namespaces all of whose pods are there.
     pub pods_of: BTreeSet<String>,
@@ -28,35 +32,46 @@ pub struct Seen {
 /// What the current list has shown.
 #[derive(Debug, Default)]
 struct List {
-    kinds: BTreeSet<ObjectKind>,
-    namespace: Option<String>,
-    has_several: bool,
+    namespaces: BTreeMap<ObjectKind, BTreeSet<String>>,
+}
+
+/// What an object is a part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The output of `kubectl get` without a name.
+    List,
+    /// A folder of an inspection, which has a file for each object.
+    Folder,
+    /// Nothing: somebody may have asked for this object alone.
+    Nothing,
 }
 
 impl Seen {
-    /// Notes an object.
+    /// Notes an object of the current list.
     pub fn object(&mut self, kind: ObjectKind, namespace: &str) {
         self.has_any = true;
-        let namespaces = self.namespaces.entry(kind).or_default();
+        let namespaces = self.list.namespaces.entry(kind).or_default();
         if !namespaces.contains(namespace) {
             namespaces.insert(namespace.to_owned());
         }
-        if kind == ObjectKind::Node {
-            return;
-        }
-        self.list.kinds.insert(kind);
-        match &self.list.namespace {
-            None => self.list.namespace = Some(namespace.to_owned()),
-            Some(first) => self.list.has_several |= first != namespace,
-        }
     }
 
-    /// Notes the end of a list, or of an object. A list with objects of two namespaces is one of all namespaces: kubectl
-    /// lists one, or all.
-    pub fn end(&mut self, list: &TypeMeta, is_list: bool) {
-        let List { kinds, has_several, .. } = std::mem::take(&mut self.list);
-        if is_list && has_several {
-            self.complete.extend(kinds);
+    /// Notes the end of a list of this type, or of an object. A list with objects of two namespaces is one of all
+    /// namespaces: kubectl lists one, or all.
+    pub fn end(&mut self, of: Part, list: &TypeMeta) {
+        let List { namespaces } = std::mem::take(&mut self.list);
+        let namespaced = namespaces.iter().filter(|(kind, _)| **kind != ObjectKind::Node);
+        let has_several = namespaced.flat_map(|(_, it)| it).collect::<BTreeSet<_>>().len() > 1;
+        if of == Part::List && has_several {
+            self.complete.extend(namespaces.keys());
+        }
+        for (kind, namespaces) in namespaces {
+            // The folder of a pod is there for its logs.
+            match of {
+                Part::Nothing => drop(self.single.insert(kind)),
+                Part::Folder if kind == ObjectKind::Pod => drop(self.single.insert(kind)),
+                _ => self.namespaces.entry(kind).or_default().extend(namespaces),
+            }
         }
         self.has_any |= list.kind.ends_with("List");
         self.empty_lists.extend(ObjectKind::of_items(list));
@@ -84,20 +99,23 @@ impl Seen {
         if kind == ObjectKind::Pod && !self.pods_of.is_empty() {
             namespaces.get_or_insert_default().extend(self.pods_of.iter().cloned());
         }
-        let is_empty_list = namespaces.is_none() && !self.is_by_namespace && self.empty_lists.contains(&kind);
         match namespaces {
-            _ if is_empty_list || self.complete.contains(&kind) => Coverage::Complete,
+            _ if self.complete.contains(&kind) || self.is_empty(kind) => Coverage::Complete,
+            None if self.single.contains(&kind) => {
+                let kind = kind.as_str();
+                Coverage::Incomplete(format!("the dump has single {kind}s, which are in no list of {kind}s"))
+            }
             None => Coverage::Incomplete(format!("the dump has no {}", kind.as_str())),
             Some(_) if kind == ObjectKind::Node => Coverage::Complete,
-            // People take pods of one namespace often, and of the other kinds hardly ever.
-            Some(_) if kind != ObjectKind::Pod && self.has_several_namespaces() => Coverage::Complete,
             Some(namespaces) => Coverage::Namespaces(namespaces),
         }
     }
 
-    fn has_several_namespaces(&self) -> bool {
-        let namespaced = self.namespaces.iter().filter(|(kind, _)| **kind != ObjectKind::Node);
-        let namespaces: BTreeSet<_> = namespaced.flat_map(|(_, namespaces)| namespaces).collect();
-        !self.is_by_namespace && namespaces.len() > 1
+    /// Whether an empty list shows that there are none. Every cluster has pods and nodes, so that such a list of them is
+    /// one of a namespace, or of what somebody selected.
+    fn is_empty(&self, kind: ObjectKind) -> bool {
+        let is_everywhere = matches!(kind, ObjectKind::Pod | ObjectKind::Node);
+        let has_any = self.namespaces.contains_key(&kind) || self.single.contains(&kind);
+        !is_everywhere && !has_any && !self.is_by_namespace && self.empty_lists.contains(&kind)
     }
 }

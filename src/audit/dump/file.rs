@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 
 use super::input::Input;
 use super::yaml;
-use crate::audit::collect::{Collector, ObjectKind};
+use crate::audit::collect::{self, Collector, ObjectKind};
 use crate::audit::json::{self, Broken, MAX_OBJECT_BYTES};
 use crate::check::kubectl_yaml::{self, Node, Value};
 use crate::kinds::ippool::cluster::{Head, TypeMeta};
@@ -16,14 +16,19 @@ use crate::output::Notification;
 /// How much of a file is read at once, in bytes.
 const BLOCK_BYTES: usize = 256 << 10;
 
+/// How many errors of a file are said.
+const MAX_ERRORS: usize = 20;
+
 /// How deep lists of lists are read; kubectl writes none.
 const MAX_LISTS: usize = 8;
 
 /// A file while it is read.
 pub struct File<'f, 'p> {
     name: String,
+    /// What an object is a part of that is in no list.
+    folder: collect::Part,
     collector: &'f mut Collector<'p>,
-    notifications: &'f mut Vec<Notification>,
+    errors: Vec<Notification>,
     /// The types of the lists, in the order of the file, where they were found out only after the items.
     lists: Vec<TypeMeta>,
     /// The lists so far.
@@ -35,19 +40,16 @@ pub struct File<'f, 'p> {
 }
 
 impl<'f, 'p> File<'f, 'p> {
-    /// Reads a file into `collector`.
-    pub fn read(
-        input: &mut Input,
-        collector: &'f mut Collector<'p>,
-        notifications: &'f mut Vec<Notification>,
-    ) {
+    /// Reads a file into `collector`; returns what could not be read.
+    pub fn read(input: &mut Input, collector: &'f mut Collector<'p>) -> Vec<Notification> {
         collector.seen.is_by_namespace |= input.is_by_namespace;
         collector.seen.pods_of.extend(input.namespace_of_pods.clone());
         let before = collector.pods;
         let mut file = File {
             name: input.name(),
+            folder: if input.is_of_inspection { collect::Part::Folder } else { collect::Part::Nothing },
             collector,
-            notifications,
+            errors: Vec::new(),
             lists: Vec::new(),
             list: 0,
             has_untyped: false,
@@ -56,18 +58,26 @@ impl<'f, 'p> File<'f, 'p> {
         file.read_once(input);
         if file.has_untyped {
             (file.list, file.only_untyped) = (0, true);
-            let said = file.notifications.len();
+            let said = file.errors.len();
             file.read_once(input);
             // What is wrong with the file was said the first time.
-            file.notifications.truncate(said);
+            file.errors.truncate(said);
         }
         input.has_pods = file.collector.pods > before;
+        file.errors
     }
 
-    fn read_once(&mut self, input: &Input) {
+    fn read_once(&mut self, input: &mut Input) {
         let result = input.open().and_then(|file| {
             let mut file = BufReader::with_capacity(BLOCK_BYTES, file);
-            if is_json(file.fill_buf()?) { self.read_json(&mut file) } else { self.read_yaml(&mut file) }
+            match file.fill_buf()? {
+                [0x1f, 0x8b, ..] => {
+                    self.error(None, "is compressed with gzip; unpack it".to_owned());
+                    Ok(())
+                }
+                start if is_json(start) => self.read_json(&mut file),
+                _ => self.read_yaml(&mut file),
+            }
         });
         if let Err(error) = result {
             self.error(None, format!("cannot be read: {error}"));
@@ -106,7 +116,10 @@ impl<'f, 'p> File<'f, 'p> {
                 let list = std::str::from_utf8(whole.text).map(Head::type_meta).unwrap_or_default();
                 self.end_list(&list);
             }
-            json::Part::Whole(whole) => self.bytes(whole.text, whole.line, &TypeMeta::default(), depth),
+            json::Part::Whole(whole) => {
+                self.bytes(whole.text, whole.line, &TypeMeta::default(), depth);
+                self.end_object();
+            }
         }
     }
 
@@ -165,8 +178,13 @@ impl<'f, 'p> File<'f, 'p> {
         }
     }
 
+    /// Ends an object that is in no list.
+    fn end_object(&mut self) {
+        self.collector.seen.end(self.folder, &TypeMeta::default());
+    }
+
     fn end_list(&mut self, list: &TypeMeta) {
-        self.collector.seen.end(list, true);
+        self.collector.seen.end(collect::Part::List, list);
         if !self.only_untyped {
             self.lists.push(list.clone());
         }
@@ -233,7 +251,10 @@ impl<'f, 'p> File<'f, 'p> {
                 let own = |key| node.text_at(key).unwrap_or_default().to_owned();
                 self.end_list(&TypeMeta { api_version: own("apiVersion"), kind: own("kind") });
             }
-            _ => self.written(node, line),
+            _ => {
+                self.written(node, line);
+                self.end_object();
+            }
         }
     }
 
@@ -244,11 +265,17 @@ impl<'f, 'p> File<'f, 'p> {
         }
     }
 
-    /// Says what could not be read. Anything may be missing then.
+    /// Notes what could not be read.
     fn error(&mut self, line: Option<usize>, why: String) {
-        let error = Notification::error(&self.name, line, why);
-        self.collector.seen.cut.get_or_insert_with(|| error.to_string());
-        self.notifications.push(error);
+        match self.errors.len() {
+            MAX_ERRORS => self.errors.push(Notification::error(
+                &self.name,
+                line,
+                "has more errors, from here on".to_owned(),
+            )),
+            count if count < MAX_ERRORS => self.errors.push(Notification::error(&self.name, line, why)),
+            _ => {}
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A file of a dump, which may have to be read twice.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::check::source;
@@ -10,12 +10,14 @@ use crate::check::source;
 #[derive(Debug)]
 pub struct Input {
     path: PathBuf,
-    /// A copy of standard input.
+    /// What was read of a pipe, which can be read only once.
     copy: Option<File>,
     /// The namespace in whose folder the pods of the file are, if it is one of an inspection.
     pub namespace_of_pods: Option<String>,
     /// Whether the file is in a folder of a namespace.
     pub is_by_namespace: bool,
+    /// Whether the file is in a folder of an inspection, which has a file for each object.
+    pub is_of_inspection: bool,
     /// Whether it had pods.
     pub has_pods: bool,
 }
@@ -23,10 +25,7 @@ pub struct Input {
 impl Input {
     /// The file at `path`.
     ///
-    /// # Errors
-    /// Where standard input cannot be copied.
-    pub fn new(path: &Path) -> io::Result<Self> {
-        let copy = source::is_stdin(path).then(copy_of_stdin).transpose()?;
+    pub fn new(path: &Path) -> Self {
         let folders: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
         let at = folders.iter().rposition(|folder| folder == "namespaces");
         let below = at.map(|at| folders.get(at + 1..).unwrap_or_default()).unwrap_or_default();
@@ -35,7 +34,9 @@ impl Input {
             _ => None,
         };
         let is_by_namespace = below.len() > 1;
-        Ok(Self { path: path.to_owned(), copy, namespace_of_pods, is_by_namespace, has_pods: false })
+        let is_of_inspection = below.len() == 4 || folders.iter().any(|it| it == "cluster-scoped-resources");
+        let path = path.to_owned();
+        Self { path, copy: None, namespace_of_pods, is_by_namespace, is_of_inspection, has_pods: false }
     }
 
     /// Its name in messages.
@@ -43,19 +44,43 @@ impl Input {
         source::name(&self.path)
     }
 
-    /// Opens it at its start.
+    /// Opens it at its start. Of a pipe, the second time has what was read the first time.
     ///
     /// # Errors
-    /// Where it cannot be opened.
-    pub fn open(&self) -> io::Result<Box<dyn Read>> {
-        match &self.copy {
-            None => Ok(Box::new(File::open(&self.path)?)),
-            Some(copy) => {
-                let mut copy = copy.try_clone()?;
-                copy.seek(SeekFrom::Start(0))?;
-                Ok(Box::new(copy))
-            }
+    /// Where it cannot be opened, or not be copied.
+    pub fn open(&mut self) -> io::Result<Box<dyn Read>> {
+        if let Some(copy) = &self.copy {
+            let mut copy = copy.try_clone()?;
+            copy.seek(SeekFrom::Start(0))?;
+            return Ok(Box::new(copy));
         }
+        let file: Box<dyn Read> = match source::is_stdin(&self.path) {
+            true => Box::new(io::stdin()),
+            false => {
+                let file = File::open(&self.path)?;
+                if file.metadata()?.is_file() {
+                    return Ok(Box::new(file));
+                }
+                Box::new(file)
+            }
+        };
+        let copy = self.copy.insert(file_without_name()?).try_clone()?;
+        Ok(Box::new(Copied { file, copy }))
+    }
+}
+
+/// A pipe, of which what is read is kept.
+struct Copied {
+    file: Box<dyn Read>,
+    copy: File,
+}
+
+impl Read for Copied {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(buffer)?;
+        let read = buffer.get(..length).unwrap_or_default();
+        self.copy.write_all(read).map_err(not_kept)?;
+        Ok(length)
     }
 }
 
@@ -63,11 +88,14 @@ fn is_pods(file: &str) -> bool {
     matches!(file, "pods.yaml" | "pods.json")
 }
 
-/// Copies standard input to a file without a name, since it can be read only once and may be larger than memory.
-fn copy_of_stdin() -> io::Result<File> {
+/// A file on disk, since a dump may be larger than memory.
+fn file_without_name() -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("{}-{}", env!("CARGO_PKG_NAME"), std::process::id()));
-    let mut copy = File::options().read(true).write(true).create_new(true).open(&path)?;
+    let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(not_kept)?;
     fs::remove_file(&path)?;
-    io::copy(&mut io::stdin(), &mut copy)?;
-    Ok(copy)
+    Ok(file)
+}
+
+fn not_kept(error: io::Error) -> io::Error {
+    io::Error::other(format!("it cannot be kept in {}: {error}", std::env::temp_dir().display()))
 }

@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Scope;
 use crate::audit::collect::{Collector, ObjectKind};
-use crate::audit::json::{Broken, Part, Splitter};
+use crate::audit::json::{Broken, Object, Part, Splitter};
 use crate::audit::progress::Progress;
 use crate::kinds::ippool::cluster::{Coverage, Head};
 
@@ -30,10 +30,13 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 const MAX_RESTARTS: usize = 5;
 
 /// How often a page is asked for, if the apiserver is overloaded or the connection breaks.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: u32 = 4;
 
 /// How long to wait before the second attempt; each further one waits as long again.
 const DELAY: Duration = Duration::from_millis(500);
+
+/// The longest wait that the apiserver can ask for (`Retry-After`); its own answer is one second.
+const MAX_DELAY: Duration = Duration::from_secs(10);
 
 /// Objects of one kind, in one namespace or in all.
 #[derive(Debug)]
@@ -62,8 +65,8 @@ enum Page {
     Expired,
     NoSuchKind,
     Refused(String),
-    /// Another attempt may succeed.
-    Failed(anyhow::Error),
+    /// Another attempt may succeed, after this time if the apiserver says so.
+    Failed(anyhow::Error, Option<Duration>),
 }
 
 impl Resource {
@@ -108,6 +111,11 @@ impl Resource {
         format!("/{prefix}/{api_version}{}/{plural}", namespace.unwrap_or_default())
     }
 
+    /// Whether every apiserver knows the kind.
+    fn is_builtin(&self) -> bool {
+        self.kind.group().is_empty()
+    }
+
     /// Of a node, only the name is needed.
     fn accept(&self) -> &'static str {
         match self.kind {
@@ -142,11 +150,11 @@ pub async fn list(
             Page::Expired => {
                 anyhow::bail!("listing {}s takes too long: its token expires", resource.kind.as_str())
             }
-            Page::Failed(_) if failures + 1 < ATTEMPTS => {
+            Page::Failed(_, wait) if failures + 1 < ATTEMPTS => {
                 failures += 1;
-                tokio::time::sleep(DELAY * u32::try_from(failures).unwrap_or(u32::MAX)).await;
+                tokio::time::sleep(wait.unwrap_or_default().min(MAX_DELAY).max(DELAY * failures)).await;
             }
-            Page::Failed(error) => {
+            Page::Failed(error, _) => {
                 return Err(error.context(format!("{}s cannot be listed", resource.kind.as_str())));
             }
         }
@@ -167,21 +175,26 @@ async fn page(
         let request = Request::get(uri).header("accept", resource.accept()).body(Body::empty())?;
         let response = client.send(request).await.context("is the apiserver reachable?")?;
         let code = response.status().as_u16();
+        let wait = response.headers().get("retry-after").and_then(|wait| wait.to_str().ok()?.parse().ok());
         if code == 200 {
             read_page(response.into_body(), resource.kind, collector, count).await
         } else {
-            Ok(refused(code, resource, &message(response.into_body()).await))
+            let wait = wait.map(Duration::from_secs);
+            Ok(refused(code, resource, &message(response.into_body()).await, wait))
         }
     };
-    result.await.unwrap_or_else(Page::Failed)
+    result.await.unwrap_or_else(|error| Page::Failed(error, None))
 }
 
-fn refused(code: u16, resource: &Resource, message: &str) -> Page {
+fn refused(code: u16, resource: &Resource, message: &str, wait: Option<Duration>) -> Page {
     match code {
         410 => Page::Expired,
+        404 if resource.is_builtin() => {
+            Page::Failed(anyhow!("is this an apiserver? It says: {message} (404)"), wait)
+        }
         404 => Page::NoSuchKind,
         401 | 403 => Page::Refused(format!("{}s cannot be listed: {message}", resource.kind.as_str())),
-        _ => Page::Failed(anyhow!("the apiserver says: {message} ({code})")),
+        _ => Page::Failed(anyhow!("the apiserver says: {message} ({code})"), wait),
     }
 }
 
@@ -192,9 +205,9 @@ async fn read_page(
     count: &mut usize,
 ) -> anyhow::Result<Page> {
     let (mut splitter, mut next) = (Splitter::default(), None);
-    let broken = |Broken { why, .. }: Broken| anyhow!("the list of the apiserver {why}");
+    let broken = |Broken { why, .. }: Broken| anyhow!("the list of the apiserver: {why}");
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| anyhow!("the connection to the apiserver broke: {error}"))?;
+        let frame = frame.context("the connection to the apiserver broke, or it was silent for 15 s")?;
         let Ok(bytes) = frame.into_data() else { continue };
         let mut each = |part: Part<'_>| match part {
             Part::Item(item) => {
@@ -202,21 +215,22 @@ async fn read_page(
                 // The apiserver writes UTF-8; what is not is an object without a name.
                 collector.object(simdutf8::basic::from_utf8(item.text).unwrap_or_default(), kind);
             }
-            Part::Whole(list) => next = Some(continue_token(list.text)),
+            Part::Whole(list) => next = continue_token(&list),
         };
         splitter.push(&bytes, &mut each).map_err(broken)?;
     }
     splitter.finish().map_err(broken)?;
-    Ok(match next.context("the apiserver sent an empty list")? {
+    Ok(match next.context("what the apiserver sent is not a list")? {
         token if token.is_empty() => Page::Last,
         token => Page::Next(token),
     })
 }
 
-/// `metadata.continue` of a list.
-fn continue_token(list: &[u8]) -> String {
-    let list = simdutf8::basic::from_utf8(list).unwrap_or_default();
-    Head::of(list).metadata.continue_token.text().unwrap_or_default().to_owned()
+/// `metadata.continue` of a list; `None` where it is none.
+fn continue_token(list: &Object<'_>) -> Option<String> {
+    let head = Head::of(simdutf8::basic::from_utf8(list.text).ok()?);
+    let is_list = list.has_items || head.kind.text().is_some_and(|kind| kind.ends_with("List"));
+    is_list.then(|| head.metadata.continue_token.text().unwrap_or_default().to_owned())
 }
 
 /// The message of a `Status`.
@@ -225,7 +239,8 @@ async fn message(body: Body) -> String {
         Limited::new(body, MAX_ERROR_BYTES).collect().await.map(Collected::to_bytes).unwrap_or_default();
     let status = serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default();
     let message = status.get("message").and_then(|message| message.as_str()).map(str::to_owned);
-    message.unwrap_or_else(|| String::from_utf8_lossy(&body).trim().to_owned())
+    let message = message.unwrap_or_else(|| String::from_utf8_lossy(&body).trim().to_owned());
+    if message.is_empty() { "nothing".to_owned() } else { message }
 }
 
 fn encoded(text: &str) -> String {

@@ -120,13 +120,6 @@ impl<'a> Findings<'_, 'a> {
         report(&mut Report::of(rule, *severity, &mut sink));
     }
 
-    /// The same for what does not depend on the moment, of a rule whose other findings do.
-    fn on_lasting(&mut self, object: &Object<'a>, report: impl FnOnce(&mut Report<'_, 'a>)) {
-        let is_momentary = std::mem::take(&mut self.is_momentary);
-        self.on(object, 0, report);
-        self.is_momentary = is_momentary;
-    }
-
     /// Says why the rule could not be checked, or not everywhere.
     fn not_done(&mut self, why: impl Into<String>) {
         (self.not_done)(self.rule, why.into());

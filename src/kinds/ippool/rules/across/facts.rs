@@ -126,6 +126,12 @@ impl<'a> Facts<'a> {
         result
     }
 
+    /// Why the reservation of an entry of a pool may exist all the same where none was read.
+    pub fn gap_in_reservations(&self, pool: &PoolFacts<'a>) -> Option<String> {
+        let read = &self.cluster.read.reservations;
+        if read.has(&pool.pool.meta.namespace) { None } else { read.gap("OverlappingRangeIPReservation") }
+    }
+
     /// Whether it is known that no whereabouts runs in a namespace.
     pub fn is_without_whereabouts(&self, namespace: &str) -> Option<bool> {
         let Cluster { whereabouts_namespaces, namespaces_are_given, pools, read, .. } = self.cluster;

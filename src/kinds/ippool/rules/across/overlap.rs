@@ -1,12 +1,13 @@
 //! IPP501 and IPP502: what two pools share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::facts::{Facts, Reserved};
 use super::pool_facts::PoolFacts;
 use super::shared::Conflict;
-use super::{AUDIT, Across, Findings, Object, entry_path};
-use crate::finding::{FieldPath, List, Report, RuleInfo};
+use super::{AUDIT, Across, Object, entry_path};
+use crate::finding::{FieldPath, List, RuleInfo};
+use crate::kinds::ippool::cluster::{Entry, Pool};
 use crate::kinds::ippool::rules::{Check, Rule};
 use crate::text::{Quoted, Shortened};
 
@@ -21,41 +22,68 @@ pub static RANGES_OVERLAP: Rule = Rule {
     },
     check: Check::Across(Across {
         kind: "",
-        // Reservations may prove that a shared range is harmless, and they are listed after the pools.
-        is_momentary: true,
-        check: check_overlaps,
+        is_momentary: false,
+        check: |facts, findings| {
+            let conflicting: HashSet<_> =
+                facts.conflicts.iter().map(|it| (it.first.0, it.second.0)).collect();
+            let mut found = BTreeMap::<_, Overlap<'_>>::new();
+            for (wider, narrower) in &facts.overlaps {
+                let (Some(outer), Some(inner)) = (facts.pools.get(*wider), facts.pools.get(*narrower)) else {
+                    continue;
+                };
+                if outer.is_slice && inner.is_slice {
+                    continue;
+                }
+                let is_conflicting = conflicting.contains(&(*wider.min(narrower), *wider.max(narrower)));
+                let missing = match protection(facts, outer, inner) {
+                    _ if is_conflicting => None,
+                    Protection::Reservations => continue,
+                    Protection::None => None,
+                    Protection::Missing(entries) => Some(entries),
+                    Protection::Unknown(why) => {
+                        findings.not_done(why);
+                        continue;
+                    }
+                };
+                let (outer, inner) = in_order(outer, inner);
+                found.entry(&inner.pool.meta).or_insert_with(|| Overlap::of(inner.pool)).add(outer, missing);
+            }
+            for Overlap { pool, others, is_momentary, missing } in found.into_values() {
+                findings.is_momentary = is_momentary;
+                // Passed on for each missing reservation: one may be of the moment, and another one last.
+                let stamps = if is_momentary { missing } else { BTreeSet::from([0]) };
+                for stamp in stamps {
+                    findings.on(&Object::pool(pool), stamp, |report| {
+                        let path = FieldPath::of("spec.range");
+                        let detail = "must not share addresses with ";
+                        report.invalid(path, pool.range_text.as_str(), detail).listing(others.clone());
+                    });
+                }
+            }
+        },
     }),
 };
 
-fn check_overlaps<'a>(facts: &'a Facts<'a>, findings: &mut Findings<'_, 'a>) {
-    let mut shared = BTreeMap::<_, (_, List, BTreeSet<Option<u32>>)>::new();
-    for (wider, narrower) in &facts.overlaps {
-        let (Some(outer), Some(inner)) = (facts.pools.get(*wider), facts.pools.get(*narrower)) else {
-            continue;
-        };
-        let stamps = unproved(facts, outer, inner);
-        if (outer.is_slice && inner.is_slice) || stamps.is_empty() {
-            continue;
-        }
-        let (outer, inner) = in_order(outer, inner);
-        let (_, others, all) =
-            shared.entry(&inner.pool.meta).or_insert_with(|| (inner.pool, List::default(), BTreeSet::new()));
-        others.push(|| named(outer));
-        all.extend(stamps);
+/// The pools with which one shares addresses.
+struct Overlap<'a> {
+    pool: &'a Pool,
+    others: List,
+    /// Whether nothing but reservations that may not have been written yet is missing.
+    is_momentary: bool,
+    /// The entries without a reservation, by a digest of their ids.
+    missing: BTreeSet<u32>,
+}
+
+impl<'a> Overlap<'a> {
+    fn of(pool: &'a Pool) -> Self {
+        Self { pool, others: List::default(), is_momentary: true, missing: BTreeSet::new() }
     }
-    for (pool, others, stamps) in shared.into_values() {
-        // Passed on for each reason, since one of them may be of the moment, and another one last.
-        for stamp in stamps {
-            let report = |report: &mut Report<'_, 'a>| {
-                let path = FieldPath::of("spec.range");
-                let detail = "must not share addresses with ";
-                report.invalid(path, pool.range_text.as_str(), detail).listing(others.clone());
-            };
-            match stamp {
-                Some(stamp) => findings.on(&Object::pool(pool), stamp, report),
-                None => findings.on_lasting(&Object::pool(pool), report),
-            }
-        }
+
+    /// Adds a pool; `missing` are the entries whose reservation is missing, if it is that.
+    fn add(&mut self, other: &PoolFacts<'_>, missing: Option<BTreeSet<u32>>) {
+        self.others.push(|| named(other));
+        self.is_momentary &= missing.is_some();
+        self.missing.extend(missing.into_iter().flatten());
     }
 }
 
@@ -96,7 +124,7 @@ pub static ADDRESS_HELD_TWICE: Rule = Rule {
 fn at<'f, 'a>(
     facts: &'f Facts<'a>,
     (pool, entry): &(usize, usize),
-) -> Option<(&'f PoolFacts<'a>, &'a crate::kinds::ippool::cluster::Entry)> {
+) -> Option<(&'f PoolFacts<'a>, &'a Entry)> {
     let pool = facts.pools.get(*pool)?;
     Some((pool, pool.pool.entries.get(*entry)?))
 }
@@ -111,28 +139,47 @@ fn in_order<'p, 'a>(a: &'p PoolFacts<'a>, b: &'p PoolFacts<'a>) -> (&'p PoolFact
     if a.pool.meta < b.pool.meta { (a, b) } else { (b, a) }
 }
 
-/// The reasons to report that two pools share addresses: the entries there without a reservation, or `None` where nothing is
-/// reserved. Empty where reservations prove that no address is held twice.
-fn unproved(facts: &Facts<'_>, outer: &PoolFacts<'_>, inner: &PoolFacts<'_>) -> BTreeSet<Option<u32>> {
-    let reserves = match (outer.reserves(), inner.reserves()) {
-        (Some(true), Some(true)) => Some(true),
-        (Some(_), Some(_)) if facts.leads.gaps.is_empty() => Some(false),
-        _ => None,
-    };
-    let Some(network) = inner.pool.range.map(|range| range.network()) else { return BTreeSet::from([None]) };
-    let (mut unreserved, mut is_reserved) = (BTreeSet::new(), reserves == Some(true));
+/// What keeps two pools from handing out one address twice.
+enum Protection {
+    /// The reservations.
+    Reservations,
+    /// They would, but these entries, by a digest of their ids, have none.
+    Missing(BTreeSet<u32>),
+    /// Nothing.
+    None,
+    /// It cannot be known, for this reason.
+    Unknown(String),
+}
+
+/// What protects the addresses that two pools share.
+fn protection(facts: &Facts<'_>, outer: &PoolFacts<'_>, inner: &PoolFacts<'_>) -> Protection {
+    let Some(network) = inner.pool.range.map(|range| range.network()) else { return Protection::None };
+    if [outer, inner].iter().any(|pool| pool.leads.iter().any(|lead| !lead.config.reserves)) {
+        return Protection::None;
+    }
+    let (mut has_reserved, mut missing) = (false, BTreeSet::new());
     for pool in [outer, inner] {
         for entry in pool.pool.entries.iter().filter(|entry| !facts.owner(entry).is_empty()) {
             let Some(address) = pool.pool.address(entry).filter(|it| network.contains(it)) else { continue };
             if facts.reserved(pool, entry, address) == Reserved::Yes {
-                is_reserved = true;
-            } else {
-                unreserved.insert(Some(entry.id));
+                has_reserved = true;
+                continue;
             }
+            if let Some(why) = facts.gap_in_reservations(pool) {
+                return Protection::Unknown(why);
+            }
+            missing.insert(entry.id);
         }
     }
-    if reserves == Some(false) || (unreserved.is_empty() && !is_reserved) {
-        return BTreeSet::from([None]);
+    if !missing.is_empty() {
+        return Protection::Missing(missing);
     }
-    unreserved
+    // Without an entry, only the attachments show whether its address would be reserved.
+    let are_reserved = || outer.reserves() == Some(true) && inner.reserves() == Some(true);
+    match facts.leads.gaps.first() {
+        _ if has_reserved => Protection::Reservations,
+        Some(why) => Protection::Unknown(why.clone()),
+        None if are_reserved() => Protection::Reservations,
+        None => Protection::None,
+    }
 }
