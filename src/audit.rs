@@ -13,7 +13,9 @@ mod live;
 mod look;
 mod output;
 mod progress;
+mod projection;
 pub mod report;
+mod self_check;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -38,6 +40,9 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     let policy = args.policy.as_deref().map(policy_file::load).transpose()?.unwrap_or_default().policy;
     if let Some(address) = &args.watching.listen {
         return listen::run(args, address, &policy).map(|()| ExitCode::SUCCESS);
+    }
+    if args.self_check {
+        return self_check::run(args);
     }
     let progress = Progress::new();
     let audited = audit(args, &policy, &progress);

@@ -19,6 +19,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::args::CertsArgs;
@@ -27,6 +28,11 @@ use self::in_memory_cluster::InMemoryCluster;
 use self::kube_cluster::KubeCluster;
 use self::show::CertsReport;
 use self::state::Cluster as _;
+pub use self::state::{Problem, Target};
+use crate::pki::DAY_SECONDS;
+
+/// A certificate that expires this soon was not renewed as it should have been, whoever issues it.
+const WEEK_SECONDS: i64 = 7 * DAY_SECONDS;
 
 /// Runs the subcommand of `args`. Each error names the object, and the command that shows it.
 pub fn run(args: &CertsArgs) -> anyhow::Result<ExitCode> {
@@ -69,6 +75,15 @@ async fn ensure(args: &EnsureArgs) -> anyhow::Result<()> {
         return ensure::ensure(&mut copy, target, *options, progress).await;
     }
     ensure::ensure(&mut cluster, target, *options, progress).await
+}
+
+/// What is wrong with the certificates of a webhook, and whether something could not be read.
+pub async fn problems(client: Client, target: &Target) -> anyhow::Result<(Vec<Problem>, bool)> {
+    let mut cluster = KubeCluster { client, target: target.clone() };
+    let state = cluster.read().await?;
+    let report = CertsReport::of(&state, target, &[], cluster.now()).await;
+    let soon = report.expiring_within(WEEK_SECONDS);
+    Ok((report.into_problems().into_iter().chain(soon).collect(), state.unread))
 }
 
 async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {

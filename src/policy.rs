@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-pub use user_pattern::UserPattern;
+pub use user_pattern::{UserPattern, condition};
 
 use crate::finding::{Denies, RuleInfo, Severity};
 use crate::kinds;

@@ -71,6 +71,16 @@ pub struct AuditArgs {
     #[arg(long, value_name = "NS", env = "IPPOOL_WEBHOOK_WHEREABOUTS_NAMESPACE", value_delimiter = ',')]
     pub whereabouts_namespace: Vec<String>,
 
+    /// Compare the registration in the cluster with what this program serves, instead of auditing pools: the webhook
+    /// configurations, the certificate, the trusted writers, and other webhooks for pools. Prints text or JSON
+    #[arg(
+        long,
+        env = "IPPOOL_WEBHOOK_SELF_CHECK",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        conflicts_with_all = ["from", "listen", "output"]
+    )]
+    pub self_check: bool,
+
     #[command(flatten)]
     pub watching: ListenArgs,
 }

@@ -5,7 +5,6 @@
 
 mod http;
 mod metrics;
-mod projection;
 mod store;
 mod watcher;
 

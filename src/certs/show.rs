@@ -49,6 +49,17 @@ impl<'a> CertsReport<'a> {
         self.problems.is_empty()
     }
 
+    /// That the stored certificate expires within so many seconds, if it does.
+    pub fn expiring_within(&self, seconds: i64) -> Option<Problem> {
+        let leaf = self.keyring.leaf().filter(|leaf| leaf.not_after - self.now < seconds)?;
+        let expiry = format_date(leaf.not_after);
+        Some(self.target.problem(format!("{leaf} expires on {expiry}; is it renewed by what issued it?")))
+    }
+
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
     /// Each webhook with its configuration.
     fn webhooks(&self) -> impl Iterator<Item = (&Configuration, &Webhook)> {
         self.state.configurations.iter().flat_map(|it| it.webhooks.iter().map(move |webhook| (it, webhook)))

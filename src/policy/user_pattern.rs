@@ -59,6 +59,27 @@ impl fmt::Display for UserPattern {
     }
 }
 
+/// A pattern in CEL, the language of `matchConditions`; `None` where it has a character that means something there.
+pub fn condition(pattern: &str) -> Option<String> {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.:/@#=+*".contains(it);
+    if !pattern.chars().all(is_plain) {
+        return None;
+    }
+    if !pattern.contains('*') {
+        return Some(format!("request.userInfo.username == '{pattern}'"));
+    }
+    let parts: Vec<_> = pattern.split(':').map(expression).collect();
+    Some(format!("request.userInfo.username.matches('^{}$')", parts.join(":")))
+}
+
+/// The regular expression of the part of a pattern between two colons.
+fn expression(part: &str) -> String {
+    if !part.is_empty() && part.trim_matches('*').is_empty() {
+        return "[^:]+".to_owned();
+    }
+    part.replace('.', "[.]").replace('+', "[+]").replace('*', "[^:]*")
+}
+
 /// Whether `part`, which holds no colon, matches this part of a pattern.
 fn is_match(pattern: &str, part: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == part };

@@ -4,6 +4,7 @@
 mod busy;
 mod every_rule;
 mod listen;
+mod self_check;
 
 use std::path::Path;
 use std::sync::OnceLock;

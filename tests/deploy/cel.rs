@@ -1,33 +1,15 @@
 //! Patterns of user names as CEL, the language of `matchConditions`, and the evaluation of conditions.
 
 use cel::{Context, Program};
-use ippool_webhook::policy::Policy;
+use ippool_webhook::policy::{Policy, condition};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const USERNAME: &str = "request.userInfo.username";
-
 /// The condition that a user name matches one of these patterns.
 pub fn any_of(patterns: &[String]) -> String {
-    patterns.iter().map(|pattern| condition(pattern)).collect::<Vec<_>>().join(" || ")
-}
-
-fn condition(pattern: &str) -> String {
-    let plain = |it: char| it.is_ascii_alphanumeric() || "-_.:/@#=+*".contains(it);
-    assert!(pattern.chars().all(plain), "{pattern}: write the CEL by hand");
-    if !pattern.contains('*') {
-        return format!("{USERNAME} == '{pattern}'");
-    }
-    let parts: Vec<_> = pattern.split(':').map(expression).collect();
-    format!("{USERNAME}.matches('^{}$')", parts.join(":"))
-}
-
-/// The regular expression of the part of a pattern between two colons.
-fn expression(part: &str) -> String {
-    if !part.is_empty() && part.trim_matches('*').is_empty() {
-        return "[^:]+".to_owned();
-    }
-    part.replace('.', "[.]").replace('+', "[+]").replace('*', "[^:]*")
+    let condition =
+        |pattern: &String| condition(pattern).unwrap_or_else(|| panic!("{pattern}: write the CEL by hand"));
+    patterns.iter().map(condition).collect::<Vec<_>>().join(" || ")
 }
 
 /// Whether `expression` holds for `request`, which has what a condition may read: `request`, `object` and

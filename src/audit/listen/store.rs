@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use kube::Client;
 use kube::core::Status;
 use kube::runtime::watcher::{self, Event};
 
-use super::projection::Projection;
 use crate::audit::collect::{Collected, Collector, ObjectKind};
 use crate::audit::live::{self, Resource, Scope};
+use crate::audit::projection::Projection;
 use crate::kinds::ippool::cluster::{Coverage, Moment, Read};
 use crate::policy::Policy;
 
@@ -135,12 +134,4 @@ pub fn collect(kinds: &[Watched], policy: &Policy, namespaces: &[String]) -> Col
         *live::part(&mut read, kind) = watched.coverage();
     }
     collector.finish(read, namespaces)
-}
-
-/// The API of a kind.
-pub fn api(client: &Client, resource: &Resource) -> kube::Api<Projection> {
-    match &resource.namespace {
-        Some(namespace) => kube::Api::namespaced_with(client.clone(), namespace, &resource.api()),
-        None => kube::Api::all_with(client.clone(), &resource.api()),
-    }
 }

@@ -41,7 +41,7 @@ impl Watcher<'_> {
         let mut kinds: Vec<_> = ORDER.iter().map(|kind| Watched::new(*kind, scope)).collect();
         let mut streams = stream::SelectAll::new();
         for (number, watched) in kinds.iter().enumerate() {
-            let events = watcher(store::api(client, &watched.resource), watcher::Config::default());
+            let events = watcher(watched.resource.watchable(client), watcher::Config::default());
             streams.push(events.default_backoff().map(move |event| (number, event)).boxed());
         }
         let mut ticks = interval(self.interval);

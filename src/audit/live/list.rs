@@ -15,6 +15,7 @@ use super::Scope;
 use crate::audit::collect::{Collector, ObjectKind};
 use crate::audit::json::{Broken, Object, Part, Splitter};
 use crate::audit::progress::Progress;
+use crate::audit::projection::Projection;
 use crate::kinds::ippool::cluster::{Coverage, Head};
 
 /// The objects of a page, as many as kubectl asks for.
@@ -102,6 +103,14 @@ impl Resource {
         };
         let kind = GroupVersionKind::gvk(self.kind.group(), version, self.kind.as_str());
         ApiResource::from_gvk_with_plural(&kind, plural)
+    }
+
+    /// The same for a client that reads objects reduced.
+    pub fn watchable(&self, client: &Client) -> kube::Api<Projection> {
+        match &self.namespace {
+            Some(namespace) => kube::Api::namespaced_with(client.clone(), namespace, &self.api()),
+            None => kube::Api::all_with(client.clone(), &self.api()),
+        }
     }
 
     fn path(&self) -> String {

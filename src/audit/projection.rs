@@ -1,4 +1,4 @@
-//! What is kept of a watched object: only the members that the rules read, as JSON.
+//! An object reduced to the members that an audit reads, as JSON.
 
 use std::borrow::Cow;
 
@@ -85,7 +85,7 @@ fn reduce_metadata(metadata: &mut Map<String, Value>, is_pod: bool) {
 }
 
 fn reduce_containers(spec: &mut Map<String, Value>) {
-    spec.retain(|key, _| key == "containers" || key == "initContainers");
+    spec.retain(|key, _| matches!(key.as_str(), "containers" | "initContainers" | "serviceAccountName"));
     let containers = spec.values_mut().filter_map(Value::as_array_mut).flatten();
     for container in containers.filter_map(Value::as_object_mut) {
         container.retain(|key, _| CONTAINER.contains(&key.as_str()));

@@ -1,0 +1,94 @@
+//! `audit --self-check`: whether the apiserver calls this webhook as it is meant to be called.
+
+mod conflicts;
+mod read;
+mod registration;
+mod writers;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use self::read::Objects;
+use super::AuditArgs;
+use super::args::Format;
+use crate::certs::Problem;
+use crate::output::plural;
+use crate::policy::Policy;
+use crate::policy_file;
+use crate::text::printable;
+
+/// What is wrong, and what could not be checked.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SelfCheck {
+    findings: Vec<Problem>,
+    not_done: Vec<String>,
+}
+
+/// Checks and reports. Exit code: 0 nothing is wrong, 1 something is, 2 nothing could be read.
+pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        matches!(args.format, Format::Text | Format::Json),
+        "--self-check writes --format text or json"
+    );
+    let policy = args.policy.as_deref().map(policy_file::load).transpose()?.map(|file| file.policy);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let check = runtime.block_on(async {
+        let client = args.cluster.client_without_retries().await?;
+        let objects = Objects::read(&client).await?;
+        anyhow::Ok(check(client, &objects, policy).await)
+    })?;
+    let mut out = anstream::stdout().lock();
+    match args.format {
+        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&check)?)?,
+        _ => check.write(&mut out)?,
+    }
+    Ok(ExitCode::from(u8::from(!check.findings.is_empty())))
+}
+
+/// Compares what was read with what this release ships and with the policy: that of the flag, else that of the Deployment.
+async fn check(client: kube::Client, objects: &Objects, policy: Option<Policy>) -> SelfCheck {
+    let mut check = SelfCheck { not_done: objects.not_read.clone(), ..SelfCheck::default() };
+    registration::check(&objects.configurations, &mut check.findings);
+    conflicts::check(&objects.configurations, &mut check.findings);
+    match policy.map_or_else(|| objects.policy(), Ok) {
+        Ok(policy) => writers::check(objects, &policy, &mut check),
+        Err(why) => check.not_done.push(format!("trusted writers: {why}")),
+    }
+    let target = registration::target(&objects.configurations);
+    let Some(target) = target else { return check };
+    match crate::certs::problems(client, &target).await {
+        Ok((problems, _)) => {
+            // That an object may not be read is not a fault of it.
+            let (unread, found) =
+                problems.into_iter().partition(|it: &Problem| it.command.contains("auth can-i"));
+            check.findings.extend::<Vec<_>>(found);
+            let unread: Vec<_> = unread;
+            check
+                .not_done
+                .extend(unread.into_iter().map(|it| format!("certificate: {}: {}", it.object, it.what)));
+        }
+        Err(error) => check.not_done.push(format!("certificate: {error:#}")),
+    }
+    check
+}
+
+impl SelfCheck {
+    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        for it in &self.findings {
+            let [object, what] = [&it.object, &it.what].map(|text| printable(text));
+            writeln!(out, "{object}: {what}\n    {}\n", printable(&it.command))?;
+        }
+        for why in &self.not_done {
+            writeln!(out, "not done: {}", printable(why))?;
+        }
+        let result = match self.findings.len() {
+            0 => "the registration fits this program".to_owned(),
+            count => plural(count, "finding"),
+        };
+        let not_done = if self.not_done.is_empty() { "" } else { "; not everything was checked" };
+        writeln!(out, "{result}{not_done}")
+    }
+}
