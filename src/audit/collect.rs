@@ -114,12 +114,12 @@ impl<'p> Collector<'p> {
         }
         cluster.attachments = self.attachments.into_sorted().collect();
         cluster.node_slices = self.node_slices.into_sorted().collect();
-        cluster.namespaces_are_given = !namespaces.is_empty();
-        let found = if namespaces.is_empty() {
-            self.whereabouts_namespaces
-        } else {
-            namespaces.iter().cloned().collect()
-        };
+        cluster.unreadable.sort_unstable();
+        cluster.unreadable.dedup();
+        // A variable that is set to nothing names none.
+        let given: BTreeSet<_> = namespaces.iter().filter(|it| !it.is_empty()).cloned().collect();
+        cluster.namespaces_are_given = !given.is_empty();
+        let found = if given.is_empty() { self.whereabouts_namespaces } else { given };
         cluster.whereabouts_namespaces = Some(found).filter(|found| !found.is_empty());
         cluster.read = read;
         Collected { cluster, findings, copies: self.copies }

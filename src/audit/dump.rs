@@ -4,6 +4,8 @@
 mod file;
 mod input;
 mod relevance;
+#[cfg(test)]
+mod tests;
 mod yaml;
 
 use std::path::PathBuf;

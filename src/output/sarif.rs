@@ -72,15 +72,20 @@ fn descriptor(rule: &'static RuleInfo) -> Value {
 }
 
 fn result(diagnostic: &Diagnostic, indices: &HashMap<&str, usize>) -> Value {
-    let Diagnostic { finding, object: ObjectName { namespace, name }, place, .. } = diagnostic;
+    let Diagnostic { finding, kind, object: ObjectName { namespace, name }, place } = diagnostic;
     let id = finding.rule.id;
     let field = format!("{namespace}/{name}/{}", finding.path);
-    let mut location = json!({
+    // GitHub rejects a log with a result that is in no file, so an object of a cluster counts as one.
+    let of_object = || {
+        json!({
+            "artifactLocation": { "uri": uri(&format!("{kind}/{namespace}/{name}")) },
+            "region": { "startLine": 1 },
+        })
+    };
+    let location = json!({
+        "physicalLocation": place.as_ref().map_or_else(of_object, physical_location),
         "logicalLocations": [{ "kind": "object", "fullyQualifiedName": field }],
     });
-    if let Some(place) = place {
-        location["physicalLocation"] = physical_location(place);
-    }
     json!({
         "ruleId": id,
         "ruleIndex": indices.get(id),

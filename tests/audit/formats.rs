@@ -42,16 +42,22 @@ fn the_markdown_has_tables() {
 }
 
 #[test]
-fn the_sarif_names_objects_and_not_files() {
+fn the_sarif_has_an_object_in_place_of_a_file() {
     let log: Value = serde_json::from_str(&run(&["--format=sarif"]).stdout).unwrap();
     let run = &log["runs"][0];
     let result = run["results"].as_array().unwrap().iter().find(|it| it["ruleId"] == "IPP504").unwrap();
     assert_eq!(
         result["locations"],
-        json!([{ "logicalLocations": [{
-            "kind": "object",
-            "fullyQualifiedName": "kube-system/10.0.9.0-24/spec.allocations[2].podref",
-        }] }])
+        json!([{
+            "physicalLocation": {
+                "artifactLocation": { "uri": "IPPool/kube-system/10.0.9.0-24" },
+                "region": { "startLine": 1 },
+            },
+            "logicalLocations": [{
+                "kind": "object",
+                "fullyQualifiedName": "kube-system/10.0.9.0-24/spec.allocations[2].podref",
+            }],
+        }])
     );
     let rule = &run["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().unwrap() as usize];
     assert_eq!((&rule["id"], &rule["name"]), (&json!("IPP504"), &json!("owner-gone")));

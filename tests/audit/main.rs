@@ -9,6 +9,7 @@ mod objects;
 
 mod addresses;
 mod attachment;
+mod broken;
 mod dumps;
 mod formats;
 mod live;

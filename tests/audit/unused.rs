@@ -54,6 +54,7 @@ fn the_flag_says_where_whereabouts_runs() {
         found(&["--whereabouts-namespace=kube-system", "--whereabouts-namespace=openshift-multus"]),
         NONE
     );
+    assert_eq!(found(&["--whereabouts-namespace="]), NONE, "as a variable that is set to nothing");
 }
 
 #[test]

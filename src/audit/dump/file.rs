@@ -229,10 +229,10 @@ impl<'f, 'p> File<'f, 'p> {
     fn yaml_part(&mut self, part: &yaml::Part<'_>) {
         let is_known =
             |kind: &str| kind.ends_with("List") || ObjectKind::ALL.iter().any(|it| it.as_str() == kind);
-        if yaml::kind_of(part).is_some_and(|kind| !is_known(kind)) {
+        let (yaml::Part::Item(text) | yaml::Part::Document(text)) = part;
+        if !text.has_items && yaml::kind_of(part).is_some_and(|kind| !is_known(kind)) {
             return;
         }
-        let (yaml::Part::Item(text) | yaml::Part::Document(text)) = part;
         kubectl_yaml::read(text.text, |read| match read {
             Err(error) => {
                 let line = text.lines_before + error.line;

@@ -79,7 +79,7 @@ impl Read for Copied {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read(buffer)?;
         let read = buffer.get(..length).unwrap_or_default();
-        self.copy.write_all(read).map_err(not_kept)?;
+        self.copy.write_all(read).map_err(|error| not_kept(&error))?;
         Ok(length)
     }
 }
@@ -91,11 +91,16 @@ fn is_pods(file: &str) -> bool {
 /// A file on disk, since a dump may be larger than memory.
 fn file_without_name() -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("{}-{}", env!("CARGO_PKG_NAME"), std::process::id()));
-    let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(not_kept)?;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .map_err(|error| not_kept(&error))?;
     fs::remove_file(&path)?;
     Ok(file)
 }
 
-fn not_kept(error: io::Error) -> io::Error {
+fn not_kept(error: &io::Error) -> io::Error {
     io::Error::other(format!("it cannot be kept in {}: {error}", std::env::temp_dir().display()))
 }

@@ -32,7 +32,7 @@ pub fn may_have_objects(path: &Path, input: &mut Input) -> bool {
         PLACES.iter().any(|place| name == *place)
     });
     // What cannot be read may have anything.
-    is_place || input.open().and_then(|file| has_kind(file)).unwrap_or(true)
+    is_place || input.open().and_then(has_kind).unwrap_or(true)
 }
 
 /// Whether a text names a kind.

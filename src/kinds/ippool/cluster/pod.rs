@@ -139,7 +139,7 @@ impl<'a> PodObject<'a> {
     fn phase(&self) -> Phase {
         match self.status.phase.text() {
             Some("Succeeded" | "Failed") => Phase::Finished,
-            _ if self.metadata.deletion != Field::Absent => Phase::Terminating,
+            _ if self.metadata.deletion.text().is_some() => Phase::Terminating,
             Some("Pending") => Phase::Pending,
             _ => Phase::Running,
         }
