@@ -125,9 +125,25 @@ fn the_only_permissions_are_to_get_and_patch_three_objects_by_name() {
         ("ClusterRole".to_owned(), rule("admissionregistration.k8s.io", configurations, "ippool-webhook")),
     ];
     assert_eq!(roles("overlays"), wanted);
-    for folder in ["base", "components", "namespace", "../certs"] {
+    let others =
+        ["base", "components/client-certificates", "components/observe-cni", "namespace", "../certs"];
+    for folder in others {
         assert_eq!(roles(folder), [], "{folder}");
     }
+}
+
+#[test]
+fn the_audit_may_list_and_watch_six_kinds_and_nothing_else() {
+    let rule = |group: &str, resources: Value| json!({ "apiGroups": [group], "resources": resources, "verbs": ["list", "watch"] });
+    let rules = json!([
+        rule(
+            "whereabouts.cni.cncf.io",
+            json!(["ippools", "overlappingrangeipreservations", "nodeslicepools"])
+        ),
+        rule("k8s.cni.cncf.io", json!(["network-attachment-definitions"])),
+        rule("", json!(["nodes", "pods"])),
+    ]);
+    assert_eq!(roles("components/audit"), [("ClusterRole".to_owned(), rules)]);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn row((number, pool): (usize, &Pool)) -> String {
     let share = pool.percent().unwrap_or(-1.0);
     let findings = if pool.findings == 0 { "-".to_owned() } else { pool.findings.to_string() };
     let number_cell = |number: &usize| format!("<td class=\"number\">{number}</td>");
-    let numbers: String = [allocated, leaked, conflicting].map(|it| number_cell(it)).concat();
+    let numbers: String = [allocated, leaked, conflicting].map(number_cell).concat();
     format!(
         "<tr data-pool=\"{number}\"><td>{namespace}</td>\
          <td><button type=\"button\" aria-expanded=\"false\">{name}</button></td><td>{range}</td>\
