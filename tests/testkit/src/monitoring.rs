@@ -15,15 +15,17 @@ pub fn panels(dashboard: &Value) -> Vec<&Value> {
     dashboard["panels"].as_array().unwrap().iter().filter(|it| it["type"] != "row").collect()
 }
 
-pub fn queries(dashboard: &Value) -> Vec<Query<'_>> {
-    let of_panel = |panel: &'_ Value| -> Vec<Query<'_>> {
-        let text = |value: &'_ Value| value.as_str().unwrap_or_default();
-        let targets = panel["targets"].as_array().unwrap().iter();
-        let query =
-            |it| Query { panel: text(&panel["title"]), expression: text(&it["expr"]), legend: text(&it["legendFormat"]) };
-        targets.map(query).collect()
+pub fn queries<'a>(dashboard: &'a Value) -> Vec<Query<'a>> {
+    let query = |panel: &'a Value, target: &'a Value| {
+        let [panel, expression, legend] = [&panel["title"], &target["expr"], &target["legendFormat"]];
+        Query {
+            panel: panel.as_str().unwrap(),
+            expression: expression.as_str().unwrap(),
+            legend: legend.as_str().unwrap_or_default(),
+        }
     };
-    panels(dashboard).into_iter().flat_map(of_panel).collect()
+    let targets = |panel: &'a Value| panel["targets"].as_array().unwrap().iter();
+    panels(dashboard).into_iter().flat_map(|panel| targets(panel).map(|it| query(panel, it))).collect()
 }
 
 fn is_word(it: char) -> bool {
