@@ -54,5 +54,5 @@ async fn every_metric_that_a_page_names_is_exported() {
             named += 1;
         }
     }
-    assert!(named > 20, "{named}");
+    assert!(named > 10, "{named}");
 }
