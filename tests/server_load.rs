@@ -239,9 +239,11 @@ async fn metrics_start_at_zero_and_count_reviews() {
     let server = Running::start().await;
     let denied = "ippool_webhook_reviews_total\
                   {endpoint=\"validate\",operation=\"CREATE\",writer=\"other\",outcome=\"denied\"}";
+    let failed = "ippool_webhook_reviews_total\
+                  {endpoint=\"validate\",operation=\"unknown\",writer=\"other\",outcome=\"error\"}";
     let found = "ippool_webhook_findings_total{rule=\"IPP102\",severity=\"deny\"}";
     let (_, text) = server.admin("/metrics").await;
-    for series in [denied, found, "ippool_webhook_in_flight_bytes"] {
+    for series in [denied, failed, found, "ippool_webhook_in_flight_bytes"] {
         assert!(text.contains(&format!("{series} 0\n")), "{series} is not there from the start:\n{text}");
     }
     let build = format!("ippool_webhook_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"));

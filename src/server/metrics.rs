@@ -130,6 +130,7 @@ impl Metrics {
     fn start_endpoint_at_zero(&self, endpoint: Endpoint) {
         self.reviews_would_deny.get_or_create(&at(endpoint)).inc_by(0);
         drop(self.review_duration_seconds.get_or_create(&at(endpoint)));
+        self.reviews.get_or_create(&error(endpoint)).inc_by(0);
         for operation in [Operation::Create, Operation::Update, Operation::Delete] {
             for trusted in [false, true] {
                 for outcome in [Outcome::Allowed, Outcome::Warned, Outcome::Patched, Outcome::Denied] {
@@ -163,7 +164,7 @@ impl Metrics {
     pub fn rejected(&self, endpoint: Option<Endpoint>, reason: &'static str) {
         self.rejected_requests.get_or_create(&[("reason", reason)]).inc();
         if let Some(endpoint) = endpoint {
-            self.reviews.get_or_create(&review(endpoint, "unknown", false, "error")).inc();
+            self.reviews.get_or_create(&error(endpoint)).inc();
         }
     }
 
@@ -227,6 +228,11 @@ fn connection(listener: &'static str, state: &'static str) -> Labels<2> {
 fn review(endpoint: Endpoint, operation: &'static str, trusted: bool, outcome: &'static str) -> Labels<4> {
     let writer = if trusted { "trusted" } else { "other" };
     [("endpoint", endpoint.as_str()), ("operation", operation), ("writer", writer), ("outcome", outcome)]
+}
+
+/// A review that ended in an HTTP error, whatever it was about.
+fn error(endpoint: Endpoint) -> Labels<4> {
+    review(endpoint, "unknown", false, "error")
 }
 
 /// One waiting request; dropping it ends the wait.

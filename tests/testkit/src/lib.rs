@@ -3,6 +3,7 @@
 pub mod adversarial;
 pub mod bodies;
 pub mod figures;
+pub mod monitoring;
 pub mod pages;
 pub mod review;
 
