@@ -11,6 +11,7 @@ mod addresses;
 mod attachment;
 mod dumps;
 mod formats;
+mod large;
 mod live;
 mod node_slices;
 mod overlap;
