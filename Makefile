@@ -7,7 +7,7 @@ ARCHITECTURES ?= x86_64 aarch64
 RELEASE = deploy/image/cargo $(shell uname -m)-unknown-linux-gnu
 
 .DEFAULT_GOAL := help
-.PHONY: help ci fmt lint core test cluster cluster-versions faults browser fuzz demo image dist reproduce bench count load footprint compare soak deny advisories actionlint docs limits rules outcomes
+.PHONY: help ci fmt lint core test cluster cluster-versions faults browser fuzz demo image dist reproduce bench count load footprint compare audit-bench soak deny advisories actionlint docs limits rules outcomes
 
 # One version, since what it checks and how deny.toml is read differ between versions.
 CARGO_DENY_VERSION = 0.18.9
@@ -100,6 +100,10 @@ footprint: ## measure size, time to ready and memory of the release, and compare
 compare: ## measure a PATCH in a real control plane, beside a webhook in Go and a policy in CEL (needs Go); ARGS=--write draws the plot
 	@tests/cluster/tools/build >/dev/null
 	$(RELEASE) bench --features bench --bench compare_webhooks -- $(ARGS)
+
+audit-bench: ## measure audit: a dump of a large cluster beside a reader that only skips, and a control plane beside a program in Go and kubectl (needs Go, 5 GB of disk and 12 GiB of memory; an hour); ARGS=dump or ARGS=cluster for one of them; SCALE=10 for a tenth of the objects
+	@tests/cluster/tools/build >/dev/null
+	$(RELEASE) bench --features bench --bench audit -- $(ARGS)
 
 soak: ## send mixed reviews at saturation, with stalling callers and new certificates, for SOAK_SECONDS (1800)
 	$(RELEASE) bench --features bench --bench soak

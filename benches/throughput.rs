@@ -22,7 +22,7 @@ use testkit::client::{KeepAlive, client};
 use testkit::pki::Ca;
 use testkit::process::Process;
 use testkit::recorded;
-use testkit::release::{CertFiles, Serving, go_webhook};
+use testkit::release::{CertFiles, Serving, go_program};
 use testkit::server::{Running, quick};
 use tokio::runtime::{Builder, Runtime};
 
@@ -97,7 +97,7 @@ fn start_constant() -> (Killed, Target) {
 
 fn start_go(files: &CertFiles, ca: &Ca) -> (Killed, Target) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut command = Command::new(go_webhook());
+    let mut command = Command::new(go_program("go_webhook"));
     command.arg(format!("--port={}", free.port())).arg("--cert-dir").arg(files.directory());
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let until = Instant::now() + Duration::from_secs(20);

@@ -26,15 +26,11 @@ mod webhook;
 
 use std::time::Instant;
 
-use bytes::Bytes;
 use calls::Calls;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use plane::{Identity, Plane};
 use serde_json::{Value, json};
 use subjects::{HOOKS, Subjects};
+use testkit::client::KeepAlive;
 use tokio::runtime::Runtime;
 
 /// The subjects of the comparison; each has a namespace.
@@ -75,46 +71,14 @@ fn path(namespace: &str, allocations: usize) -> String {
     format!("/apis/whereabouts.cni.cncf.io/v1alpha1/namespaces/{namespace}/ippools/{name}")
 }
 
-/// A kept connection to the apiserver, as the administrator.
-struct Client {
-    requests: SendRequest<Full<Bytes>>,
-    host: String,
-}
-
-impl Client {
-    async fn connect(plane: &Plane) -> Self {
-        let read = |name: &str| std::fs::read_to_string(plane.scratch.join(name)).unwrap();
-        let admin = testkit::pki::Pair { cert: read("admin.crt"), key: read("admin.key") };
-        let host = plane.url.split("//").last().unwrap().to_owned();
-        let stream =
-            testkit::client::connect(host.parse().unwrap(), testkit::client::client(&plane.ca, Some(&admin)))
-                .await
-                .unwrap();
-        let (requests, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        Self { requests, host }
-    }
-
-    /// Applies a JSON patch. Returns the milliseconds to the end of the response.
-    async fn patch(&mut self, path: &str, patch: &Value) -> f64 {
-        let request = Request::patch(path)
-            .header("host", &self.host)
-            .header("content-type", "application/json-patch+json")
-            .body(Full::new(Bytes::from(patch.to_string())))
-            .unwrap();
-        let started = Instant::now();
-        let response = self.requests.send_request(request).await.unwrap();
-        let (status, text) = whole(response).await;
-        let took = started.elapsed();
-        assert_eq!(status, 200, "{path}: {text}");
-        took.as_secs_f64() * 1e3
-    }
-}
-
-async fn whole(response: Response<hyper::body::Incoming>) -> (u16, String) {
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    (status, if status == 200 { String::new() } else { String::from_utf8_lossy(&body).into_owned() })
+/// Applies a JSON patch. Returns the milliseconds to the end of the response.
+async fn patch(client: &mut KeepAlive, path: &str, patch: &Value) -> f64 {
+    let started = Instant::now();
+    let (status, text) =
+        client.send("PATCH", path, "application/json-patch+json", patch.to_string().into()).await;
+    let took = started.elapsed();
+    assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&text));
+    took.as_secs_f64() * 1e3
 }
 
 /// Milliseconds by subject, of one size.
@@ -149,7 +113,7 @@ fn quantile(of: &[f64], share: f64) -> f64 {
 }
 
 /// PATCHes in turns: milliseconds by subject, without the rounds that do not count.
-async fn take_turns(client: &mut Client, allocations: usize) -> [Vec<f64>; 4] {
+async fn take_turns(client: &mut KeepAlive, allocations: usize) -> [Vec<f64>; 4] {
     let mut took = [const { Vec::new() }; 4];
     let entry = "/spec/allocations/60000";
     let add = json!([{ "op": "add", "path": entry, "value": allocation(60_000) }]);
@@ -159,7 +123,7 @@ async fn take_turns(client: &mut Client, allocations: usize) -> [Vec<f64>; 4] {
         // The order changes with each round, so that no subject always follows the same one.
         for turn in 0..SUBJECTS.len() {
             let subject = (turn + round) % SUBJECTS.len();
-            let milliseconds = client.patch(&path(SUBJECTS[subject], allocations), patch).await;
+            let milliseconds = self::patch(client, &path(SUBJECTS[subject], allocations), patch).await;
             if round >= WARM_UP {
                 took[subject].push(milliseconds);
             }
@@ -172,7 +136,7 @@ async fn take_turns(client: &mut Client, allocations: usize) -> [Vec<f64>; 4] {
 fn measure(
     plane: &Plane,
     subjects: &Subjects,
-    client: &mut Client,
+    client: &mut KeepAlive,
     runtime: &Runtime,
     size: usize,
 ) -> Measured {
@@ -245,7 +209,7 @@ fn main() {
     correctness::await_all(&plane);
     correctness::assert_that_sizes_are_judged(&plane);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut client = runtime.block_on(Client::connect(&plane));
+    let mut client = runtime.block_on(plane.connect());
     let all = SIZES.map(|size| measure(&plane, &subjects, &mut client, &runtime, size));
     report(&all);
     subjects.report();

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::json;
 use testkit::MIB;
 use testkit::process::Process;
-use testkit::release::go_webhook;
+use testkit::release::go_program;
 
 use super::SUBJECTS;
 use super::calls::program_of;
@@ -83,7 +83,7 @@ fn start_peer(plane: &Plane) -> (Leashed, String) {
     std::fs::write(certs.join("tls.crt"), &pair.cert).unwrap();
     std::fs::write(certs.join("tls.key"), &pair.key).unwrap();
     let arguments = [format!("--cert-dir={}", certs.display()), format!("--port={}", address.port())];
-    let mut peer = Leashed::start(&go_webhook(), &arguments, &plane.scratch.join("peer.log"));
+    let mut peer = Leashed::start(&go_program("go_webhook"), &arguments, &plane.scratch.join("peer.log"));
     awaited("the webhook in Go to serve", || {
         assert_eq!(peer.ended(), None, "the webhook in Go");
         std::net::TcpStream::connect(address).ok()

@@ -126,38 +126,41 @@ impl<'p> Collector<'p> {
     }
 
     fn other(&mut self, kind: ObjectKind, json: &str) {
-        let head = Head::of(json);
-        let (meta, version) = (head.metadata.meta(), head.metadata.version());
-        self.seen.object(kind, &meta.namespace);
         let result = match kind {
-            ObjectKind::Pool => {
-                if head.metadata.is_written_by_plugin {
-                    self.whereabouts_namespaces.insert(meta.namespace.clone());
-                }
-                self.pool(meta.clone(), version, json);
-                Ok(())
-            }
+            ObjectKind::Pool => Ok(self.pool(json)),
             ObjectKind::Reservation => ReservationObject::parse(json).map(|it| {
-                let Cluster { reservations, names, .. } = &mut self.cluster;
+                let (Cluster { reservations, names, .. }, meta) = (&mut self.cluster, it.meta());
                 reservations.entry(meta.namespace.clone()).or_default().add(&it, names);
+                meta
             }),
             ObjectKind::NodeSlicePool => NodeSlices::parse(json).map(|(meta, version, it)| {
-                self.node_slices.add(meta, version, it);
+                self.node_slices.add(meta.clone(), version, it);
+                meta
             }),
             ObjectKind::Attachment => Attachment::parse(json).map(|(meta, version, it)| {
-                self.attachments.add(meta, version, it);
+                self.attachments.add(meta.clone(), version, it);
+                meta
             }),
             ObjectKind::Node | ObjectKind::Pod => {
+                let meta = Head::of(json).metadata.meta();
                 self.cluster.nodes.insert(meta.name.clone());
-                Ok(())
+                Ok(meta)
             }
         };
-        if let Err(error) = result {
-            self.cluster.unreadable.push((kind.as_str(), meta, error.to_string()));
-        }
+        let meta = result.unwrap_or_else(|error| {
+            let meta = Head::of(json).metadata.meta();
+            self.cluster.unreadable.push((kind.as_str(), meta.clone(), error.to_string()));
+            meta
+        });
+        self.seen.object(kind, &meta.namespace);
     }
 
-    fn pool(&mut self, meta: Meta, version: u64, json: &str) {
+    fn pool(&mut self, json: &str) -> Meta {
+        let head = Head::of(json);
+        let (meta, version) = (head.metadata.meta(), head.metadata.version());
+        if head.metadata.is_written_by_plugin {
+            self.whereabouts_namespaces.insert(meta.namespace.clone());
+        }
         let compact = IpPool::parse_compact(&mut Cursor::new(json), None);
         let why;
         let object = match compact.map_or_else(|| IpPool::parse(json), Ok) {
@@ -170,7 +173,8 @@ impl<'p> Collector<'p> {
         let findings = lint::<IpPool>(&object, self.policy).into_iter().map(Finding::into_owned).collect();
         let pool = Pool::of(meta.clone(), &object, &mut self.cluster.names);
         self.needs_pods_again |= self.pods > 0 && self.pools.is_newest(&meta, version);
-        self.pools.add(meta, version, (pool, findings));
+        self.pools.add(meta.clone(), version, (pool, findings));
+        meta
     }
 
     fn pod(&mut self, json: &str) {

@@ -7,7 +7,7 @@ mod tests;
 
 use memchr::memchr_iter;
 
-use crate::json::plain_bytes;
+use crate::json::{bytes_before_token, plain_bytes};
 use crate::kinds::ippool::cluster::{Head, TypeMeta};
 
 /// The longest object, in bytes; etcd stores 1.5 MiB, and JSON that is made for people is several times as long.
@@ -142,8 +142,7 @@ impl Splitter {
     fn skip_plain(&mut self) {
         if self.place != Place::Outside {
             let rest = self.buffer.get(self.at..).unwrap_or_default();
-            let is_plain = |byte: &&u8| !matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
-            self.at += rest.iter().take_while(is_plain).count();
+            self.at += bytes_before_token(rest);
         }
     }
 

@@ -191,14 +191,26 @@ fn not_compact() -> Error {
 /// The number of bytes before the first that ends a string or is not itself within one: a quote, a backslash, a control
 /// character.
 pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
+    bytes_before(bytes, special_bytes, is_special)
+}
+
+/// The number of bytes before the first quote or bracket.
+#[cfg(feature = "serve")]
+pub(crate) fn bytes_before_token(bytes: &[u8]) -> usize {
+    bytes_before(bytes, token_bytes, |byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']'))
+}
+
+/// The number of bytes before the first that `is_it`; `marked` has its highest bit set for it, eight at a time.
+#[inline]
+fn bytes_before(bytes: &[u8], marked: impl Fn(u64) -> u64, is_it: impl Fn(u8) -> bool) -> usize {
     let (words, tail) = bytes.as_chunks();
     for (index, word) in words.iter().enumerate() {
-        let special = special_bytes(u64::from_le_bytes(*word));
-        if special != 0 {
-            return index * WORD + special.trailing_zeros() as usize / 8;
+        let marked = marked(u64::from_le_bytes(*word));
+        if marked != 0 {
+            return index * WORD + marked.trailing_zeros() as usize / 8;
         }
     }
-    words.len() * WORD + tail.iter().take_while(|byte| !is_special(**byte)).count()
+    words.len() * WORD + tail.iter().take_while(|byte| !is_it(**byte)).count()
 }
 
 fn is_special(byte: u8) -> bool {
@@ -206,13 +218,48 @@ fn is_special(byte: u8) -> bool {
 }
 
 const WORD: usize = size_of::<u64>();
+const EACH: u64 = u64::MAX / 0xff;
 
 /// The highest bit of each special byte, eight at a time. Bytes after the first may be marked wrongly, since the
 /// subtraction borrows upward.
 fn special_bytes(word: u64) -> u64 {
-    const EACH: u64 = u64::MAX / 0xff;
-    // Borrows the highest bit of a byte below the limit; one that has it set already is not special.
-    let below = |limit: u8, word: u64| word.wrapping_sub(EACH * u64::from(limit));
-    let is = |byte: u8| below(1, word ^ (EACH * u64::from(byte)));
-    (below(b' ', word) | is(b'"') | is(b'\\')) & !word & (EACH << 7)
+    (below(b' ', word) | below(1, word ^ each(b'"')) | below(1, word ^ each(b'\\'))) & !word & (EACH << 7)
+}
+
+/// The same for quotes and brackets.
+#[cfg(feature = "serve")]
+fn token_bytes(word: u64) -> u64 {
+    // One bit tells `{` from `[`, and `}` from `]`; no other byte differs from them only in it.
+    let brackets = word | each(0x20);
+    let is_bracket = below(1, brackets ^ each(b'{')) | below(1, brackets ^ each(b'}'));
+    (is_bracket | below(1, word ^ each(b'"'))) & !word & (EACH << 7)
+}
+
+/// Borrows the highest bit of each byte below the limit; one that has it set already is not special.
+fn below(limit: u8, word: u64) -> u64 {
+    word.wrapping_sub(each(limit))
+}
+
+/// This byte eight times.
+const fn each(byte: u8) -> u64 {
+    EACH * byte as u64
+}
+
+#[cfg(all(test, feature = "serve"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_quote_or_bracket_is_found_wherever_it_is() {
+        for token in *b"\"{}[]" {
+            for before in 0..20 {
+                let mut text = vec![b' '; 20];
+                text[before] = token;
+                assert_eq!(bytes_before_token(&text), before, "{token}");
+            }
+        }
+        for other in (0..=u8::MAX).filter(|byte| !b"\"{}[]".contains(byte)) {
+            assert_eq!(bytes_before_token(&[other; 17]), 17, "{other}");
+        }
+    }
 }

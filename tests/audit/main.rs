@@ -12,6 +12,7 @@ mod attachment;
 mod broken;
 mod dumps;
 mod formats;
+mod large;
 mod live;
 mod node_slices;
 mod overlap;

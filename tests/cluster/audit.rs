@@ -11,33 +11,16 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use crate::attachments;
 use crate::plane::{Identity, Plane};
 use crate::plugin::Plugin;
 use crate::pools::{MERGE_PATCH, PoolApi};
 use crate::process::{Ran, command};
 
-/// A control plane that also knows attachments, which Multus brings.
+/// A control plane that also knows attachments.
 fn plane(name: &str) -> Plane {
     let plane = Plane::start(name);
-    let schema =
-        json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
-    let definition = json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": { "name": "network-attachment-definitions.k8s.cni.cncf.io" },
-        "spec": {
-            "group": "k8s.cni.cncf.io",
-            "scope": "Namespaced",
-            "names": {
-                "plural": "network-attachment-definitions",
-                "singular": "network-attachment-definition",
-                "kind": "NetworkAttachmentDefinition",
-            },
-            "versions": [{ "name": "v1", "served": true, "storage": true, "schema": schema }],
-        },
-    });
-    create(&plane, &definition);
-    plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
+    attachments::define(&plane);
     plane
 }
 

@@ -2,6 +2,7 @@
 //! the webhook registered as `deploy/` registers it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod attachments;
 mod http;
 mod numbers;
 mod plane;

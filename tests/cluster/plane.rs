@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::http::{self, exchange};
 use super::process::{Leashed, Ran, awaited, command};
 use super::tools::tools;
-use testkit::client::client;
+use testkit::client::{KeepAlive, client};
 use testkit::pki::{Ca, Pair};
 
 /// Starts before a port that is taken counts as a failure.
@@ -147,6 +147,12 @@ impl Plane {
         std::fs::write(path, config.to_string()).unwrap();
     }
 
+    /// A kept connection to the apiserver, as the administrator.
+    #[allow(dead_code, reason = "for measurements")]
+    pub async fn connect(&self) -> KeepAlive {
+        KeepAlive::connect(self.address, client(&self.ca, Some(&self.admin))).await
+    }
+
     /// A certificate of this control plane's CA for localhost and 127.0.0.1.
     pub fn certificate(&self, name: &str) -> Pair {
         self.authority.pair_with(name, on_loopback)
@@ -257,6 +263,8 @@ fn etcd_arguments(data: &Path, store: &str) -> Vec<String> {
     vec![
         format!("--data-dir={}", data.display()),
         "--unsafe-no-fsync".into(), // all of it is thrown away
+        // In bytes; a measurement stores more than the default of 2 GiB.
+        format!("--quota-backend-bytes={}", 8_u64 << 30),
         format!("--listen-client-urls={store}"),
         format!("--advertise-client-urls={store}"),
         format!("--listen-peer-urls={peer}"),

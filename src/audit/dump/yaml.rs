@@ -37,7 +37,12 @@ pub struct Splitter {
     is_after_key: bool,
     has_items: bool,
     lines: usize,
+    /// How far the key is indented whose value is left out of the item.
+    left_out: Option<usize>,
 }
+
+/// The key whose value nobody needs, since it repeats the name of every field: a third of a pod.
+const NOT_NEEDED: &str = "fieldsV1:";
 
 impl Splitter {
     /// Takes a line with its end. False where a part is too long.
@@ -100,6 +105,12 @@ impl Splitter {
             self.indent = None;
             return false;
         }
+        if self.left_out.is_some_and(|key| indent > key || is_blank) {
+            // The line stays, so that the others keep their numbers.
+            self.item.push('\n');
+            return true;
+        }
+        self.left_out = (rest.trim_end() == NOT_NEEDED).then_some(indent);
         self.item.push_str(line);
         true
     }
@@ -109,6 +120,7 @@ impl Splitter {
             found(Part::Item(Text { text: &self.item, lines_before: self.item_line, has_items: false }));
             self.item.clear();
         }
+        self.left_out = None;
     }
 }
 
@@ -159,6 +171,20 @@ mod tests {
                 "item 7 ?: - b: 1\n",
                 "document 0 List true: apiVersion: v1\nitems:\nkind: List\n",
                 "document 10 Other false: kind: Other\n",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_nobody_needs_of_an_item_is_left_out_with_its_lines_counted() {
+        assert_eq!(
+            split(
+                "items:\n- a:\n  - b: 1\n    fieldsV1:\n      f:b: {}\n\n    time: 1\n- c: 3\nkind: List\n"
+            ),
+            [
+                "item 1 ?: - a:\n  - b: 1\n    fieldsV1:\n\n\n    time: 1\n",
+                "item 7 ?: - c: 3\n",
+                "document 0 List true: items:\nkind: List\n"
             ]
         );
     }

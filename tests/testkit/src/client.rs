@@ -183,10 +183,17 @@ impl KeepAlive {
 
     /// Sends a review, and returns the status and the body of the response.
     pub async fn post(&mut self, path: &str, body: &Bytes) -> (u16, Bytes) {
-        let request = Request::post(path)
+        self.send("POST", path, "application/json", body.clone()).await
+    }
+
+    /// Sends a request, and returns the status and the body of the response.
+    pub async fn send(&mut self, method: &str, path: &str, content_type: &str, body: Bytes) -> (u16, Bytes) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
             .header("host", "localhost")
-            .header("content-type", "application/json")
-            .body(Full::new(body.clone()))
+            .header("content-type", content_type)
+            .body(Full::new(body))
             .unwrap();
         let response = self.0.send_request(request).await.unwrap();
         let status = response.status().as_u16();

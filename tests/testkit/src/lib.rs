@@ -14,6 +14,8 @@ pub mod client;
 #[cfg(feature = "serve")]
 pub mod client_auth;
 #[cfg(feature = "serve")]
+pub mod cluster;
+#[cfg(feature = "serve")]
 pub mod ippool;
 #[cfg(feature = "serve")]
 pub mod pki;

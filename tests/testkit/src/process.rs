@@ -9,10 +9,15 @@ pub struct Process(pub u32);
 impl Process {
     /// A figure of its memory in bytes: `VmRSS` is the current resident size, `VmHWM` the peak.
     pub fn memory(self, figure: &str) -> f64 {
+        self.memory_if_any(figure).unwrap()
+    }
+
+    /// The same; `None` after its end, before somebody waits for it.
+    pub fn memory_if_any(self, figure: &str) -> Option<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(figure)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(figure))?;
         let kib: f64 = line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap();
-        kib * 1024.0
+        Some(kib * 1024.0)
     }
 
     /// The processor time of all its threads so far; the kernel reports steps of ten milliseconds.

@@ -12,10 +12,10 @@ use crate::pki::{Ca, Pair};
 use crate::process::Process;
 use crate::{ROOT, program_path};
 
-/// The webhook in Go to compare with, which is built if it is missing.
-pub fn go_webhook() -> PathBuf {
-    let build = format!("{ROOT}/benches/go_webhook/build");
-    let built = Command::new(build).stderr(Stdio::inherit()).output().unwrap();
+/// The program of this folder in `benches`, one in Go to compare with, which is built if it is missing.
+pub fn go_program(folder: &str) -> PathBuf {
+    let build = format!("{ROOT}/benches/build_go");
+    let built = Command::new(build).arg(folder).stderr(Stdio::inherit()).output().unwrap();
     assert!(built.status.success(), "{}", built.status);
     String::from_utf8(built.stdout).unwrap().trim().into()
 }
