@@ -13,6 +13,7 @@ mod broken;
 mod dumps;
 mod formats;
 mod large;
+mod listen;
 mod live;
 mod node_slices;
 mod overlap;

@@ -1,13 +1,10 @@
 //! The series that there are to ask for.
 
-use std::io::BufReader;
-use std::process::{Child, Stdio};
-
 use serde_json::{Value, json};
-use testkit::apiserver::{kubeconfig, start_with_queries, status};
-use testkit::client::{AdminPort, soon};
+use testkit::apiserver::status;
+use testkit::client::AdminPort;
 use testkit::monitoring::{grouping, selectors};
-use testkit::program::{Serving, program, until_logged};
+use testkit::program::{Serving, Watching};
 
 /// What is read of the apiserver. `cluster/down.rs` sees it count them.
 const APISERVER: [&str; 2] = [
@@ -40,29 +37,11 @@ fn answer(target: &str) -> (u16, Value) {
     }
 }
 
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The series of `audit --listen` in that cluster.
 async fn of_an_audit() -> Vec<String> {
-    let address = start_with_queries(|_, target, _| answer(target));
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("kubeconfig"), kubeconfig(&format!("http://{address}"))).unwrap();
-    let arguments = ["audit", "-A", "--listen=127.0.0.1:0", "--grace=0", "--log-format=json"];
-    let mut program = program(&arguments);
-    program.current_dir(&folder).arg("--kubeconfig=kubeconfig").stderr(Stdio::piped());
-    let mut killed = Killed(program.spawn().unwrap());
-    let mut log = BufReader::new(killed.0.stderr.take().unwrap());
-    let serving = until_logged(&mut log, "serving");
-    let port = AdminPort { admin: serving["address"].as_str().unwrap().parse().unwrap() };
-    soon(async { while port.admin("/readyz").await.0 != 200 {} }).await;
-    series(&port).await
+    let audit = Watching::start(answer);
+    audit.until("/readyz", 200, |_| true).await;
+    series(&audit).await
 }
 
 /// The series of all that are scraped.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::apiserver::{kubeconfig, start_with_queries};
 use crate::client::{AdminPort, Caller, client, connect, soon};
 use crate::pki::Ca;
 use crate::process::Process;
@@ -149,4 +150,58 @@ fn spawn(command: &mut Command) -> (Child, BufReader<ChildStderr>, Value) {
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let serving = until_logged(&mut log, "serving");
     (child, log, serving)
+}
+
+/// `audit --listen` of a cluster that a stand-in for an apiserver answers for; dropping it kills the program.
+pub struct Watching {
+    child: Child,
+    admin_port: AdminPort,
+    _folder: tempfile::TempDir,
+}
+
+impl Watching {
+    /// Each answer is a code and an object, for a path with its query.
+    pub fn start(answer: impl Fn(&str) -> (u16, Value) + Send + 'static) -> Self {
+        let server = start_with_queries(move |_, target, _| answer(target));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("kubeconfig"), kubeconfig(&format!("http://{server}"))).unwrap();
+        let flags = ["--listen=127.0.0.1:0", "--grace=0", "--interval=1", "--log-format=json"];
+        let mut program = program(&["audit", "-A", "--kubeconfig=kubeconfig"]);
+        program.args(flags).current_dir(&folder).stderr(Stdio::piped());
+        let mut child = program.spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let serving = until_logged(&mut log, "serving");
+        // The program must not wait for a reader of its log.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let admin = serving["address"].as_str().unwrap().parse().unwrap();
+        Self { child, admin_port: AdminPort { admin }, _folder: folder }
+    }
+
+    /// Waits until a path answers with this code and a text for which `wanted` holds.
+    pub async fn until(&self, path: &str, code: u16, wanted: impl Fn(&str) -> bool) {
+        let look = async {
+            loop {
+                let (found, text) = self.admin(path).await;
+                if found == code && wanted(&text) {
+                    return;
+                }
+            }
+        };
+        soon(look).await;
+    }
+}
+
+impl Deref for Watching {
+    type Target = AdminPort;
+
+    fn deref(&self) -> &AdminPort {
+        &self.admin_port
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
