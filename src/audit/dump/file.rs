@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde::de::IgnoredAny;
 
-use super::input::Input;
+use super::input::{Input, is_json, without_mark};
 use super::yaml;
 use crate::audit::collect::{self, Collector, ObjectKind};
 use crate::audit::json::{self, Broken, MAX_OBJECT_BYTES};
@@ -113,8 +113,8 @@ impl<'f, 'p> File<'f, 'p> {
         match part {
             json::Part::Item(item) => self.bytes(item.text, item.line, item.list, depth),
             json::Part::Whole(whole) if whole.has_items => {
-                let list = std::str::from_utf8(whole.text).map(Head::type_meta).unwrap_or_default();
-                self.end_list(&list);
+                let list = self.json(whole.text, whole.line).map(Head::type_meta);
+                self.end_list(&list.unwrap_or_default());
             }
             json::Part::Whole(whole) => {
                 self.bytes(whole.text, whole.line, &TypeMeta::default(), depth);
@@ -124,10 +124,24 @@ impl<'f, 'p> File<'f, 'p> {
     }
 
     fn bytes(&mut self, bytes: &[u8], line: usize, list: &TypeMeta, depth: usize) {
-        match simdutf8::basic::from_utf8(bytes) {
-            Ok(text) => self.object(text, line, list, depth),
-            Err(_) => self.error(Some(line), "is not UTF-8 text here; this object is left out".to_owned()),
+        if let Some(text) = self.json(bytes, line) {
+            self.object(text, line, list, depth);
         }
+    }
+
+    /// The text, if it is JSON. In what is not, other objects may be.
+    fn json<'t>(&mut self, bytes: &'t [u8], line: usize) -> Option<&'t str> {
+        let Ok(text) = simdutf8::basic::from_utf8(bytes) else {
+            self.error(Some(line), "is not UTF-8 text here; this object is left out".to_owned());
+            return None;
+        };
+        let is_first = !self.only_untyped && !self.collector.only_pods;
+        if let Some(error) = is_first.then(|| serde_json::from_str::<IgnoredAny>(text).err()).flatten() {
+            let line = line + error.line().saturating_sub(1);
+            self.error(Some(line), "is not JSON here; this object is left out".to_owned());
+            return None;
+        }
+        Some(text)
     }
 
     /// Takes an object; `list` is the type of its list, as far as it is known.
@@ -142,7 +156,7 @@ impl<'f, 'p> File<'f, 'p> {
         }
         let own = Head::type_meta(text);
         if own == TypeMeta::default() {
-            self.untyped(text, line, kind_of_list);
+            self.untyped(text, kind_of_list);
         } else if own.kind.ends_with("List") && depth < MAX_LISTS {
             self.nested(text, line, depth);
         } else if let Some(kind) = ObjectKind::of(&own).filter(|_| !self.only_untyped) {
@@ -151,11 +165,9 @@ impl<'f, 'p> File<'f, 'p> {
     }
 
     /// Takes an object that does not say what it is.
-    fn untyped(&mut self, text: &str, line: usize, of_list: Option<ObjectKind>) {
+    fn untyped(&mut self, text: &str, of_list: Option<ObjectKind>) {
         if self.only_untyped {
             of_list.into_iter().for_each(|kind| self.collector.object(text, kind));
-        } else if serde_json::from_str::<IgnoredAny>(text).is_err() {
-            self.error(Some(line), "cannot be parsed".to_owned());
         } else {
             self.has_untyped = true;
         }
@@ -277,19 +289,4 @@ impl<'f, 'p> File<'f, 'p> {
             _ => {}
         }
     }
-}
-
-/// Whether a text is JSON: YAML may begin with a bracket too, but hardly anybody writes so.
-fn is_json(start: &[u8]) -> bool {
-    let start = without_mark(start).trim_ascii_start();
-    match start {
-        [b'{', rest @ ..] => rest.trim_ascii_start().first().is_none_or(|next| matches!(next, b'"' | b'}')),
-        [b'[', rest @ ..] => rest.trim_ascii_start().first().is_none_or(|next| matches!(next, b'{' | b']')),
-        _ => false,
-    }
-}
-
-/// The text without the mark of its encoding.
-fn without_mark(text: &[u8]) -> &[u8] {
-    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
