@@ -27,6 +27,8 @@ pub struct File<'f, 'p> {
     name: String,
     /// What an object is a part of that is in no list.
     folder: collect::Part,
+    /// The namespace whose pods the file lists, be they none.
+    namespace_of_pods: Option<String>,
     collector: &'f mut Collector<'p>,
     errors: Vec<Notification>,
     /// The types of the lists, in the order of the file, where they were found out only after the items.
@@ -43,11 +45,11 @@ impl<'f, 'p> File<'f, 'p> {
     /// Reads a file into `collector`; returns what could not be read.
     pub fn read(input: &mut Input, collector: &'f mut Collector<'p>) -> Vec<Notification> {
         collector.seen.is_by_namespace |= input.is_by_namespace;
-        collector.seen.pods_of.extend(input.namespace_of_pods.clone());
         let before = collector.pods;
         let mut file = File {
             name: input.name(),
             folder: if input.is_of_inspection { collect::Part::Folder } else { collect::Part::Nothing },
+            namespace_of_pods: input.namespace_of_pods.clone(),
             collector,
             errors: Vec::new(),
             lists: Vec::new(),
@@ -197,6 +199,9 @@ impl<'f, 'p> File<'f, 'p> {
 
     fn end_list(&mut self, list: &TypeMeta) {
         self.collector.seen.end(collect::Part::List, list);
+        if ObjectKind::of_items(list) == Some(ObjectKind::Pod) {
+            self.collector.seen.pods_of.extend(self.namespace_of_pods.clone());
+        }
         if !self.only_untyped {
             self.lists.push(list.clone());
         }
