@@ -15,8 +15,8 @@ use crate::json::Cursor;
 use crate::kinds::Kind as _;
 use crate::kinds::ippool::IpPool;
 use crate::kinds::ippool::cluster::{
-    Attachment, Cluster, Head, Meta, NodeSlices, Phase, Pod, PodObject, Pods, Pool, RangeIndex, Read,
-    ReservationObject, Status, runs_whereabouts,
+    Attachment, Cluster, Coverage, Head, Meta, NodeSlices, Phase, Pod, PodObject, Pods, Pool, RangeIndex,
+    Read, ReservationObject, Status, runs_whereabouts,
 };
 use crate::policy::Policy;
 use crate::review::lint;
@@ -101,7 +101,7 @@ impl<'p> Collector<'p> {
 
     /// The cluster, and what the rules of the webhook find in its pools. `namespaces` are those of whereabouts, if somebody
     /// said so.
-    pub fn finish(mut self, read: Read, namespaces: &[String]) -> Collected {
+    pub fn finish(mut self, mut read: Read, namespaces: &[String]) -> Collected {
         for reservations in self.cluster.reservations.values_mut() {
             self.copies += reservations.sort();
         }
@@ -116,6 +116,12 @@ impl<'p> Collector<'p> {
         cluster.node_slices = self.node_slices.into_sorted().collect();
         cluster.unreadable.sort_unstable();
         cluster.unreadable.dedup();
+        for (kind, Meta { namespace, name }, _) in &cluster.unreadable {
+            // A pod is there in any case.
+            let kind = ObjectKind::ALL.into_iter().find(|it| it.as_str() == *kind && *it != ObjectKind::Pod);
+            let why = |kind: ObjectKind| format!("the {} {namespace}/{name} cannot be read", kind.as_str());
+            kind.into_iter().for_each(|kind| *kind.coverage(&mut read) = Coverage::Incomplete(why(kind)));
+        }
         // A variable that is set to nothing names none.
         let given: BTreeSet<_> = namespaces.iter().filter(|it| !it.is_empty()).cloned().collect();
         cluster.namespaces_are_given = !given.is_empty();

@@ -93,7 +93,7 @@ impl Splitter {
             if self.in_string {
                 self.string();
             } else {
-                self.skip_plain();
+                self.skip_plain()?;
                 self.token(found)?;
                 self.at = self.buffer.len().min(self.at + 1);
             }
@@ -139,10 +139,19 @@ impl Splitter {
     }
 
     /// Skips what says nothing about where objects are.
-    fn skip_plain(&mut self) {
-        if self.place != Place::Outside {
-            let rest = self.buffer.get(self.at..).unwrap_or_default();
-            self.at += bytes_before_token(rest);
+    fn skip_plain(&mut self) -> Result<(), Broken> {
+        let rest = self.buffer.get(self.at..).unwrap_or_default();
+        let is_between = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',');
+        self.at += match self.place {
+            Place::Outside => 0,
+            Place::Items => rest.iter().take_while(is_between).count(),
+            Place::Envelope | Place::Item => bytes_before_token(rest),
+        };
+        match self.buffer.get(self.at) {
+            Some(byte) if self.place == Place::Items && !matches!(byte, b'{' | b']') => {
+                Err(self.broken("is not JSON here: an item of a list must begin with {".to_owned()))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -69,24 +69,12 @@ pub async fn read(
                 Coverage::Incomplete(why)
             }
         };
-        *part(&mut read, kind) = coverage;
+        *kind.coverage(&mut read) = coverage;
     }
     // Where even one kind was listed, there is something to report.
     let all = ObjectKind::ALL.len() - usize::from(!collector.has_node_slices());
     match refusals.first() {
         Some(why) if refusals.len() == all => anyhow::bail!("nothing can be read: {why}"),
         _ => Ok(read),
-    }
-}
-
-/// What was read of a kind.
-pub fn part(read: &mut Read, kind: ObjectKind) -> &mut Coverage {
-    match kind {
-        ObjectKind::Pool => &mut read.pools,
-        ObjectKind::Reservation => &mut read.reservations,
-        ObjectKind::NodeSlicePool => &mut read.node_slices,
-        ObjectKind::Attachment => &mut read.attachments,
-        ObjectKind::Pod => &mut read.pods,
-        ObjectKind::Node => &mut read.nodes,
     }
 }

@@ -138,3 +138,10 @@ fn an_address_whose_entry_whereabouts_cannot_read_is_held() {
     assert_eq!(audit.of("IPP505"), NONE);
     assert_eq!(audit.of("IPP207").len(), 1);
 }
+
+#[test]
+fn a_pod_whose_deletion_is_null_is_not_being_deleted() {
+    let pod = with(pod("default/web-0", &["10.0.9.9"]), "/metadata/deletionTimestamp", json!(null));
+    let audit = audit(&[pool_of(&[("1", entry("default/web-0"))]), pod]);
+    assert_eq!(audit.of("IPP505"), ["kube-system/10.0.9.0-24 spec.allocations[1].podref 10.0.9.1"]);
+}

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli_support::program;
 use crate::dumps::{LEAK, audit_folder, list, objects, of, yaml};
-use crate::objects::{NONE, audit_text, entry, pool};
+use crate::objects::{NONE, attachment, audit_text, entry, pool, pool_of, reservation, with};
 
 #[test]
 fn files_of_other_sorts_do_not_make_an_inspection_unusable() {
@@ -134,6 +134,33 @@ fn an_object_that_cannot_be_read_is_a_finding() {
         audit_text(&text(&[reservation.as_str(); 2].join(",")), &[]).found(),
         ["IPP503 OverlappingRangeIPReservation kube-system/10.0.9.0-24 metadata.name"]
     );
+}
+
+#[test]
+fn what_an_object_that_cannot_be_read_might_say_is_not_guessed() {
+    let broken = |object: Value| object.to_string().replace("BROKEN", r"\ud800");
+    let nad = with(attachment("broken", json!({})), "/spec/config", json!("BROKEN"));
+    let reserved = reservation("10.0.9.2", "BROKEN");
+    let objects = [
+        pool_of(&[("1", entry("default/web-0")), ("2", entry("default/web-1"))]),
+        pool("10.0.8.0-24", "10.0.8.0/24", &[]),
+        attachment("macvlan", json!({ "range": "10.0.9.0/24" })),
+        reservation("10.0.9.1", "default/web-0"),
+        nad,
+        reserved,
+    ];
+    let audit = audit_text(&broken(list("List", &objects)), &[]);
+    assert_eq!(
+        audit.found(),
+        [
+            "IPP506 NetworkAttachmentDefinition default/broken metadata.name",
+            "IPP503 OverlappingRangeIPReservation kube-system/10.0.9.2 metadata.name",
+        ]
+    );
+    let nad = "the NetworkAttachmentDefinition default/broken cannot be read";
+    assert_eq!(audit.not_done("IPP508"), [nad]);
+    let reservation = "the OverlappingRangeIPReservation kube-system/10.0.9.2 cannot be read";
+    assert_eq!(audit.not_done("IPP503"), [reservation]);
 }
 
 #[test]

@@ -175,6 +175,7 @@ fn a_folder_of_an_inspection_is_read_as_a_whole() {
         &yaml(&list("EventList", &[json!({ "kind": "Event", "apiVersion": "v1" })])),
     );
     write("default/pods/web-0/web-0.log", "not YAML: {");
+    write("unread/core/pods.yaml", "");
     let audit = audit_folder(folder.path());
     assert_eq!(audit.found(), ["IPP504 kube-system/10.0.8.0-24 spec.allocations[1].podref 10.0.8.1", LEAK]);
     assert_eq!(audit.not_done("IPP504"), ["pods of these namespaces were not read: unread"]);

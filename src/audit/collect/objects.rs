@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::kinds::Kind as _;
 use crate::kinds::ippool::IpPool;
-use crate::kinds::ippool::cluster::{Meta, TypeMeta};
+use crate::kinds::ippool::cluster::{Coverage, Meta, Read, TypeMeta};
 
 /// A kind of object that an audit reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +41,18 @@ impl ObjectKind {
             Self::Attachment => "NetworkAttachmentDefinition",
             Self::Pod => "Pod",
             Self::Node => "Node",
+        }
+    }
+
+    /// How many objects of the kind were read.
+    pub fn coverage(self, read: &mut Read) -> &mut Coverage {
+        match self {
+            Self::Pool => &mut read.pools,
+            Self::Reservation => &mut read.reservations,
+            Self::NodeSlicePool => &mut read.node_slices,
+            Self::Attachment => &mut read.attachments,
+            Self::Pod => &mut read.pods,
+            Self::Node => &mut read.nodes,
         }
     }
 

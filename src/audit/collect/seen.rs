@@ -18,7 +18,8 @@ pub struct Seen {
     empty_lists: BTreeSet<ObjectKind>,
     /// The kinds of which there are objects that are in no list.
     single: BTreeSet<ObjectKind>,
-    list: List,
+    /// What the current list, or object, has shown.
+    list: BTreeMap<ObjectKind, BTreeSet<String>>,
     /// The namespaces all of whose pods are there.
     pub pods_of: BTreeSet<String>,
     /// Whether the objects are in folders of namespaces, of which the dump may have any number.
@@ -27,12 +28,6 @@ pub struct Seen {
     pub cut: Option<String>,
     /// Whether there was a list, or an object of a known kind.
     pub has_any: bool,
-}
-
-/// What the current list has shown.
-#[derive(Debug, Default)]
-struct List {
-    namespaces: BTreeMap<ObjectKind, BTreeSet<String>>,
 }
 
 /// What an object is a part of.
@@ -50,7 +45,7 @@ impl Seen {
     /// Notes an object of the current list.
     pub fn object(&mut self, kind: ObjectKind, namespace: &str) {
         self.has_any = true;
-        let namespaces = self.list.namespaces.entry(kind).or_default();
+        let namespaces = self.list.entry(kind).or_default();
         if !namespaces.contains(namespace) {
             namespaces.insert(namespace.to_owned());
         }
@@ -59,13 +54,13 @@ impl Seen {
     /// Notes the end of a list of this type, or of an object. A list with objects of two namespaces is one of all
     /// namespaces: kubectl lists one, or all.
     pub fn end(&mut self, of: Part, list: &TypeMeta) {
-        let List { namespaces } = std::mem::take(&mut self.list);
-        let namespaced = namespaces.iter().filter(|(kind, _)| **kind != ObjectKind::Node);
+        let objects = std::mem::take(&mut self.list);
+        let namespaced = objects.iter().filter(|(kind, _)| **kind != ObjectKind::Node);
         let has_several = namespaced.flat_map(|(_, it)| it).collect::<BTreeSet<_>>().len() > 1;
         if of == Part::List && has_several {
-            self.complete.extend(namespaces.keys());
+            self.complete.extend(objects.keys());
         }
-        for (kind, namespaces) in namespaces {
+        for (kind, namespaces) in objects {
             // The folder of a pod is there for its logs.
             match of {
                 Part::Nothing => drop(self.single.insert(kind)),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde::de::IgnoredAny;
 
-use super::input::Input;
+use super::input::{Input, is_json, without_mark};
 use super::yaml;
 use crate::audit::collect::{self, Collector, ObjectKind};
 use crate::audit::json::{self, Broken, MAX_OBJECT_BYTES};
@@ -27,6 +27,8 @@ pub struct File<'f, 'p> {
     name: String,
     /// What an object is a part of that is in no list.
     folder: collect::Part,
+    /// The namespace whose pods the file lists, be they none.
+    namespace_of_pods: Option<String>,
     collector: &'f mut Collector<'p>,
     errors: Vec<Notification>,
     /// The types of the lists, in the order of the file, where they were found out only after the items.
@@ -43,11 +45,11 @@ impl<'f, 'p> File<'f, 'p> {
     /// Reads a file into `collector`; returns what could not be read.
     pub fn read(input: &mut Input, collector: &'f mut Collector<'p>) -> Vec<Notification> {
         collector.seen.is_by_namespace |= input.is_by_namespace;
-        collector.seen.pods_of.extend(input.namespace_of_pods.clone());
         let before = collector.pods;
         let mut file = File {
             name: input.name(),
             folder: if input.is_of_inspection { collect::Part::Folder } else { collect::Part::Nothing },
+            namespace_of_pods: input.namespace_of_pods.clone(),
             collector,
             errors: Vec::new(),
             lists: Vec::new(),
@@ -113,8 +115,8 @@ impl<'f, 'p> File<'f, 'p> {
         match part {
             json::Part::Item(item) => self.bytes(item.text, item.line, item.list, depth),
             json::Part::Whole(whole) if whole.has_items => {
-                let list = std::str::from_utf8(whole.text).map(Head::type_meta).unwrap_or_default();
-                self.end_list(&list);
+                let list = self.json(whole.text, whole.line).map(Head::type_meta);
+                self.end_list(&list.unwrap_or_default());
             }
             json::Part::Whole(whole) => {
                 self.bytes(whole.text, whole.line, &TypeMeta::default(), depth);
@@ -124,10 +126,24 @@ impl<'f, 'p> File<'f, 'p> {
     }
 
     fn bytes(&mut self, bytes: &[u8], line: usize, list: &TypeMeta, depth: usize) {
-        match simdutf8::basic::from_utf8(bytes) {
-            Ok(text) => self.object(text, line, list, depth),
-            Err(_) => self.error(Some(line), "is not UTF-8 text here; this object is left out".to_owned()),
+        if let Some(text) = self.json(bytes, line) {
+            self.object(text, line, list, depth);
         }
+    }
+
+    /// The text, if it is JSON. In what is not, other objects may be.
+    fn json<'t>(&mut self, bytes: &'t [u8], line: usize) -> Option<&'t str> {
+        let Ok(text) = simdutf8::basic::from_utf8(bytes) else {
+            self.error(Some(line), "is not UTF-8 text here; this object is left out".to_owned());
+            return None;
+        };
+        let is_first = !self.only_untyped && !self.collector.only_pods;
+        if let Some(error) = is_first.then(|| serde_json::from_str::<IgnoredAny>(text).err()).flatten() {
+            let line = line + error.line().saturating_sub(1);
+            self.error(Some(line), "is not JSON here; this object is left out".to_owned());
+            return None;
+        }
+        Some(text)
     }
 
     /// Takes an object; `list` is the type of its list, as far as it is known.
@@ -142,7 +158,7 @@ impl<'f, 'p> File<'f, 'p> {
         }
         let own = Head::type_meta(text);
         if own == TypeMeta::default() {
-            self.untyped(text, line, kind_of_list);
+            self.untyped(text, kind_of_list);
         } else if own.kind.ends_with("List") && depth < MAX_LISTS {
             self.nested(text, line, depth);
         } else if let Some(kind) = ObjectKind::of(&own).filter(|_| !self.only_untyped) {
@@ -151,11 +167,9 @@ impl<'f, 'p> File<'f, 'p> {
     }
 
     /// Takes an object that does not say what it is.
-    fn untyped(&mut self, text: &str, line: usize, of_list: Option<ObjectKind>) {
+    fn untyped(&mut self, text: &str, of_list: Option<ObjectKind>) {
         if self.only_untyped {
             of_list.into_iter().for_each(|kind| self.collector.object(text, kind));
-        } else if serde_json::from_str::<IgnoredAny>(text).is_err() {
-            self.error(Some(line), "cannot be parsed".to_owned());
         } else {
             self.has_untyped = true;
         }
@@ -185,6 +199,9 @@ impl<'f, 'p> File<'f, 'p> {
 
     fn end_list(&mut self, list: &TypeMeta) {
         self.collector.seen.end(collect::Part::List, list);
+        if ObjectKind::of_items(list) == Some(ObjectKind::Pod) {
+            self.collector.seen.pods_of.extend(self.namespace_of_pods.clone());
+        }
         if !self.only_untyped {
             self.lists.push(list.clone());
         }
@@ -277,19 +294,4 @@ impl<'f, 'p> File<'f, 'p> {
             _ => {}
         }
     }
-}
-
-/// Whether a text is JSON: YAML may begin with a bracket too, but hardly anybody writes so.
-fn is_json(start: &[u8]) -> bool {
-    let start = without_mark(start).trim_ascii_start();
-    match start {
-        [b'{', rest @ ..] => rest.trim_ascii_start().first().is_none_or(|next| matches!(next, b'"' | b'}')),
-        [b'[', rest @ ..] => rest.trim_ascii_start().first().is_none_or(|next| matches!(next, b'{' | b']')),
-        _ => false,
-    }
-}
-
-/// The text without the mark of its encoding.
-fn without_mark(text: &[u8]) -> &[u8] {
-    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }

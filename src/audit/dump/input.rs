@@ -104,3 +104,18 @@ fn file_without_name() -> io::Result<File> {
 fn not_kept(error: &io::Error) -> io::Error {
     io::Error::other(format!("it cannot be kept in {}: {error}", std::env::temp_dir().display()))
 }
+
+/// Whether a text is JSON: YAML may begin with a bracket too, but hardly anybody writes so.
+pub fn is_json(start: &[u8]) -> bool {
+    let start = without_mark(start).trim_ascii_start();
+    match start {
+        [b'{', rest @ ..] => rest.trim_ascii_start().first().is_none_or(|next| matches!(next, b'"' | b'}')),
+        [b'[', rest @ ..] => rest.trim_ascii_start().first().is_none_or(|next| matches!(next, b'{' | b']')),
+        _ => false,
+    }
+}
+
+/// The text without the mark of its encoding.
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
+}

@@ -34,11 +34,12 @@ fn audited(text: &[u8]) -> (Vec<String>, bool) {
     let policy = Policy::default();
     let mut collector = Collector::new(&policy);
     let notifications = read(&[file.path().to_owned()], &mut collector, &Progress::new());
+    let is_read = notifications.is_empty() && collector.seen.has_any;
     let read = collector.seen.read();
     let options = Options { policy: &policy, keeps_entries: true, before: None };
     let report = look(collector.finish(read, &[]), options).report;
     let found = report.findings.iter().map(|it| format!("{} {}", it.object(), it.finding)).collect();
-    (found, notifications.is_empty())
+    (found, is_read)
 }
 
 #[test]
@@ -51,6 +52,24 @@ fn a_dump_that_is_cut_anywhere_is_named_or_has_the_same_findings() {
             let cut = &dump[end.saturating_sub(40)..end];
             assert!(!is_read || found == whole || end < 30, "{end}: {cut:?} {found:?}");
             assert!(is_read || !found.iter().any(|it| it.contains("IPP504")), "{end}: {cut:?} {found:?}");
+        }
+    }
+}
+
+#[test]
+fn json_that_is_broken_anywhere_is_named_or_is_a_finding() {
+    let [dump, _] = dumps();
+    let (whole, _) = audited(dump.as_bytes());
+    for at in (0..dump.len()).step_by(3) {
+        for by in ["", "{", "]", "\""] {
+            let broken = [&dump[..at], by, &dump[at + 1..]].concat();
+            if serde_json::from_str::<serde_json::Value>(&broken).is_ok() {
+                continue;
+            }
+            let (found, is_read) = audited(broken.as_bytes());
+            let is_finding = found.iter().any(|it| it.contains("cannot be read"));
+            let place = &dump[at.saturating_sub(40)..dump.len().min(at + 5)];
+            assert!(!is_read || is_finding || found == whole, "{at}: {by:?} {place:?} {found:?}");
         }
     }
 }

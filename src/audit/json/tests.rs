@@ -49,11 +49,17 @@ fn the_items_of_a_list_are_found_in_pieces_of_any_size() {
 
 #[test]
 fn objects_one_after_the_other_and_elements_of_an_array_are_found() {
-    let (parts, end) = split("{\"a\":1}\n---\n{\"b\":2}\n[{\"c\":3}, 4]", 5);
+    let (parts, end) = split("{\"a\":1}\n---\n{\"b\":2}\n[{\"c\":3}, {}]", 5);
     assert_eq!(end, Ok(()));
     assert_eq!(
         parts,
-        [r#"1 whole false: {"a":1}"#, r#"3 whole false: {"b":2}"#, r#"4 : {"c":3}"#, "4 whole true: []"]
+        [
+            r#"1 whole false: {"a":1}"#,
+            r#"3 whole false: {"b":2}"#,
+            r#"4 : {"c":3}"#,
+            "4 : {}",
+            "4 whole true: []"
+        ]
     );
 }
 
@@ -74,4 +80,14 @@ fn a_text_that_is_not_json_is_broken() {
     assert_eq!(parts.len(), 1);
     let why = "is not JSON here: an object must begin with {".to_owned();
     assert_eq!(broken.unwrap_err(), Broken { line: 2, why });
+}
+
+#[test]
+fn what_is_between_items_is_broken() {
+    for between in ["x", "\"x\"", "4", "[", "}"] {
+        let (parts, broken) = split(&format!("{{\"items\": [{{}},\n{between} {{}}]}}"), 3);
+        assert_eq!(parts.len(), 1);
+        let why = "is not JSON here: an item of a list must begin with {".to_owned();
+        assert_eq!(broken.unwrap_err(), Broken { line: 2, why });
+    }
 }

@@ -6,7 +6,7 @@ use kube::core::Status;
 use kube::runtime::watcher::{self, Event};
 
 use crate::audit::collect::{Collected, Collector, ObjectKind};
-use crate::audit::live::{self, Resource, Scope};
+use crate::audit::live::{Resource, Scope};
 use crate::audit::projection::Projection;
 use crate::kinds::ippool::cluster::{Coverage, Moment, Read};
 use crate::policy::Policy;
@@ -131,7 +131,7 @@ pub fn collect(kinds: &[Watched], policy: &Policy, namespaces: &[String]) -> Col
     for watched in kinds {
         let kind = watched.resource.kind;
         watched.objects.values().for_each(|json| collector.object(json, kind));
-        *live::part(&mut read, kind) = watched.coverage();
+        *kind.coverage(&mut read) = watched.coverage();
     }
     collector.finish(read, namespaces)
 }
