@@ -27,6 +27,11 @@ labels:
 app.kubernetes.io/name: {{ include "ippool-webhook.name" . }}-certs
 {{- end }}
 
+{{/* Labels by which Prometheus selects an object. */}}
+{{- define "ippool-webhook.monitoring.labels" -}}
+{{- with .Values.monitoring.labels }}{{ toYaml . }}{{ end }}
+{{- end }}
+
 {{- define "ippool-webhook.image" -}}
 {{- $tag := .Values.image.tag | default (empty .Values.image.digest | ternary .Chart.AppVersion "") -}}
 {{- .Values.image.repository }}{{ with $tag }}:{{ . }}{{ end }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
