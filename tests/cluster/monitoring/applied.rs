@@ -43,12 +43,13 @@ fn the_folder_is_applied_without_a_warning_and_settles() {
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{arguments:?}: {}", ran.stdout);
         ran.stdout
     };
+    let tried = run(&["apply", "--validate=strict", "--server-side", "--dry-run=server"]);
+    assert!(tried.lines().all(|line| line.ends_with(" serverside-applied (server dry run)")), "{tried}");
     let applied = run(&["apply", "--validate=strict"]);
     assert_eq!(applied.lines().filter(|line| line.ends_with(" created")).count(), 4, "{applied}");
     let again = run(&["apply", "--validate=strict"]);
     assert!(again.lines().all(|line| line.ends_with(" unchanged")), "{again}");
     assert_eq!(run(&["diff"]), "");
-    run(&["apply", "--validate=strict", "--server-side", "--dry-run=server", "--force-conflicts"]);
 }
 
 #[test]
