@@ -72,12 +72,15 @@ fn promtool_parses_every_query_of_the_dashboard() {
 
 #[test]
 fn the_chart_has_the_objects_of_the_folder() {
-    let set = "monitoring.kind=PodMonitor,monitoring.alerts=true,monitoring.dashboard=true,audit.enabled=true";
+    let set =
+        "monitoring.kind=PodMonitor,monitoring.alerts=true,monitoring.dashboard=true,audit.enabled=true";
     let chart = objects(&["-a", "monitoring.coreos.com/v1", "--set", set]);
     let wanted = rendered_from(&folder());
     assert_eq!(wanted.len(), 4);
     for object in wanted {
-        let same = |it: &&Value| it["kind"] == object["kind"] && it["metadata"]["name"] == object["metadata"]["name"];
+        let same = |it: &&Value| {
+            it["kind"] == object["kind"] && it["metadata"]["name"] == object["metadata"]["name"]
+        };
         let found = chart.iter().find(same).unwrap_or_else(|| panic!("no {}", object["metadata"]));
         assert_eq!(*found, object);
     }

@@ -28,7 +28,8 @@ fn plane() -> &'static Plane {
         }
         plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
         awaited("kubectl to find the monitors", || {
-            (plane.kubectl(&["get", "podmonitors,servicemonitors,prometheusrules", "-A"]).code == 0).then_some(())
+            (plane.kubectl(&["get", "podmonitors,servicemonitors,prometheusrules", "-A"]).code == 0)
+                .then_some(())
         });
         plane.kubectl(&["create", "namespace", "ippool-webhook"]).ok();
         plane

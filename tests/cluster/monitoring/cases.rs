@@ -62,7 +62,8 @@ fn expectation(alert: &Value, minute: u32, fires: Option<&Fires>) -> Value {
 
 /// A test as promtool reads it.
 fn test(name: &str, series: &Texts, expected: &[Value]) -> Value {
-    let series: Vec<_> = series.iter().map(|(it, values)| json!({ "series": it, "values": values })).collect();
+    let series: Vec<_> =
+        series.iter().map(|(it, values)| json!({ "series": it, "values": values })).collect();
     json!({ "name": name, "interval": "1m", "input_series": series, "alert_rule_test": expected })
 }
 
@@ -119,7 +120,10 @@ fn every_boundary_of_an_alert_has_a_case_that_notices_it() {
             let mut alert = alert.clone();
             alert["expr"] = json!(expression);
             let ran = run(&[alert], &tests);
-            assert!(ran.code == 1 && (ran.stdout + &ran.stderr).contains("FAILED"), "not noticed: {expression}");
+            assert!(
+                ran.code == 1 && (ran.stdout + &ran.stderr).contains("FAILED"),
+                "not noticed: {expression}"
+            );
             count += 1;
         }
     }
