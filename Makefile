@@ -48,8 +48,8 @@ define cluster_tests
 		END { for (i = 1; i <= n; i++) print name[i] ": " sum[name[i]] }' "$$numbers" | sort
 endef
 
-cluster: ## test against kube-apiserver, etcd, kubectl, helm and whereabouts, and against kubectl's YAML reader (needs Go; a quarter of an hour the first time)
-	@tests/cluster/tools/build helm >/dev/null
+cluster: ## test against kube-apiserver, etcd, kubectl, helm, whereabouts and promtool, and against kubectl's YAML reader (needs Go; twenty minutes the first time)
+	@tests/cluster/tools/build helm promtool prometheus-operator >/dev/null
 	$(call cluster_tests,--test yaml --test cluster)
 
 faults: export FAULTS = long

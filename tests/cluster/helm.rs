@@ -34,12 +34,12 @@ fn template(arguments: &[&str]) -> Ran {
     offline(&[&["template", "ippool-webhook", CHART, "-n", "ippool-webhook"], arguments].concat())
 }
 
-fn objects(arguments: &[&str]) -> Vec<Value> {
+pub fn objects(arguments: &[&str]) -> Vec<Value> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(&template(arguments).ok()).unwrap();
     documents.into_iter().filter(|it| !it.is_null()).collect()
 }
 
-fn find<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+pub fn find<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     objects.iter().find(|it| it["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"))
 }
 

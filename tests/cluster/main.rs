@@ -31,6 +31,7 @@ mod installed;
 mod legacy;
 mod manifest;
 mod manifests;
+mod monitoring;
 mod schema;
 mod slices;
 mod tour;

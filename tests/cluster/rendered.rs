@@ -23,7 +23,7 @@ pub fn rendered(overlay: &str) -> Vec<Value> {
 }
 
 /// Every object of a folder with a kustomization.
-fn rendered_from(folder: &Path) -> Vec<Value> {
+pub fn rendered_from(folder: &Path) -> Vec<Value> {
     let mut kustomize = command(&tools().kubectl);
     kustomize.arg("kustomize").arg(folder);
     let ran = Ran::of(kustomize, "");

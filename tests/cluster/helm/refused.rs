@@ -48,6 +48,7 @@ fn what_the_cluster_lacks_is_named_with_the_remedy() {
             "--set certificates.source=self-managed",
         ),
         ("monitoring.kind=PodMonitor", "monitoring.coreos.com/v1", "leave monitoring.kind empty"),
+        ("monitoring.alerts=true", "monitoring.coreos.com/v1", "leave monitoring.alerts false"),
     ] {
         let ran = template(&["--set", set]);
         let wanted = format!("{}, but the cluster has no {missing}.\n", set.replace('=', " is "));
