@@ -1,5 +1,6 @@
 //! Lists the objects of one kind.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -115,7 +116,7 @@ impl Resource {
 pub async fn list(
     client: &Client,
     resource: &Resource,
-    collector: &mut Collector<'_>,
+    collector: &RefCell<&mut Collector<'_>>,
     progress: &Progress,
 ) -> anyhow::Result<Listed> {
     let (mut token, mut restarts, mut failures, mut count) = (String::new(), 0, 0, 0);
@@ -127,7 +128,7 @@ pub async fn list(
             Page::Next(next) => (token, failures) = (next, 0),
             Page::Expired if restarts < MAX_RESTARTS => {
                 restarts += 1;
-                collector.forget(resource.kind);
+                collector.borrow_mut().forget(resource.kind);
                 (token, count) = (String::new(), 0);
             }
             Page::Expired => {
@@ -150,7 +151,7 @@ async fn page(
     client: &Client,
     resource: &Resource,
     token: &str,
-    collector: &mut Collector<'_>,
+    collector: &RefCell<&mut Collector<'_>>,
     count: &mut usize,
 ) -> Page {
     let result = async {
@@ -179,7 +180,7 @@ fn refused(code: u16, resource: &Resource, message: &str) -> Page {
 async fn read_page(
     mut body: Body,
     kind: ObjectKind,
-    collector: &mut Collector<'_>,
+    collector: &RefCell<&mut Collector<'_>>,
     count: &mut usize,
 ) -> anyhow::Result<Page> {
     let (mut splitter, mut next) = (Splitter::default(), None);
@@ -187,6 +188,7 @@ async fn read_page(
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| anyhow!("the connection to the apiserver broke: {error}"))?;
         let Ok(bytes) = frame.into_data() else { continue };
+        let mut collector = collector.borrow_mut();
         let mut each = |part: Part<'_>| match part {
             Part::Item(item) => {
                 *count += 1;
