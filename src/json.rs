@@ -5,8 +5,8 @@ mod cursor;
 mod field;
 mod members;
 
+pub use cursor::{Cursor, Members};
 #[cfg(feature = "serve")]
 pub(crate) use cursor::{bytes_before_token, plain_bytes};
-pub use cursor::{Cursor, Members};
 pub use field::{Digest, Field, JsonType, Shape};
 pub(crate) use members::{Elements, Fill, Target, Text, skip};
