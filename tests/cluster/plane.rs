@@ -148,6 +148,7 @@ impl Plane {
     }
 
     /// A kept connection to the apiserver, as the administrator.
+    #[allow(dead_code, reason = "for measurements")]
     pub async fn connect(&self) -> KeepAlive {
         KeepAlive::connect(self.address, client(&self.ca, Some(&self.admin))).await
     }

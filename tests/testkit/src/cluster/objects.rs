@@ -121,7 +121,7 @@ fn network_status(cluster: &Cluster, pod: usize, state: PodState, own: &str) -> 
             "dns": {},
         }));
     }
-    let texts: Vec<_> = interfaces.iter().map(|it| super::dump::indented(it)).collect();
+    let texts: Vec<_> = interfaces.iter().map(super::dump::indented).collect();
     format!("[{}]", texts.join(","))
 }
 
