@@ -101,7 +101,7 @@ compare: ## measure a PATCH in a real control plane, beside a webhook in Go and 
 	@tests/cluster/tools/build >/dev/null
 	$(RELEASE) bench --features bench --bench compare_webhooks -- $(ARGS)
 
-audit-bench: ## measure audit: a dump of a large cluster beside a reader that only skips, and a control plane beside a program in Go and kubectl (needs Go, 5 GB of disk and 12 GiB of memory; an hour); ARGS=dump or ARGS=cluster for one of them; SCALE=10 for a tenth of the objects
+audit-bench: ## measure audit with ARGS=dump, ARGS=cluster or both; SCALE=10 for a tenth of the objects (needs Go, 5 GB of disk and 16 GiB of memory; an hour)
 	@tests/cluster/tools/build >/dev/null
 	$(RELEASE) bench --features bench --bench audit -- $(ARGS)
 

@@ -3,20 +3,18 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::process::Command;
+use std::time::Instant;
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use testkit::cluster::{Cluster, write_json, write_yaml};
 
-use super::runs::{Taken, audit, median, run};
+use super::runs::{Taken, audit, median};
 
 /// The pools of the largest dump.
 const POOLS: usize = 5_000;
 /// Runs of each program for each dump.
 const ROUNDS: usize = 5;
-/// The argument by which this program only skips over a file.
-pub const SKIP: &str = "--skip";
 
 type Writing = fn(&mut dyn Iterator<Item = Value>, &mut dyn Write) -> io::Result<()>;
 
@@ -24,8 +22,16 @@ type Writing = fn(&mut dyn Iterator<Item = Value>, &mut dyn Write) -> io::Result
 struct Measured {
     allocations: usize,
     bytes: u64,
-    /// An audit, and a reader that only skips.
-    rounds: Vec<(Taken, Taken)>,
+    rounds: Vec<(Taken, Option<Skipped>)>,
+}
+
+/// How long a reader took that only skips over JSON, in seconds.
+#[derive(Clone, Copy)]
+struct Skipped {
+    /// With reading the file into memory.
+    with_reading: f64,
+    /// After that.
+    in_memory: f64,
 }
 
 /// Measures dumps in both formats, of half the objects and of all.
@@ -38,16 +44,16 @@ pub fn measure(percent: usize) {
     let measured =
         formats.map(|(format, write)| (format, sizes.map(|pools| measure_dump(format, write, pools))));
     println!(
-        "\n| dump | allocations | pods | MB | audit, s | processor, s | peak, MiB | skipping, s | times |"
+        "\n| dump | allocations | pods | MB | audit, s | processor, s | peak, MiB | skipping, s | times | in memory, s | times |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     for (format, sizes) in &measured {
         sizes.iter().for_each(|it| println!("{}", it.row(format)));
     }
     println!();
     for (format, [half, all]) in &measured {
         let growth = |of: fn(&Taken) -> f64| {
-            let of = |(audit, _): &(Taken, Taken)| of(audit);
+            let of = |(audit, _): &(Taken, _)| of(audit);
             median(&all.rounds, of) / median(&half.rounds, of)
         };
         let (seconds, processor, peak) =
@@ -61,10 +67,20 @@ pub fn measure(percent: usize) {
 impl Measured {
     fn row(&self, format: &str) -> String {
         let audit = |of: fn(&Taken) -> f64| median(&self.rounds, |(audit, _)| of(audit));
-        let skipping = median(&self.rounds, |(_, skip)| skip.seconds);
-        let times = median(&self.rounds, |(audit, skip)| audit.seconds / skip.seconds);
-        // A reader of JSON has nothing to say of YAML.
-        let beside = if skipping > 0.0 { format!("{skipping:.2} | {times:.2}") } else { " | ".to_owned() };
+        let beside: Vec<_> =
+            self.rounds.iter().filter_map(|(audit, skipped)| Some((audit.seconds, (*skipped)?))).collect();
+        let beside = match beside.as_slice() {
+            // There is no such reader of YAML.
+            [] => " | | | ".to_owned(),
+            all => [
+                median(all, |(_, skipped)| skipped.with_reading),
+                median(all, |(seconds, skipped)| seconds / skipped.with_reading),
+                median(all, |(_, skipped)| skipped.in_memory),
+                median(all, |(seconds, skipped)| seconds / skipped.in_memory),
+            ]
+            .map(|figure| format!("{figure:.2}"))
+            .join(" | "),
+        };
         format!(
             "| {format} | {} | {} | {:.0} | {:.2} | {:.2} | {:.1} | {beside} |",
             self.allocations,
@@ -91,14 +107,11 @@ fn measure_dump(format: &str, write: Writing, pools: usize) -> Measured {
     Measured { allocations: cluster.allocations(), bytes, rounds }
 }
 
-/// An audit and a reader that only skips, in another order in each round.
-fn measure_round(cluster: &Cluster, dump: &Path, is_json: bool, round: usize) -> (Taken, Taken) {
+/// An audit and, of JSON, a reader that only skips, in another order in each round.
+fn measure_round(cluster: &Cluster, dump: &Path, is_json: bool, round: usize) -> (Taken, Option<Skipped>) {
     let report = dump.with_file_name("report");
     let audit = || audit(cluster, &["--from", dump.to_str().unwrap()], &report);
-    let skip = || match is_json {
-        true => run(Command::new(std::env::current_exe().unwrap()).arg(SKIP).arg(dump)),
-        false => Taken { seconds: 0.0, processor: 0.0, peak: 0.0 },
-    };
+    let skip = || is_json.then(|| skip(dump));
     if round.is_multiple_of(2) {
         let skipped = skip();
         (audit(), skipped)
@@ -108,7 +121,10 @@ fn measure_round(cluster: &Cluster, dump: &Path, is_json: bool, round: usize) ->
 }
 
 /// Reads a file into memory and skips over the JSON in it.
-pub fn skip(file: &str) {
+fn skip(file: &Path) -> Skipped {
+    let started = Instant::now();
     let text = std::fs::read(file).unwrap();
+    let read = Instant::now();
     serde_json::from_slice::<IgnoredAny>(&text).unwrap();
+    Skipped { with_reading: started.elapsed().as_secs_f64(), in_memory: read.elapsed().as_secs_f64() }
 }

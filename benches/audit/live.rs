@@ -20,7 +20,7 @@ use super::tools::tools;
 /// The pools of the cluster.
 const POOLS: usize = 1_000;
 /// Runs of each program.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 /// How long memory has to be the same.
 const SETTLED: Duration = Duration::from_secs(5);
 /// The programs, in the order of their runs.

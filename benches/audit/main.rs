@@ -27,11 +27,6 @@ fn scale() -> usize {
 
 fn main() {
     let arguments: Vec<_> = std::env::args().collect();
-    if let [_, skip, file] = arguments.as_slice()
-        && skip == dump::SKIP
-    {
-        return dump::skip(file);
-    }
     let is_asked = |part: &str| {
         let parts = ["dump", "cluster"];
         !parts.iter().any(|it| arguments.iter().any(|argument| argument == it))

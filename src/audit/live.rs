@@ -1,6 +1,9 @@
-//! A live cluster: each kind of object is listed in pages, and read while it arrives.
+//! A live cluster: each kind of object is listed in pages, and read while it arrives. Two kinds are listed at a time, since the
+//! apiserver takes longer for a page than it takes to read it.
 
 mod list;
+
+use std::cell::RefCell;
 
 use kube::Client;
 
@@ -11,16 +14,6 @@ use super::collect::{Collector, ObjectKind};
 use super::progress::Progress;
 use crate::kinds::ippool::cluster::{Coverage, Moment, Read};
 
-/// Pools come first, since they say which pods are needed.
-pub const ORDER: [ObjectKind; 6] = [
-    ObjectKind::Pool,
-    ObjectKind::Reservation,
-    ObjectKind::Attachment,
-    ObjectKind::NodeSlicePool,
-    ObjectKind::Pod,
-    ObjectKind::Node,
-];
-
 /// Which pools are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -29,6 +22,13 @@ pub enum Scope {
     /// Those of this one.
     Namespace(String),
 }
+
+/// The kinds that are listed at the same time as those of the other lists, one after the other. Pools come before pods, since
+/// they say which pods are needed.
+const KINDS: [&[ObjectKind]; 2] = [
+    &[ObjectKind::Pool, ObjectKind::Pod],
+    &[ObjectKind::Reservation, ObjectKind::Attachment, ObjectKind::NodeSlicePool],
+];
 
 impl Scope {
     /// What the flags say; without one, the namespace of the context.
@@ -51,28 +51,41 @@ pub async fn read(
     collector: &mut Collector<'_>,
     progress: &Progress,
 ) -> anyhow::Result<Read> {
-    let mut read = Read { moment: Moment::Live, ..Read::default() };
-    let mut refusals = Vec::new();
-    for kind in ORDER {
-        if kind == ObjectKind::Node && !collector.has_node_slices() {
-            continue;
+    // Between two waits, only one list uses it.
+    let collector = RefCell::new(collector);
+    let list = async |kinds: &[ObjectKind]| {
+        let mut results = Vec::new();
+        for kind in kinds {
+            let resource = Resource::of(*kind, scope);
+            let listed = list::list(client, &resource, &collector, progress).await?;
+            results.push((resource, listed));
         }
-        let resource = Resource::of(kind, scope);
-        let coverage = match list::list(client, &resource, collector, progress).await? {
-            // Whereabouts is not installed, or so old that it does not reserve.
-            Listed::NoSuchKind if matches!(kind, ObjectKind::Pool | ObjectKind::Reservation) => {
-                Coverage::Incomplete(format!("the cluster does not know the kind {}", kind.as_str()))
-            }
-            Listed::All | Listed::NoSuchKind => resource.coverage(),
+        anyhow::Ok(results)
+    };
+    let [of_pools, others] = KINDS;
+    let (of_pools, others) = tokio::join!(list(of_pools), list(others));
+    let mut results = of_pools?;
+    results.extend(others?);
+    if collector.borrow().has_node_slices() {
+        results.extend(list(&[ObjectKind::Node]).await?);
+    }
+    coverages(results)
+}
+
+/// Which kinds were read. Where even one was listed, there is something to report.
+fn coverages(results: Vec<(Resource, Listed)>) -> anyhow::Result<Read> {
+    let mut read = Read { moment: Moment::Live, ..Read::default() };
+    let (mut refusals, all) = (Vec::new(), results.len());
+    for (resource, listed) in results {
+        *resource.kind.coverage(&mut read) = match listed {
+            Listed::All => resource.coverage(),
+            Listed::NoSuchKind => resource.coverage_without_kind(),
             Listed::Refused(why) => {
                 refusals.push(why.clone());
                 Coverage::Incomplete(why)
             }
         };
-        *kind.coverage(&mut read) = coverage;
     }
-    // Where even one kind was listed, there is something to report.
-    let all = ObjectKind::ALL.len() - usize::from(!collector.has_node_slices());
     match refusals.first() {
         Some(why) if refusals.len() == all => anyhow::bail!("nothing can be read: {why}"),
         _ => Ok(read),

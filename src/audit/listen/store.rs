@@ -91,7 +91,8 @@ impl Watched {
 
     fn coverage(&self) -> Coverage {
         match &self.state {
-            State::Synced | State::NoSuchKind => self.resource.coverage(),
+            State::Synced => self.resource.coverage(),
+            State::NoSuchKind => self.resource.coverage_without_kind(),
             State::Listing => Coverage::default(),
             State::Refused(why) => Coverage::Incomplete(why.clone()),
         }

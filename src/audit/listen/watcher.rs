@@ -15,7 +15,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::http::{PageRequest, State};
 use super::metrics::Snapshot;
 use super::store::{self, Watched};
-use crate::audit::live::{ORDER, Scope};
+use crate::audit::collect::ObjectKind;
+use crate::audit::live::Scope;
 use crate::audit::look::{Identity, Look, Options, look};
 use crate::audit::output::html;
 use crate::audit::report::Report;
@@ -38,7 +39,7 @@ type FirstSeen = HashMap<Identity, Instant>;
 impl Watcher<'_> {
     /// Watches for ever.
     pub async fn watch(&self, client: &Client, scope: &Scope, mut requests: mpsc::Receiver<PageRequest>) {
-        let mut kinds: Vec<_> = ORDER.iter().map(|kind| Watched::new(*kind, scope)).collect();
+        let mut kinds: Vec<_> = ObjectKind::ALL.iter().map(|kind| Watched::new(*kind, scope)).collect();
         let mut streams = stream::SelectAll::new();
         for (number, watched) in kinds.iter().enumerate() {
             let events = watcher(watched.resource.watchable(client), watcher::Config::default());

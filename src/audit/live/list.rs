@@ -1,5 +1,6 @@
 //! Lists the objects of one kind.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -91,6 +92,17 @@ impl Resource {
         }
     }
 
+    /// What is known where the cluster does not know the kind: whereabouts is not installed, or so old that it does not
+    /// reserve. Of the other kinds there is none.
+    pub fn coverage_without_kind(&self) -> Coverage {
+        match self.kind {
+            ObjectKind::Pool | ObjectKind::Reservation => {
+                Coverage::Incomplete(format!("the cluster does not know the kind {}", self.kind.as_str()))
+            }
+            _ => self.coverage(),
+        }
+    }
+
     /// How the API calls the kind.
     pub fn api(&self) -> ApiResource {
         let (version, plural) = match self.kind {
@@ -141,7 +153,7 @@ impl Resource {
 pub async fn list(
     client: &Client,
     resource: &Resource,
-    collector: &mut Collector<'_>,
+    collector: &RefCell<&mut Collector<'_>>,
     progress: &Progress,
 ) -> anyhow::Result<Listed> {
     let (mut token, mut restarts, mut failures, mut count) = (String::new(), 0, 0, 0);
@@ -153,7 +165,7 @@ pub async fn list(
             Page::Next(next) => (token, failures) = (next, 0),
             Page::Expired if restarts < MAX_RESTARTS => {
                 restarts += 1;
-                collector.forget(resource.kind);
+                collector.borrow_mut().forget(resource.kind);
                 (token, count) = (String::new(), 0);
             }
             Page::Expired => {
@@ -176,7 +188,7 @@ async fn page(
     client: &Client,
     resource: &Resource,
     token: &str,
-    collector: &mut Collector<'_>,
+    collector: &RefCell<&mut Collector<'_>>,
     count: &mut usize,
 ) -> Page {
     let result = async {
@@ -210,7 +222,7 @@ fn refused(code: u16, resource: &Resource, message: &str, wait: Option<Duration>
 async fn read_page(
     mut body: Body,
     kind: ObjectKind,
-    collector: &mut Collector<'_>,
+    collector: &RefCell<&mut Collector<'_>>,
     count: &mut usize,
 ) -> anyhow::Result<Page> {
     let (mut splitter, mut next) = (Splitter::default(), None);
@@ -218,6 +230,7 @@ async fn read_page(
     while let Some(frame) = body.frame().await {
         let frame = frame.context("the connection to the apiserver broke, or it was silent for 15 s")?;
         let Ok(bytes) = frame.into_data() else { continue };
+        let mut collector = collector.borrow_mut();
         let mut each = |part: Part<'_>| match part {
             Part::Item(item) => {
                 *count += 1;
