@@ -233,3 +233,28 @@ fn no_feature_names_a_development_dependency() {
     let named = |name: &&&str| section("features").contains(&format!("\"{name}/"));
     assert_eq!(names.iter().find(named), None, "`cargo install` drops these and then fails");
 }
+
+/// A path without `..`.
+fn resolved(path: &Path) -> PathBuf {
+    let mut resolved = PathBuf::new();
+    for part in path {
+        if part == ".." { drop(resolved.pop()) } else { resolved.push(part) }
+    }
+    resolved
+}
+
+#[test]
+fn what_the_source_includes_is_sent_to_the_build_of_the_image() {
+    let ignore = std::fs::read_to_string(".dockerignore").unwrap();
+    let sent: Vec<_> = ignore.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let mut included = 0;
+    for (_, path) in sources() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for file in text.split("include_str!(\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            let file = resolved(&path.parent().unwrap().join(file));
+            assert!(sent.iter().any(|it| file.starts_with(it)), "{} is not in .dockerignore", file.display());
+            included += 1;
+        }
+    }
+    assert!(included > 40, "{included}");
+}

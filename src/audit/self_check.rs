@@ -51,14 +51,19 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
 /// Compares what was read with what this release ships and with the policy: that of the flag, else that of the Deployment.
 async fn check(client: kube::Client, objects: &Objects, policy: Option<Policy>) -> SelfCheck {
     let mut check = SelfCheck { not_done: objects.not_read.clone(), ..SelfCheck::default() };
-    registration::check(&objects.configurations, &mut check.findings);
+    registration::check(&objects.configurations, objects.unread, &mut check.findings);
     conflicts::check(&objects.configurations, &mut check.findings);
     match policy.map_or_else(|| objects.policy(), Ok) {
         Ok(policy) => writers::check(objects, &policy, &mut check),
         Err(why) => check.not_done.push(format!("trusted writers: {why}")),
     }
-    let target = registration::target(&objects.configurations);
-    let Some(target) = target else { return check };
+    let target = registration::target(&objects.configurations, objects.secret.as_deref());
+    let Some(target) = target else {
+        check.not_done.push(
+            "certificate: the webhooks call no Service, so it is not known which Secret has it".to_owned(),
+        );
+        return check;
+    };
     match crate::certs::problems(client, &target).await {
         Ok((problems, _)) => {
             // That an object may not be read is not a fault of it.

@@ -19,4 +19,5 @@ mod node_slices;
 mod overlap;
 mod owner;
 mod reservation;
+mod self_check;
 mod unused;

@@ -15,6 +15,8 @@ use crate::policy::Policy;
 /// The objects of a page.
 const PAGE: u32 = 500;
 
+const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+
 /// What was read, as JSON.
 #[derive(Debug, Default)]
 pub struct Objects {
@@ -22,10 +24,14 @@ pub struct Objects {
     pub configurations: Vec<Value>,
     /// The ConfigMaps with a policy that the Deployment of the webhook mounts.
     policies: Vec<String>,
+    /// The Secret with the certificate that it mounts.
+    pub secret: Option<String>,
     /// The user names of service accounts under which whereabouts runs.
     pub accounts: BTreeSet<String>,
     /// The field managers of pools.
     pub managers: BTreeSet<String>,
+    /// The kind of configuration that could not be read.
+    pub unread: Option<&'static str>,
     /// What could not be read, and why.
     pub not_read: Vec<String>,
 }
@@ -37,19 +43,30 @@ impl Objects {
     /// Where no webhook configuration can be read: then nothing can be checked.
     pub async fn read(client: &Client) -> anyhow::Result<Self> {
         let mut objects = Self::default();
-        for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
-            let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
-            let listed =
-                list(&Api::<DynamicObject>::all_with(client.clone(), &ApiResource::from_gvk(&kind))).await?;
-            for mut object in listed {
-                object.types.get_or_insert_default().kind.clone_from(&kind.kind);
-                objects.configurations.push(serde_json::to_value(object)?);
+        for kind in KINDS {
+            match objects.read_configurations(client, kind).await {
+                Ok(()) => {}
+                Err(error) if objects.unread.is_none() => {
+                    objects.unread = Some(kind);
+                    objects.not_read.push(format!("{kind}s: {error}"));
+                }
+                Err(error) => anyhow::bail!("nothing can be read: {kind}s: {error}"),
             }
         }
         objects.read_accounts(client).await;
         objects.read_managers(client).await;
-        objects.read_policies(client).await;
+        objects.read_deployment(client).await;
         Ok(objects)
+    }
+
+    async fn read_configurations(&mut self, client: &Client, kind: &str) -> kube::Result<()> {
+        let resource = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
+        let api = Api::<DynamicObject>::all_with(client.clone(), &ApiResource::from_gvk(&resource));
+        for mut object in list(&api).await? {
+            object.types.get_or_insert_default().kind = kind.to_owned();
+            self.configurations.push(serde_json::to_value(object).map_err(kube::Error::SerdeError)?);
+        }
+        Ok(())
     }
 
     /// The policy of the Deployment.
@@ -80,19 +97,23 @@ impl Objects {
         }
     }
 
-    /// The policies that the Deployments behind the Service mount.
-    async fn read_policies(&mut self, client: &Client) {
+    /// The Secret and the policies that the pods behind the Service mount.
+    async fn read_deployment(&mut self, client: &Client) {
         let Some((namespace, service)) = super::registration::service(&self.configurations) else { return };
         let api = |group: &str, kind: &str| -> Api<DynamicObject> {
             let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
             Api::namespaced_with(client.clone(), &namespace, &kind)
         };
         let read = async {
-            let deployment = api("apps", "Deployment").get(&service).await?;
-            let volumes = deployment.data.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
-            let names =
-                volumes.into_iter().flatten().filter_map(|it| it.pointer("/configMap/name")?.as_str());
-            for name in names {
+            let selector = api("", "Service").get(&service).await?.data["spec"]["selector"].clone();
+            let deployments = list(&api("apps", "Deployment")).await?;
+            let templates = deployments.iter().filter_map(|it| it.data.pointer("/spec/template"));
+            let selected = templates.filter(|it| selects(&selector, &it["metadata"]["labels"]));
+            let volumes: Vec<_> =
+                selected.filter_map(|it| it.pointer("/spec/volumes")?.as_array()).flatten().collect();
+            let names = |pointer| volumes.iter().filter_map(move |it| it.pointer(pointer)?.as_str());
+            self.secret = names("/secret/secretName").next().map(str::to_owned);
+            for name in names("/configMap/name") {
                 let map = api("", "ConfigMap").get(name).await?;
                 let policy = map.data.pointer("/data/policy.yaml").and_then(Value::as_str);
                 self.policies.extend(policy.map(str::to_owned));
@@ -100,9 +121,15 @@ impl Objects {
             Ok::<_, kube::Error>(())
         };
         if let Err(error) = read.await {
-            self.not_read.push(format!("the policy of the Deployment {namespace}/{service}: {error}"));
+            self.not_read.push(format!("what the pods of the Service {namespace}/{service} mount: {error}"));
         }
     }
+}
+
+/// Whether a selector of a Service selects pods with these labels.
+fn selects(selector: &Value, labels: &Value) -> bool {
+    let selector = selector.as_object().filter(|selector| !selector.is_empty());
+    selector.is_some_and(|selector| selector.iter().all(|(key, value)| labels[key] == *value))
 }
 
 /// All objects, page by page.

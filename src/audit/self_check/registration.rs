@@ -81,8 +81,8 @@ pub fn service(configurations: &[Value]) -> Option<(String, String)> {
     Some((service["namespace"].as_str()?.to_owned(), service["name"].as_str()?.to_owned()))
 }
 
-/// Where the certificate is; the Secret is called as the Service.
-pub fn target(configurations: &[Value]) -> Option<Target> {
+/// Where the certificate is: in the Secret that is mounted, or in the one that the manifests mount.
+pub fn target(configurations: &[Value], secret: Option<&str>) -> Option<Target> {
     let (namespace, service) = service(configurations)?;
     let mut publish_to = Vec::new();
     for it in Registered::ours(configurations) {
@@ -96,16 +96,17 @@ pub fn target(configurations: &[Value]) -> Option<Target> {
             publish_to.push(reference);
         }
     }
-    Some(Target { namespace, secret: format!("{service}-tls"), service, publish_to })
+    let secret = secret.map_or_else(|| format!("{service}-tls"), str::to_owned);
+    Some(Target { namespace, secret, service, publish_to })
 }
 
-/// Compares the registered webhooks with the shipped ones.
-pub fn check(configurations: &[Value], findings: &mut Vec<Problem>) {
+/// Compares the registered webhooks with the shipped ones; `unread` is a kind of configuration that could not be read.
+pub fn check(configurations: &[Value], unread: Option<&str>, findings: &mut Vec<Problem>) {
     let shipped = shipped();
     for expected in &shipped {
         let name = expected["name"].as_str().unwrap_or_default();
         let registered: Vec<_> = Registered::ours(configurations).filter(|it| it.name() == name).collect();
-        if registered.is_empty() && !name.starts_with("observe.") {
+        if registered.is_empty() && !name.starts_with("observe.") && unread != Some(kind_of(name)) {
             findings.push(missing(name));
         }
         for it in &registered {
@@ -120,12 +121,17 @@ pub fn check(configurations: &[Value], findings: &mut Vec<Problem>) {
     findings.extend(unknown.map(|it| it.problem(": this release has no webhook of this name; delete it")));
 }
 
-fn missing(name: &str) -> Problem {
-    let kind = if name.starts_with("normalize.") {
+/// The kind of configuration that the webhook of this name is in.
+fn kind_of(name: &str) -> &'static str {
+    if name.starts_with("normalize.") {
         "MutatingWebhookConfiguration"
     } else {
         "ValidatingWebhookConfiguration"
-    };
+    }
+}
+
+fn missing(name: &str) -> Problem {
+    let kind = kind_of(name);
     Problem {
         object: kind.to_owned(),
         what: format!(

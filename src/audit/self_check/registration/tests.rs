@@ -12,7 +12,7 @@ fn registered() -> Vec<Value> {
 fn found(change: impl Fn(&mut Vec<Value>)) -> Vec<String> {
     let (mut configurations, mut findings) = (registered(), Vec::new());
     change(&mut configurations);
-    check(&configurations, &mut findings);
+    check(&configurations, None, &mut findings);
     findings.iter().map(|it| format!("{}: {}", it.object, it.what)).collect()
 }
 
@@ -103,7 +103,12 @@ fn the_trusted_writers_do_not_count_in_a_condition() {
 
 #[test]
 fn the_target_is_the_service_that_the_webhooks_call() {
-    let target = target(&registered()).unwrap();
+    let target = target(&registered(), None).unwrap();
     assert_eq!((target.namespace.as_str(), target.secret.as_str()), ("ippool-webhook", "ippool-webhook-tls"));
     assert_eq!(target.publish_to.len(), 2);
+    assert_eq!(super::target(&registered(), Some("other")).unwrap().secret, "other");
+    let url = |it: &mut Value| it["clientConfig"] = json!({ "url": "https://192.0.2.1/validate" });
+    let mut configurations = registered();
+    configurations.iter_mut().flat_map(|it| it["webhooks"].as_array_mut().unwrap()).for_each(url);
+    assert!(super::target(&configurations, None).is_none());
 }
