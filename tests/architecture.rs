@@ -238,7 +238,11 @@ fn no_feature_names_a_development_dependency() {
 fn resolved(path: &Path) -> PathBuf {
     let mut resolved = PathBuf::new();
     for part in path {
-        if part == ".." { drop(resolved.pop()) } else { resolved.push(part) }
+        if part == ".." {
+            resolved.pop();
+        } else {
+            resolved.push(part);
+        }
     }
     resolved
 }

@@ -2,100 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use testkit::apiserver::{kubeconfig, start_with_queries, status};
+use testkit::apiserver::{kubeconfig, status};
 
-use crate::cli_support::{Program, program};
+use crate::cli_support::program;
+use crate::cluster::{Cluster, list};
 use crate::objects::{
-    Audit, NONE, attachment, audit_with, entry, in_namespace, node, node_slices, pod, pool, pool_of,
-    reservation,
+    NONE, attachment, audit_with, entry, in_namespace, node, node_slices, pod, pool, pool_of, reservation,
 };
-
-/// Answers to the lists of each kind, in place of the objects.
-type Answers = BTreeMap<&'static str, Vec<(u16, Value)>>;
-
-/// A cluster with objects.
-struct Cluster {
-    folder: TempDir,
-    /// What was asked for, with the query.
-    requests: Arc<Mutex<Vec<String>>>,
-}
-
-impl Cluster {
-    fn of(objects: &[Value]) -> Self {
-        Self::answering(objects, BTreeMap::new())
-    }
-
-    /// One that first gives these answers to lists of a resource, one after the other.
-    fn answering(objects: &[Value], answers: Answers) -> Self {
-        let requests = Arc::<Mutex<Vec<String>>>::default();
-        let (asked, answers, objects) = (Arc::clone(&requests), Mutex::new(answers), objects.to_vec());
-        let address = start_with_queries(move |method, target, _| {
-            assert_eq!(method, "get");
-            asked.lock().unwrap().push(target.to_owned());
-            let (path, query) = target.split_once('?').unwrap();
-            let resource = path.rsplit('/').next().unwrap();
-            match answers.lock().unwrap().get_mut(resource) {
-                Some(answers) if !answers.is_empty() => answers.remove(0),
-                _ => (200, list(&objects, path, query)),
-            }
-        });
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("kubeconfig"), kubeconfig(&format!("http://{address}"))).unwrap();
-        Self { folder, requests }
-    }
-
-    fn audit(&self, arguments: &[&str]) -> Audit {
-        let run = program(&["audit", "--format=json", "--kubeconfig=kubeconfig"]).in_dir(self.folder.path());
-        let run = arguments.iter().fold(run, Program::arg).run();
-        Audit {
-            report: serde_json::from_str(&run.stdout).unwrap_or_default(),
-            stderr: run.stderr,
-            code: run.code,
-        }
-    }
-
-    /// The requests for a resource.
-    fn asked(&self, resource: &str) -> Vec<String> {
-        let requests = self.requests.lock().unwrap();
-        requests.iter().filter(|it| it.contains(&format!("/{resource}?"))).cloned().collect()
-    }
-}
-
-/// A page of a list, as an apiserver writes it: the items do not say what they are.
-fn list(objects: &[Value], path: &str, query: &str) -> Value {
-    let resource = path.rsplit('/').next().unwrap();
-    let kind = match resource {
-        "ippools" => "IPPool",
-        "overlappingrangeipreservations" => "OverlappingRangeIPReservation",
-        "network-attachment-definitions" => "NetworkAttachmentDefinition",
-        "nodeslicepools" => "NodeSlicePool",
-        "pods" => "Pod",
-        _ => "Node",
-    };
-    let namespace = path.split("/namespaces/").nth(1).map(|rest| rest.split('/').next().unwrap());
-    let is_listed = |it: &&Value| {
-        it["kind"] == kind && namespace.is_none_or(|namespace| it["metadata"]["namespace"] == namespace)
-    };
-    let all: Vec<_> = objects.iter().filter(is_listed).cloned().collect();
-    let parameter = |name: &str| query.split('&').find_map(|it| it.strip_prefix(name)?.strip_prefix('='));
-    let (limit, start) = (parameter("limit").unwrap(), parameter("continue").unwrap());
-    let (limit, start): (usize, usize) = (limit.parse().unwrap(), start.parse().unwrap_or(0));
-    let end = all.len().min(start + limit);
-    let next = if end < all.len() { end.to_string() } else { String::new() };
-    let items: Vec<_> = all[start..end]
-        .iter()
-        .map(|it| {
-            let mut item = it.clone();
-            item.as_object_mut().unwrap().retain(|key, _| key != "kind" && key != "apiVersion");
-            item
-        })
-        .collect();
-    json!({ "kind": format!("{kind}List"), "apiVersion": "v1", "metadata": { "continue": next }, "items": items })
-}
 
 /// Objects with a finding of nearly every rule, and none that depends on the moment.
 fn objects() -> Vec<Value> {
@@ -114,7 +29,7 @@ fn objects() -> Vec<Value> {
     ]
 }
 
-const FLAGS: [&str; 3] = ["-A", "--grace=0", "--whereabouts-namespace=kube-system"];
+pub const FLAGS: [&str; 3] = ["-A", "--grace=0", "--whereabouts-namespace=kube-system"];
 
 #[test]
 fn a_live_cluster_and_its_dump_give_the_same_report() {
@@ -247,100 +162,12 @@ fn a_cluster_without_whereabouts_or_its_reservations_is_not_judged() {
 }
 
 #[test]
-fn a_reservation_that_is_missing_for_a_moment_lets_no_pools_overlap() {
-    let objects = [
-        pool_of(&[("1", entry("default/web-0"))]),
-        pool("10.0.9.0-25", "10.0.9.0/25", &[("2", entry("default/web-1"))]),
-        reservation("10.0.9.1", "default/web-0"),
-        reservation("10.0.9.2", "default/web-1"),
-        pod("default/web-0", &["10.0.9.1"]),
-        pod("default/web-1", &["10.0.9.2"]),
-    ];
-    let path = "/apis/whereabouts.cni.cncf.io/v1alpha1/overlappingrangeipreservations";
-    let first = || (200, list(&objects[2..3], path, "limit=500&continue="));
-    let answers = || BTreeMap::from([("overlappingrangeipreservations", vec![first()])]);
-    let once = Cluster::answering(&objects, answers()).audit(&FLAGS);
-    assert_eq!(once.of("IPP501"), ["kube-system/10.0.9.0-25 spec.range"]);
-    let twice = Cluster::answering(&objects, answers()).audit(&["-A", "--grace=1"]);
-    assert_eq!(twice.found(), NONE);
-}
-
-/// The answers of two looks to a list of `objects`, one of which is there only at the first.
-fn only_at_first(objects: &[Value], path: &str, momentary: &Value) -> Vec<(u16, Value)> {
-    let first: Vec<_> = objects.iter().chain([momentary]).cloned().collect();
-    [first.as_slice(), objects].map(|it| (200, list(it, path, "limit=500&continue="))).into()
-}
-
-#[test]
-fn a_mismatch_that_is_gone_at_a_second_look_is_no_finding() {
-    let objects = [
-        pool_of(&[("1", entry("default/web-0")), ("2", entry("default/gone"))]),
-        pod("default/web-0", &["10.0.9.1"]),
-        reservation("10.0.9.1", "default/web-0"),
-        reservation("10.0.9.2", "default/gone"),
-    ];
-    let path = "/apis/whereabouts.cni.cncf.io/v1alpha1/overlappingrangeipreservations";
-    let momentary = reservation("10.0.9.7", "default/passing");
-    let answers =
-        || BTreeMap::from([("overlappingrangeipreservations", only_at_first(&objects, path, &momentary))]);
-    let once = Cluster::answering(&objects, answers()).audit(&["-A", "--grace=0"]);
-    assert_eq!(once.of("IPP503").len(), 1);
-    let cluster = Cluster::answering(&objects, answers());
-    let twice = cluster.audit(&["-A", "--grace=1"]);
-    assert_eq!(twice.found(), ["IPP504 kube-system/10.0.9.0-24 spec.allocations[2].podref 10.0.9.2"]);
-    assert_eq!(twice.report["pools"][0]["leaked"], 1);
-    assert_eq!(cluster.asked("ippools").len(), 2);
-}
-
-#[test]
-fn an_overlap_is_not_found_because_an_address_was_released_meanwhile() {
-    let pools = |id: &str| {
-        let mut held = entry("default/web-0");
-        held["id"] = json!(id);
-        [
-            pool("10.0.9.0-24", "10.0.9.0/24", &[("1", held)]),
-            pool("10.0.9.0-25", "10.0.9.0/25", &[("2", entry("default/web-1"))]),
-        ]
-    };
-    let path = "/apis/whereabouts.cni.cncf.io/v1alpha1/ippools";
-    // At both looks the reservation of the first address is gone when reservations are listed, but it is another entry.
-    let looks = ["first", "second"].map(|id| (200, list(&pools(id), path, "limit=500&continue=")));
-    let objects = [
-        pod("default/web-0", &["10.0.9.1"]),
-        pod("default/web-1", &["10.0.9.2"]),
-        reservation("10.0.9.2", "default/web-1"),
-    ];
-    let audit = |looks: Vec<(u16, Value)>| {
-        let cluster = Cluster::answering(&objects, BTreeMap::from([("ippools", looks)]));
-        cluster.audit(&["-A", "--grace=1"]).of("IPP501")
-    };
-    assert_eq!(audit(looks.to_vec()), NONE);
-    assert_eq!(audit(vec![looks[0].clone(), looks[0].clone()]), ["kube-system/10.0.9.0-25 spec.range"]);
-}
-
-#[test]
 fn without_any_attachment_no_pool_is_taken_for_unused() {
     let answers = BTreeMap::from([("network-attachment-definitions", vec![status(404, "NotFound")])]);
     let audit = Cluster::answering(&[pool_of(&[])], answers).audit(&FLAGS);
     assert_eq!(audit.found(), NONE);
     let why = "there is no NetworkAttachmentDefinition: the configurations are on the nodes";
     assert_eq!(audit.not_done("IPP506"), [why]);
-}
-
-#[test]
-fn an_address_that_was_released_and_allocated_again_is_not_the_same() {
-    let path = "/apis/whereabouts.cni.cncf.io/v1alpha1/ippools";
-    let pool_with = |id: &str| {
-        let mut held = entry("default/gone");
-        held["id"] = json!(id);
-        pool_of(&[("2", held)])
-    };
-    let looks = ["first", "second"].map(|id| (200, list(&[pool_with(id)], path, "limit=500&continue=")));
-    let objects = [pod("default/web-0", &[])];
-    let cluster = Cluster::answering(&objects, BTreeMap::from([("ippools", looks.into())]));
-    let audit = cluster.audit(&["-A", "--grace=1"]);
-    assert_eq!(audit.found(), NONE);
-    assert_eq!(audit.report["pools"][0]["leaked"], 0);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
+mod cluster;
 mod objects;
 
 mod addresses;
@@ -19,5 +20,6 @@ mod node_slices;
 mod overlap;
 mod owner;
 mod reservation;
+mod second_look;
 mod self_check;
 mod unused;
