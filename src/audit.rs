@@ -16,6 +16,8 @@ mod progress;
 mod projection;
 pub mod report;
 mod self_check;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

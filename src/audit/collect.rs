@@ -6,6 +6,7 @@ mod seen;
 use std::collections::{BTreeSet, HashMap};
 
 use memchr::memmem;
+use serde::de::IgnoredAny;
 
 use self::objects::Newest;
 pub use self::objects::ObjectKind;
@@ -68,12 +69,24 @@ impl<'p> Collector<'p> {
         }
     }
 
-    /// Takes an object of this kind.
+    /// Takes an object of this kind; one that is not JSON is a finding.
     pub fn object(&mut self, json: &str, kind: ObjectKind) {
+        if let Err(error) = self.read(json, kind) {
+            self.unreadable(json, kind, &error);
+        }
+    }
+
+    /// The same where something else is said of what is not JSON.
+    ///
+    /// # Errors
+    /// Where it is not JSON. It is left out then.
+    pub fn read(&mut self, json: &str, kind: ObjectKind) -> serde_json::Result<()> {
         match kind {
             ObjectKind::Pod => self.pod(json),
-            _ if self.only_pods => {}
-            kind => self.other(kind, json),
+            _ if self.only_pods => Ok(()),
+            ObjectKind::Pool => self.pool(json),
+            ObjectKind::Node => self.node(json),
+            kind => self.other(json, kind),
         }
     }
 
@@ -131,9 +144,8 @@ impl<'p> Collector<'p> {
         Collected { cluster, findings, copies: self.copies }
     }
 
-    fn other(&mut self, kind: ObjectKind, json: &str) {
+    fn other(&mut self, json: &str, kind: ObjectKind) -> serde_json::Result<()> {
         let result = match kind {
-            ObjectKind::Pool => Ok(self.pool(json)),
             ObjectKind::Reservation => ReservationObject::parse(json).map(|it| {
                 let (Cluster { reservations, names, .. }, meta) = (&mut self.cluster, it.meta());
                 reservations.entry(meta.namespace.clone()).or_default().add(&it, names);
@@ -147,51 +159,65 @@ impl<'p> Collector<'p> {
                 self.attachments.add(meta.clone(), version, it);
                 meta
             }),
-            ObjectKind::Node | ObjectKind::Pod => {
-                let meta = Head::of(json).metadata.meta();
-                self.cluster.nodes.insert(meta.name.clone());
-                Ok(meta)
-            }
+            _ => return check(json),
         };
-        let meta = result.unwrap_or_else(|error| {
-            let meta = Head::of(json).metadata.meta();
-            self.cluster.unreadable.push((kind.as_str(), meta.clone(), error.to_string()));
-            meta
-        });
-        self.seen.object(kind, &meta.namespace);
+        match result {
+            Ok(meta) => self.seen.object(kind, &meta.namespace),
+            Err(error) => {
+                check(json)?;
+                self.unreadable(json, kind, &error);
+            }
+        }
+        Ok(())
     }
 
-    fn pool(&mut self, json: &str) -> Meta {
-        let head = Head::of(json);
-        let (meta, version) = (head.metadata.meta(), head.metadata.version());
-        if head.metadata.is_written_by_plugin {
-            self.whereabouts_namespaces.insert(meta.namespace.clone());
-        }
+    fn node(&mut self, json: &str) -> serde_json::Result<()> {
+        check(json)?;
+        let meta = Head::of(json).metadata.meta();
+        self.seen.object(ObjectKind::Node, &meta.namespace);
+        self.cluster.nodes.insert(meta.name);
+        Ok(())
+    }
+
+    fn pool(&mut self, json: &str) -> serde_json::Result<()> {
         let compact = IpPool::parse_compact(&mut Cursor::new(json), None);
         let why;
         let object = match compact.map_or_else(|| IpPool::parse(json), Ok) {
             Ok(object) => object,
             Err(error) => {
+                check(json)?;
                 why = error.to_string();
                 IpPool::unreadable(&why)
             }
         };
+        let head = Head::of(json);
+        let (meta, version) = (head.metadata.meta(), head.metadata.version());
+        if head.metadata.is_written_by_plugin {
+            self.whereabouts_namespaces.insert(meta.namespace.clone());
+        }
+        self.seen.object(ObjectKind::Pool, &meta.namespace);
         let findings = lint::<IpPool>(&object, self.policy).into_iter().map(Finding::into_owned).collect();
         let pool = Pool::of(meta.clone(), &object, &mut self.cluster.names);
         self.needs_pods_again |= self.pods > 0 && self.pools.is_newest(&meta, version);
-        self.pools.add(meta.clone(), version, (pool, findings));
-        meta
+        self.pools.add(meta, version, (pool, findings));
+        Ok(())
     }
 
-    fn pod(&mut self, json: &str) {
+    fn pod(&mut self, json: &str) -> serde_json::Result<()> {
         self.pods += 1;
         // Nobody knows yet which pods are needed.
         if self.pools.len() == 0 {
-            return self.seen.object(ObjectKind::Pod, &Head::of(json).metadata.meta().namespace);
+            check(json)?;
+            self.seen.object(ObjectKind::Pod, &Head::of(json).metadata.meta().namespace);
+            return Ok(());
         }
         let object = match PodObject::parse(json) {
             Ok(object) => object,
-            Err(error) => return self.unreadable_pod(json, &error),
+            Err(error) => {
+                check(json)?;
+                self.unreadable(json, ObjectKind::Pod, &error);
+                return Ok(());
+            }
         };
         let meta = object.meta();
         self.seen.object(ObjectKind::Pod, &meta.namespace);
@@ -201,7 +227,8 @@ impl<'p> Collector<'p> {
         let podref = format!("{}/{}", meta.namespace, meta.name);
         let is_named = self.cluster.names.find(&podref).is_some();
         if !is_named && !self.shows_address_of_pool(&pod, start) {
-            return self.cluster.shown.truncate(start);
+            self.cluster.shown.truncate(start);
+            return Ok(());
         }
         let name = self.cluster.names.add(&podref);
         let kept = self.cluster.pods.get(name).map(|kept| kept.version);
@@ -209,11 +236,21 @@ impl<'p> Collector<'p> {
         if kept.is_none_or(|kept| kept <= pod.version) {
             self.cluster.pods.insert(name, pod);
         }
+        Ok(())
+    }
+
+    /// Notes an object that cannot be read.
+    fn unreadable(&mut self, json: &str, kind: ObjectKind, error: &serde_json::Error) {
+        let meta = Head::of(json).metadata.meta();
+        self.seen.object(kind, &meta.namespace);
+        match kind {
+            ObjectKind::Pod => self.unreadable_pod(meta, error),
+            kind => self.cluster.unreadable.push((kind.as_str(), meta, error.to_string())),
+        }
     }
 
     /// It is there, whatever it shows.
-    fn unreadable_pod(&mut self, json: &str, error: &serde_json::Error) {
-        let meta = Head::of(json).metadata.meta();
+    fn unreadable_pod(&mut self, meta: Meta, error: &serde_json::Error) {
         let podref = format!("{}/{}", meta.namespace, meta.name);
         if let Some(name) = self.cluster.names.find(&podref) {
             let pod =
@@ -253,6 +290,14 @@ impl<'p> Collector<'p> {
             self.whereabouts_namespaces.insert(namespace.to_owned());
         }
     }
+}
+
+/// Whether a text is JSON, for what is not read to its end.
+///
+/// # Errors
+/// Where it is not.
+pub fn check(json: &str) -> serde_json::Result<()> {
+    serde_json::from_str::<IgnoredAny>(json).map(drop)
 }
 
 /// What was collected.

@@ -1,7 +1,7 @@
 //! A dump of a cluster: files as kubectl writes them, or the folder of an inspection. Files are read object by object, so
 //! that a dump may be larger than memory.
 
-mod file;
+pub mod file;
 mod input;
 mod relevance;
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::policy::Policy;
 use crate::server::{self, LogFormat, PlainServer};
 
 /// How many requests for the page wait at once; a further one is told to come again.
-const MAX_WAITING_PAGES: usize = 4;
+pub const MAX_WAITING_PAGES: usize = 4;
 
 /// The flags of `--listen`.
 #[derive(Debug, clap::Args)]

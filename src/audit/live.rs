@@ -1,7 +1,7 @@
 //! A live cluster: each kind of object is listed in pages, and read while it arrives. Two kinds are listed at a time, since the
 //! apiserver takes longer for a page than it takes to read it.
 
-mod list;
+pub mod list;
 
 use std::cell::RefCell;
 

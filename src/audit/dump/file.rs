@@ -3,8 +3,6 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
 
-use serde::de::IgnoredAny;
-
 use super::input::{Input, is_json, without_mark};
 use super::yaml;
 use crate::audit::collect::{self, Collector, ObjectKind};
@@ -17,10 +15,10 @@ use crate::output::Notification;
 const BLOCK_BYTES: usize = 256 << 10;
 
 /// How many errors of a file are said.
-const MAX_ERRORS: usize = 20;
+pub const MAX_ERRORS: usize = 20;
 
 /// How deep lists of lists are read; kubectl writes none.
-const MAX_LISTS: usize = 8;
+pub const MAX_LISTS: usize = 8;
 
 /// A file while it is read.
 pub struct File<'f, 'p> {
@@ -115,8 +113,12 @@ impl<'f, 'p> File<'f, 'p> {
         match part {
             json::Part::Item(item) => self.bytes(item.text, item.line, item.list, depth),
             json::Part::Whole(whole) if whole.has_items => {
-                let list = self.json(whole.text, whole.line).map(Head::type_meta);
-                self.end_list(&list.unwrap_or_default());
+                let text = self.text(whole.text, whole.line).unwrap_or("{}");
+                let list = collect::check(text).map(|()| Head::type_meta(text)).unwrap_or_else(|error| {
+                    self.not_json(whole.line, &error);
+                    TypeMeta::default()
+                });
+                self.end_list(&list);
             }
             json::Part::Whole(whole) => {
                 self.bytes(whole.text, whole.line, &TypeMeta::default(), depth);
@@ -126,53 +128,59 @@ impl<'f, 'p> File<'f, 'p> {
     }
 
     fn bytes(&mut self, bytes: &[u8], line: usize, list: &TypeMeta, depth: usize) {
-        if let Some(text) = self.json(bytes, line) {
-            self.object(text, line, list, depth);
+        let Some(text) = self.text(bytes, line) else { return };
+        if let Err(error) = self.object(text, line, list, depth) {
+            self.not_json(line, &error);
         }
     }
 
-    /// The text, if it is JSON. In what is not, other objects may be.
-    fn json<'t>(&mut self, bytes: &'t [u8], line: usize) -> Option<&'t str> {
-        let Ok(text) = simdutf8::basic::from_utf8(bytes) else {
+    fn text<'t>(&mut self, bytes: &'t [u8], line: usize) -> Option<&'t str> {
+        let text = simdutf8::basic::from_utf8(bytes).ok();
+        if text.is_none() {
             self.error(Some(line), "is not UTF-8 text here; this object is left out".to_owned());
-            return None;
-        };
-        let is_first = !self.only_untyped && !self.collector.only_pods;
-        if let Some(error) = is_first.then(|| serde_json::from_str::<IgnoredAny>(text).err()).flatten() {
-            let line = line + error.line().saturating_sub(1);
-            self.error(Some(line), "is not JSON here; this object is left out".to_owned());
-            return None;
         }
-        Some(text)
+        text
+    }
+
+    fn not_json(&mut self, line: usize, error: &serde_json::Error) {
+        let line = line + error.line().saturating_sub(1);
+        self.error(Some(line), "is not JSON here; this object is left out".to_owned());
     }
 
     /// Takes an object; `list` is the type of its list, as far as it is known.
-    fn object(&mut self, text: &str, line: usize, list: &TypeMeta, depth: usize) {
+    ///
+    /// # Errors
+    /// Where it is not JSON. Other objects may be in it.
+    fn object(&mut self, text: &str, line: usize, list: &TypeMeta, depth: usize) -> serde_json::Result<()> {
         let list = if self.only_untyped { self.lists.get(self.list).unwrap_or(list) } else { list };
         let kind = list.kind.trim_end_matches("List").to_owned();
         let of_list = TypeMeta { kind, api_version: list.api_version.clone() };
         // The items of such a list need not say what they are.
         let kind_of_list = ObjectKind::of(&of_list);
         if let Some(kind) = kind_of_list.filter(|_| !self.only_untyped) {
-            return self.collector.object(text, kind);
+            return self.collector.read(text, kind);
         }
         let own = Head::type_meta(text);
-        if own == TypeMeta::default() {
-            self.untyped(text, kind_of_list);
-        } else if own.kind.ends_with("List") && depth < MAX_LISTS {
-            self.nested(text, line, depth);
-        } else if let Some(kind) = ObjectKind::of(&own).filter(|_| !self.only_untyped) {
-            self.collector.object(text, kind);
+        if let Some(kind) = ObjectKind::of(&own) {
+            return if self.only_untyped { Ok(()) } else { self.collector.read(text, kind) };
         }
+        collect::check(text)?;
+        if own == TypeMeta::default() {
+            return self.untyped(text, kind_of_list);
+        }
+        if own.kind.ends_with("List") && depth < MAX_LISTS {
+            self.nested(text, line, depth);
+        }
+        Ok(())
     }
 
     /// Takes an object that does not say what it is.
-    fn untyped(&mut self, text: &str, of_list: Option<ObjectKind>) {
+    fn untyped(&mut self, text: &str, of_list: Option<ObjectKind>) -> serde_json::Result<()> {
         if self.only_untyped {
-            of_list.into_iter().for_each(|kind| self.collector.object(text, kind));
-        } else {
-            self.has_untyped = true;
+            return of_list.map_or(Ok(()), |kind| self.collector.read(text, kind));
         }
+        self.has_untyped = true;
+        Ok(())
     }
 
     /// Takes the items of a list that is in one piece.
@@ -277,7 +285,7 @@ impl<'f, 'p> File<'f, 'p> {
 
     fn written(&mut self, node: &Node, line: usize) {
         match serde_json::to_string(node) {
-            Ok(json) => self.object(&json, line, &TypeMeta::default(), 0),
+            Ok(json) => self.bytes(json.as_bytes(), line, &TypeMeta::default(), 0),
             Err(error) => self.error(Some(line), format!("cannot be written as JSON: {error}")),
         }
     }

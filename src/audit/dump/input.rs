@@ -24,7 +24,6 @@ pub struct Input {
 
 impl Input {
     /// The file at `path`.
-    ///
     pub fn new(path: &Path) -> Self {
         let folders: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
         let at = folders.iter().rposition(|folder| folder == "namespaces");

@@ -20,7 +20,7 @@ use crate::audit::projection::Projection;
 use crate::kinds::ippool::cluster::{Coverage, Head};
 
 /// The objects of a page, as many as kubectl asks for.
-const PAGE_OBJECTS: usize = 500;
+pub const PAGE_OBJECTS: usize = 500;
 
 /// The longest error that is read, in bytes.
 const MAX_ERROR_BYTES: usize = 64 << 10;
@@ -29,10 +29,10 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How often a list is begun again because its token expired, which takes the apiserver five minutes.
-const MAX_RESTARTS: usize = 5;
+pub const MAX_RESTARTS: usize = 5;
 
 /// How often a page is asked for, if the apiserver is overloaded or the connection breaks.
-const ATTEMPTS: u32 = 4;
+pub const ATTEMPTS: u32 = 4;
 
 /// How long to wait before the second attempt; each further one waits as long again.
 const DELAY: Duration = Duration::from_millis(500);

@@ -18,11 +18,13 @@ use crate::text::printable;
 const STYLE: &str = include_str!("html/report.css");
 const SCRIPT: &str = include_str!("html/report.js");
 
-/// The parts of the file that grow with the cluster, in bytes each: together with the rest they stay under 20 MB, which a
-/// browser opens and a mail takes.
+/// The longest file, in bytes, which a browser opens and a mail takes.
+pub const MAX_BYTES: usize = 20_000_000;
+
+/// The parts of the file that grow with the cluster, in bytes each. The rest takes less than what remains.
 const MAX_POOLS: usize = 5_000_000;
 const MAX_FINDINGS: usize = 5_000_000;
-const MAX_PICTURES: usize = 9_000_000;
+const MAX_PICTURES: usize = MAX_BYTES - MAX_POOLS - MAX_FINDINGS - 1_000_000;
 
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     write_head(out)?;

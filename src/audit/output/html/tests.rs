@@ -65,7 +65,7 @@ fn a_report_of_a_million_entries_has_less_than_20_mb() {
     let pools = (0..5_000).map(|number| pool(&mut report, number, (1..=200).map(|it| it * 300))).collect();
     report.pools = pools;
     let html = html(&report);
-    assert!(html.len() < 20_000_000, "{}", html.len());
+    assert!(html.len() < MAX_BYTES, "{}", html.len());
     assert!(html.contains("Only owners of leaked addresses and of those in conflict are shown"));
     assert!(!html.contains("The picture is left out"));
     assert!(
@@ -79,7 +79,7 @@ fn what_does_not_fit_is_said() {
     let mut report = Report::default();
     report.pools = (0..60).map(|number| pool(&mut report, number, 1..=60_000)).collect();
     let html = html(&report);
-    assert!(html.len() < 20_000_000, "{}", html.len());
+    assert!(html.len() < MAX_BYTES, "{}", html.len());
     assert!(html.contains("The picture is left out: this file would be larger than 20 MB."));
 }
 
