@@ -1,16 +1,16 @@
 //! `audit`: what is wrong in a cluster today.
 //!
 //! Objects come from a live cluster ([`live`]) or from a dump of one ([`dump`]), object by object, and a [`collect::Collector`]
-//! keeps of each what the rules need. A look ([`look`]) runs every rule on what was collected and makes a [`report::Report`].
-//! What may be a mismatch of a moment in a live cluster is looked at a second time.
+//! keeps of each what the rules need. Then [`evaluation`] runs every rule on what was collected and makes a [`report::Report`].
+//! A mismatch that may be momentary in a live cluster is checked a second time.
 
 mod args;
 mod collect;
 mod dump;
+mod evaluation;
 mod json;
 mod listen;
 mod live;
-mod look;
 mod output;
 mod progress;
 mod projection;
@@ -29,8 +29,8 @@ use anyhow::{Context, bail};
 pub use self::args::AuditArgs;
 use self::args::Format;
 use self::collect::{Collected, Collector};
+use self::evaluation::{Evaluation, Options, evaluate};
 use self::live::Scope;
-use self::look::{Look, Options, look};
 use self::progress::Progress;
 use self::report::Report;
 use crate::output::{Notification, errors, text};
@@ -78,10 +78,10 @@ fn audit(
     let collected = collector.finish(read, &args.whereabouts_namespace);
     notifications.extend(copies(&collected));
     progress.say(|| "checking".to_owned());
-    Ok((look(collected, options).report, notifications))
+    Ok((evaluate(collected, options).report, notifications))
 }
 
-/// Looks once, and again after the grace period where something may have been a mismatch of the moment.
+/// Audits once, and again after the grace period if a finding may have been momentary.
 async fn audit_live(
     args: &AuditArgs,
     options: Options<'_>,
@@ -95,25 +95,25 @@ async fn audit_live(
         progress.say(|| "checking".to_owned());
         anyhow::Ok(collector.finish(read, &args.whereabouts_namespace))
     };
-    let Look { mut report, momentary } = look(collect().await?, options);
+    let Evaluation { mut report, momentary } = evaluate(collect().await?, options);
     if args.grace > 0 && !momentary.is_empty() {
         drop(report);
         progress.say(|| format!("waiting {} s to look at some findings again", args.grace));
         tokio::time::sleep(Duration::from_secs(args.grace)).await;
-        report = look(collect().await?, Options { before: Some(&momentary), ..options }).report;
+        report = evaluate(collect().await?, Options { before: Some(&momentary), ..options }).report;
     }
     let notifications = no_pools(&report, &scope).into_iter().collect();
     Ok((report, notifications))
 }
 
-/// Says where else pools may be.
+/// A hint, if the namespace has no pools.
 fn no_pools(report: &Report, scope: &Scope) -> Option<Notification> {
     let Scope::Namespace(namespace) = scope else { return None };
     let why = "has no IPPool; -A audits the pools of all namespaces".to_owned();
     report.pools.is_empty().then(|| Notification::note(format!("namespace {namespace}"), None, why))
 }
 
-/// Says that some objects are there more than once.
+/// A note, if the dump has several copies of an object.
 fn copies(collected: &Collected) -> Option<Notification> {
     let copies = collected.copies;
     let what = if copies == 1 { "an object is" } else { "some objects are" };

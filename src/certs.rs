@@ -31,7 +31,7 @@ use self::state::Cluster as _;
 pub use self::state::{Problem, Target};
 use crate::pki::DAY_SECONDS;
 
-/// A certificate that expires this soon was not renewed as it should have been, whoever issues it.
+/// A certificate that expires this soon was not renewed as it should have been, independent of the issuer.
 const WEEK_SECONDS: i64 = 7 * DAY_SECONDS;
 
 /// Runs the subcommand of `args`. Each error names the object, and the command that shows it.

@@ -1,4 +1,4 @@
-//! Collects the objects of a cluster, from whatever reads them, reduced to what the rules need.
+//! Collects the objects of a cluster or a dump, reduced to what the rules need.
 
 mod objects;
 mod seen;
@@ -22,7 +22,7 @@ use crate::kinds::ippool::cluster::{
 use crate::policy::Policy;
 use crate::review::lint;
 
-/// By which the pods of whereabouts are known.
+/// Texts that occur in every pod that runs whereabouts.
 const SIGNS_OF_WHEREABOUTS: [&str; 2] = ["whereabouts", "WHEREABOUTS_NAMESPACE"];
 
 /// What the rules of the webhook find in each pool.
@@ -38,20 +38,20 @@ pub struct Collector<'p> {
     whereabouts_namespaces: BTreeSet<String>,
     /// What was read, for a dump, which does not say how complete it is.
     pub seen: Seen,
-    /// The ranges of the pools, and how many pools there were when it was made.
+    /// An index of the ranges of the pools, and how many pools were in it when it was built.
     ranges: (RangeIndex, usize),
-    /// Whether a pool was read after the first pod, so that pods which only it names were passed over.
+    /// Whether a pool was read after the first pod. Pods that only this pool names were dropped then.
     pub needs_pods_again: bool,
-    /// Whether objects of other kinds are left out.
+    /// Whether only pods are read, a second time.
     pub only_pods: bool,
-    /// The pods so far, those that are not kept included.
+    /// How many pods were read, including those that were not kept.
     pub pods: usize,
     /// How many copies of objects were dropped for a newer one.
     copies: usize,
 }
 
 impl<'p> Collector<'p> {
-    /// Without any object.
+    /// Creates a collector without objects.
     pub fn new(policy: &'p Policy) -> Self {
         Self {
             policy,
@@ -69,29 +69,42 @@ impl<'p> Collector<'p> {
         }
     }
 
-    /// Takes an object of this kind; one that is not JSON is a finding.
+    /// Reads an object. One that is not JSON becomes a finding.
     pub fn object(&mut self, json: &str, kind: ObjectKind) {
         if let Err(error) = self.read(json, kind) {
             self.unreadable(json, kind, &error);
         }
     }
 
-    /// The same where something else is said of what is not JSON.
+    /// Reads an object.
     ///
     /// # Errors
-    /// Where it is not JSON. It is left out then.
+    /// If the text is not JSON. Nothing of it is kept then.
     pub fn read(&mut self, json: &str, kind: ObjectKind) -> serde_json::Result<()> {
-        match kind {
+        let result = match kind {
             ObjectKind::Pod => self.pod(json),
             _ if self.only_pods => Ok(()),
             ObjectKind::Pool => self.pool(json),
+            ObjectKind::Reservation => self.reservation(json),
+            ObjectKind::NodeSlicePool => NodeSlices::parse(json).map(|(meta, version, it)| {
+                self.seen.object(kind, &meta.namespace);
+                self.node_slices.add(meta, version, it);
+            }),
+            ObjectKind::Attachment => Attachment::parse(json).map(|(meta, version, it)| {
+                self.seen.object(kind, &meta.namespace);
+                self.attachments.add(meta, version, it);
+            }),
             ObjectKind::Node => self.node(json),
-            kind => self.other(json, kind),
+        };
+        if let Err(error) = result {
+            check(json)?;
+            self.unreadable(json, kind, &error);
         }
+        Ok(())
     }
 
-    /// Forgets the objects of a kind, to read them again.
-    pub fn forget(&mut self, kind: ObjectKind) {
+    /// Drops the objects of a kind, so that they can be listed again.
+    pub fn clear(&mut self, kind: ObjectKind) {
         match kind {
             ObjectKind::Pool => self.pools = Newest::default(),
             ObjectKind::Reservation => self.cluster.reservations.clear(),
@@ -107,7 +120,7 @@ impl<'p> Collector<'p> {
         self.cluster.unreadable.retain(|it| it.0 != kind.as_str());
     }
 
-    /// Whether a slice belongs to a node, so that the nodes are worth reading.
+    /// Whether any slice belongs to a node. Nodes are only needed then.
     pub fn has_node_slices(&self) -> bool {
         self.node_slices.values().any(|it| it.slices.iter().any(|slice| !slice.node.is_empty()))
     }
@@ -130,12 +143,12 @@ impl<'p> Collector<'p> {
         cluster.unreadable.sort_unstable();
         cluster.unreadable.dedup();
         for (kind, Meta { namespace, name }, _) in &cluster.unreadable {
-            // A pod is there in any case.
+            // A pod that cannot be read still counts as present.
             let kind = ObjectKind::ALL.into_iter().find(|it| it.as_str() == *kind && *it != ObjectKind::Pod);
             let why = |kind: ObjectKind| format!("the {} {namespace}/{name} cannot be read", kind.as_str());
             kind.into_iter().for_each(|kind| *kind.coverage(&mut read) = Coverage::Incomplete(why(kind)));
         }
-        // A variable that is set to nothing names none.
+        // An environment variable that is set to an empty text names no namespace.
         let given: BTreeSet<_> = namespaces.iter().filter(|it| !it.is_empty()).cloned().collect();
         cluster.namespaces_are_given = !given.is_empty();
         let found = if given.is_empty() { self.whereabouts_namespaces } else { given };
@@ -144,30 +157,11 @@ impl<'p> Collector<'p> {
         Collected { cluster, findings, copies: self.copies }
     }
 
-    fn other(&mut self, json: &str, kind: ObjectKind) -> serde_json::Result<()> {
-        let result = match kind {
-            ObjectKind::Reservation => ReservationObject::parse(json).map(|it| {
-                let (Cluster { reservations, names, .. }, meta) = (&mut self.cluster, it.meta());
-                reservations.entry(meta.namespace.clone()).or_default().add(&it, names);
-                meta
-            }),
-            ObjectKind::NodeSlicePool => NodeSlices::parse(json).map(|(meta, version, it)| {
-                self.node_slices.add(meta.clone(), version, it);
-                meta
-            }),
-            ObjectKind::Attachment => Attachment::parse(json).map(|(meta, version, it)| {
-                self.attachments.add(meta.clone(), version, it);
-                meta
-            }),
-            _ => return check(json),
-        };
-        match result {
-            Ok(meta) => self.seen.object(kind, &meta.namespace),
-            Err(error) => {
-                check(json)?;
-                self.unreadable(json, kind, &error);
-            }
-        }
+    fn reservation(&mut self, json: &str) -> serde_json::Result<()> {
+        let object = ReservationObject::parse(json)?;
+        let Meta { namespace, .. } = object.meta();
+        self.seen.object(ObjectKind::Reservation, &namespace);
+        self.cluster.reservations.entry(namespace).or_default().add(&object, &mut self.cluster.names);
         Ok(())
     }
 
@@ -205,20 +199,13 @@ impl<'p> Collector<'p> {
 
     fn pod(&mut self, json: &str) -> serde_json::Result<()> {
         self.pods += 1;
-        // Nobody knows yet which pods are needed.
+        // Without pools, it is not known yet which pods are needed.
         if self.pools.len() == 0 {
             check(json)?;
             self.seen.object(ObjectKind::Pod, &Head::of(json).metadata.meta().namespace);
             return Ok(());
         }
-        let object = match PodObject::parse(json) {
-            Ok(object) => object,
-            Err(error) => {
-                check(json)?;
-                self.unreadable(json, ObjectKind::Pod, &error);
-                return Ok(());
-            }
-        };
+        let object = PodObject::parse(json)?;
         let meta = object.meta();
         self.seen.object(ObjectKind::Pod, &meta.namespace);
         self.look_for_whereabouts(json, &meta.namespace);
@@ -239,7 +226,7 @@ impl<'p> Collector<'p> {
         Ok(())
     }
 
-    /// Notes an object that cannot be read.
+    /// Records an object that cannot be read.
     fn unreadable(&mut self, json: &str, kind: ObjectKind, error: &serde_json::Error) {
         let meta = Head::of(json).metadata.meta();
         self.seen.object(kind, &meta.namespace);
@@ -249,7 +236,7 @@ impl<'p> Collector<'p> {
         }
     }
 
-    /// It is there, whatever it shows.
+    /// Keeps the pod as present, without addresses.
     fn unreadable_pod(&mut self, meta: Meta, error: &serde_json::Error) {
         let podref = format!("{}/{}", meta.namespace, meta.name);
         if let Some(name) = self.cluster.names.find(&podref) {
@@ -292,10 +279,10 @@ impl<'p> Collector<'p> {
     }
 }
 
-/// Whether a text is JSON, for what is not read to its end.
+/// Checks that a text is JSON, for readers that stop before its end.
 ///
 /// # Errors
-/// Where it is not.
+/// If it is not.
 pub fn check(json: &str) -> serde_json::Result<()> {
     serde_json::from_str::<IgnoredAny>(json).map(drop)
 }

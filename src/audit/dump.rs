@@ -32,7 +32,7 @@ pub fn read(paths: &[PathBuf], collector: &mut Collector<'_>, progress: &Progres
             Some(error) if !paths.contains(path) && !relevance::may_have_objects(path, &mut input) => {
                 skipped.push(error.to_string());
             }
-            // Anything may be missing.
+            // Any object may be missing.
             Some(error) => {
                 collector.seen.cut.get_or_insert_with(|| error.to_string());
                 notifications.extend(errors);
@@ -47,10 +47,10 @@ pub fn read(paths: &[PathBuf], collector: &mut Collector<'_>, progress: &Progres
     }
     if collector.needs_pods_again {
         progress.say(|| "reading the pods again, since some pools came after them".to_owned());
-        collector.forget(ObjectKind::Pod);
+        collector.clear(ObjectKind::Pod);
         collector.only_pods = true;
         for input in inputs.iter_mut().filter(|input| input.has_pods) {
-            // What cannot be read was said the first time.
+            // The errors of the files were reported the first time.
             File::read(input, collector);
         }
     }

@@ -1,6 +1,6 @@
-//! Splits JSON into the objects in it while it arrives, so that a list of any length takes the memory of its largest item.
+//! Splits JSON into objects while it arrives, so that a list of any length takes the memory of its largest item.
 //!
-//! This finds only where objects begin and end; what reads an object says what is wrong in it.
+//! This only finds where objects begin and end. Whether an object is JSON is checked where it is parsed.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +13,7 @@ use crate::kinds::ippool::cluster::{Head, TypeMeta};
 /// The longest object, in bytes; etcd stores 1.5 MiB, and JSON that is made for people is several times as long.
 pub const MAX_OBJECT_BYTES: usize = 64 << 20;
 
-/// What was found.
+/// A part of the JSON.
 #[derive(Debug)]
 pub enum Part<'s> {
     /// An element of the `items` of a list, or of an array.
@@ -28,9 +28,9 @@ pub struct Object<'s> {
     pub text: &'s [u8],
     /// The line of the source on which it begins, from 1.
     pub line: usize,
-    /// Of an item, what its list says of itself before the items; of a list, whether it had items is in `has_items`.
+    /// The type of the list of an item, if the list has it before its items.
     pub list: &'s TypeMeta,
-    /// Whether the items were passed on before.
+    /// Whether this is a list whose items were passed on before.
     pub has_items: bool,
 }
 
@@ -47,9 +47,9 @@ enum Place {
     /// Between values.
     #[default]
     Outside,
-    /// In a value, outside its items.
-    Envelope,
-    /// In the items, between two of them.
+    /// In an object or array, outside the items of a list.
+    Value,
+    /// Between two items.
     Items,
     /// In an item.
     Item,
@@ -62,21 +62,21 @@ pub struct Splitter {
     buffer: Vec<u8>,
     /// The next byte to look at.
     at: usize,
-    /// Where the current object, or the current part of the envelope, begins.
+    /// Where the current object begins, or the current part of a list outside its items.
     start: usize,
     place: Place,
-    /// The unclosed brackets.
+    /// How many brackets are unclosed.
     depth: usize,
-    /// The unclosed brackets between two items.
+    /// How many brackets are unclosed between two items.
     item_depth: usize,
     in_string: bool,
     is_escaped: bool,
     /// Where the last string at the first level begins, and whether it was `items`.
     string_start: usize,
     is_items: bool,
-    /// The current value without its items.
-    envelope: Vec<u8>,
-    envelope_line: usize,
+    /// The current value, without the items if it is a list.
+    value: Vec<u8>,
+    value_line: usize,
     has_items: bool,
     list: TypeMeta,
     /// The lines before `counted`.
@@ -105,7 +105,10 @@ impl Splitter {
         Ok(())
     }
 
-    /// Whether the last value is complete; the line on which the text ends where it is not.
+    /// Checks that the last value is complete.
+    ///
+    /// # Errors
+    /// If the text ends in the middle of one.
     pub fn finish(mut self) -> Result<(), Broken> {
         match self.place {
             Place::Outside => Ok(()),
@@ -116,7 +119,7 @@ impl Splitter {
         }
     }
 
-    /// Goes to the end of a string, or to the end of what is there.
+    /// Moves to the end of a string, or of the buffer.
     fn string(&mut self) {
         if std::mem::take(&mut self.is_escaped) {
             self.at += 1;
@@ -132,20 +135,20 @@ impl Splitter {
                     self.is_items = self.buffer.get(self.string_start..self.at) == Some(b"items");
                 }
             }
-            // A control character, of which the reader of the object complains, or the end of what is there.
+            // A control character, which the parser of the object rejects, or the end of the buffer.
             _ => {}
         }
         self.at = self.buffer.len().min(self.at + 1);
     }
 
-    /// Skips what says nothing about where objects are.
+    /// Skips what does not matter for where objects begin and end.
     fn skip_plain(&mut self) -> Result<(), Broken> {
         let rest = self.buffer.get(self.at..).unwrap_or_default();
         let is_between = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',');
         self.at += match self.place {
             Place::Outside => 0,
             Place::Items => rest.iter().take_while(is_between).count(),
-            Place::Envelope | Place::Item => bytes_before_token(rest),
+            Place::Value | Place::Item => bytes_before_token(rest),
         };
         match self.buffer.get(self.at) {
             Some(byte) if self.place == Place::Items && !matches!(byte, b'{' | b']') => {
@@ -177,15 +180,15 @@ impl Splitter {
         match self.place {
             Place::Outside => {
                 self.start = self.at;
-                self.envelope_line = self.line();
-                (self.place, self.is_items, self.has_items) = (Place::Envelope, false, false);
+                self.value_line = self.line();
+                (self.place, self.is_items, self.has_items) = (Place::Value, false, false);
                 self.list = TypeMeta::default();
                 // The elements of an array are items of a list of no kind.
                 if bracket == b'[' {
                     self.enter_items();
                 }
             }
-            Place::Envelope if self.depth == 1 && bracket == b'[' && self.is_items => self.enter_items(),
+            Place::Value if self.depth == 1 && bracket == b'[' && self.is_items => self.enter_items(),
             Place::Items if self.depth == self.item_depth && bracket == b'{' => {
                 self.start = self.at;
                 self.place = Place::Item;
@@ -198,7 +201,7 @@ impl Splitter {
     fn enter_items(&mut self) {
         self.keep(self.at + 1);
         (self.place, self.item_depth, self.has_items) = (Place::Items, self.depth + 1, true);
-        let complete = [&self.envelope, b"]}".as_slice()].concat();
+        let complete = [&self.value, b"]}".as_slice()].concat();
         self.list = std::str::from_utf8(&complete).map(Head::type_meta).unwrap_or_default();
     }
 
@@ -212,12 +215,12 @@ impl Splitter {
                 (self.place, self.start) = (Place::Items, self.at + 1);
             }
             Place::Items if self.depth < self.item_depth => {
-                (self.place, self.start) = (Place::Envelope, self.at);
+                (self.place, self.start) = (Place::Value, self.at);
                 if self.depth == 0 {
                     self.end(found)?;
                 }
             }
-            Place::Envelope if self.depth == 0 => self.end(found)?,
+            Place::Value if self.depth == 0 => self.end(found)?,
             _ => {}
         }
         Ok(())
@@ -227,22 +230,22 @@ impl Splitter {
     fn end(&mut self, found: &mut dyn FnMut(Part<'_>)) -> Result<(), Broken> {
         self.keep(self.at + 1);
         self.place = Place::Outside;
-        let Self { envelope, envelope_line: line, list, has_items, .. } = self;
-        if envelope.len() > MAX_OBJECT_BYTES {
+        let Self { value, value_line: line, list, has_items, .. } = self;
+        if value.len() > MAX_OBJECT_BYTES {
             return Err(self.broken("a list has too much beside its items".to_owned()));
         }
-        found(Part::Whole(Object { text: envelope, line: *line, list, has_items: *has_items }));
-        self.envelope.clear();
+        found(Part::Whole(Object { text: value, line: *line, list, has_items: *has_items }));
+        self.value.clear();
         Ok(())
     }
 
-    /// Adds what is before `end` to the envelope.
+    /// Adds the bytes before `end` to the current value.
     fn keep(&mut self, end: usize) {
-        self.envelope.extend_from_slice(self.buffer.get(self.start..end).unwrap_or_default());
+        self.value.extend_from_slice(self.buffer.get(self.start..end).unwrap_or_default());
         self.start = end;
     }
 
-    /// Drops what was passed on.
+    /// Drops the bytes that were passed on.
     fn drop_passed(&mut self) {
         if matches!(self.place, Place::Outside | Place::Items) {
             self.start = self.at;

@@ -1,7 +1,7 @@
 //! `audit --listen`: keeps watching a cluster, and serves what an audit finds as metrics and as a page.
 //!
-//! Watches tell of each change. Of each object only what the rules read is kept, and from time to time all of it is looked at
-//! as by an audit that reads the cluster once, so that both find the same.
+//! Watches report each change, and of each object only what the rules read is kept. After changes, at an interval, the rules are
+//! evaluated on all of it, with the code of an audit that lists the cluster once: both find the same.
 
 mod http;
 mod metrics;
@@ -21,7 +21,7 @@ use super::live::Scope;
 use crate::policy::Policy;
 use crate::server::{self, LogFormat, PlainServer};
 
-/// How many requests for the page wait at once; a further one is told to come again.
+/// How many requests for the report can wait; a further one gets a 503.
 pub const MAX_WAITING_PAGES: usize = 4;
 
 /// The flags of `--listen`.

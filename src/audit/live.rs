@@ -23,15 +23,14 @@ pub enum Scope {
     Namespace(String),
 }
 
-/// The kinds that are listed at the same time as those of the other lists, one after the other. Pools come before pods, since
-/// they say which pods are needed.
+/// Two sequences of kinds, listed at the same time. Pools come before pods, because they name the pods that are needed.
 const KINDS: [&[ObjectKind]; 2] = [
     &[ObjectKind::Pool, ObjectKind::Pod],
     &[ObjectKind::Reservation, ObjectKind::Attachment, ObjectKind::NodeSlicePool],
 ];
 
 impl Scope {
-    /// What the flags say; without one, the namespace of the context.
+    /// The scope of the flags; by default, the namespace of the context.
     pub fn of(args: &AuditArgs, default_namespace: &str) -> Self {
         match &args.namespace {
             _ if args.all_namespaces => Self::All,
@@ -44,14 +43,14 @@ impl Scope {
 /// Reads the objects into `collector`; returns which were read.
 ///
 /// # Errors
-/// Where the apiserver cannot be reached, or allows nothing.
+/// If the apiserver cannot be reached, or allows no list.
 pub async fn read(
     client: &Client,
     scope: &Scope,
     collector: &mut Collector<'_>,
     progress: &Progress,
 ) -> anyhow::Result<Read> {
-    // Between two waits, only one list uses it.
+    // Never borrowed across an await.
     let collector = RefCell::new(collector);
     let list = async |kinds: &[ObjectKind]| {
         let mut results = Vec::new();
@@ -72,7 +71,7 @@ pub async fn read(
     coverages(results)
 }
 
-/// Which kinds were read. Where even one was listed, there is something to report.
+/// Which kinds were read. One kind is enough for a report.
 fn coverages(results: Vec<(Resource, Listed)>) -> anyhow::Result<Read> {
     let mut read = Read { moment: Moment::Live, ..Read::default() };
     let (mut refusals, all) = (Vec::new(), results.len());
@@ -80,7 +79,7 @@ fn coverages(results: Vec<(Resource, Listed)>) -> anyhow::Result<Read> {
         *resource.kind.coverage(&mut read) = match listed {
             Listed::All => resource.coverage(),
             Listed::NoSuchKind => resource.coverage_without_kind(),
-            Listed::Refused(why) => {
+            Listed::Forbidden(why) => {
                 refusals.push(why.clone());
                 Coverage::Incomplete(why)
             }

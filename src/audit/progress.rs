@@ -1,14 +1,14 @@
-//! What an audit is doing, on stderr while that is a terminal.
+//! Progress on stderr, if that is a terminal.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How often a line that does not change is drawn again, so that people see that it goes on.
+/// How often the line is redrawn, so that people see that the work goes on.
 const TICK: Duration = Duration::from_millis(120);
 
-/// A line on stderr that says what is done.
+/// A line on stderr that shows what is being done.
 #[derive(Debug)]
 pub struct Progress(ProgressBar);
 
@@ -25,7 +25,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// Says what is done now.
+    /// Shows what is being done now.
     pub fn say(&self, what: impl FnOnce() -> String) {
         if !self.0.is_hidden() {
             self.0.set_message(what());

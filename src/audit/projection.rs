@@ -15,7 +15,7 @@ use crate::kinds::ippool::cluster::runs_whereabouts;
 const METADATA: [&str; 6] =
     ["annotations", "deletionTimestamp", "name", "namespace", "resourceVersion", "uid"];
 
-/// The annotations that count begin so.
+/// The prefix of the annotations that count.
 const ANNOTATIONS: &str = "k8s.v1.cni.cncf.io/network";
 
 /// The members of `status` that count.
@@ -68,7 +68,7 @@ fn reduce(object: &mut Map<String, Value>) {
 
 fn reduce_metadata(metadata: &mut Map<String, Value>, is_pod: bool) {
     if is_pod {
-        // It changes with every heartbeat of a container, which says nothing about addresses.
+        // It changes with each update of the status, most of which do not concern addresses.
         metadata.remove("resourceVersion");
     }
     if let Some(Value::Array(managers)) = metadata.get_mut("managedFields") {

@@ -31,7 +31,7 @@ pub struct Pool {
     pub range: String,
     /// How many addresses whereabouts can hand out: those of the range without the first and the last.
     pub capacity: u128,
-    /// All entries, those that no rule could make sense of included.
+    /// All entries, including those that whereabouts cannot read.
     pub allocated: usize,
     /// Entries with an empty podref: reserved by hand.
     pub reserved: usize,
@@ -106,14 +106,14 @@ impl Pool {
         self.parsed_range.as_ref()?.address_at(entry.offset)
     }
 
-    /// How many percent of the addresses that whereabouts can hand out have an entry; `None` where there are none.
+    /// The percentage of the addresses that whereabouts can hand out and that have an entry; `None` if it can hand out none.
     #[expect(clippy::cast_precision_loss, reason = "for people, who read at most three digits")]
     pub fn percent(&self) -> Option<f64> {
         (self.capacity > 0).then(|| self.allocated as f64 * 100.0 / self.capacity as f64)
     }
 }
 
-/// A report by hand: two pools, one of which has an entry of every state.
+/// A report for tests: two pools, one of which has an entry of every state.
 #[cfg(test)]
 pub fn sample() -> Report {
     use crate::finding::{FieldPath, Report as Rule};

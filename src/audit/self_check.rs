@@ -1,4 +1,4 @@
-//! `audit --self-check`: whether the apiserver calls this webhook as it is meant to be called.
+//! `audit --self-check`: whether the webhook is registered as this release registers it.
 
 mod conflicts;
 mod read;
@@ -66,7 +66,7 @@ async fn check(client: kube::Client, objects: &Objects, policy: Option<Policy>) 
     };
     match crate::certs::problems(client, &target).await {
         Ok((problems, _)) => {
-            // That an object may not be read is not a fault of it.
+            // An object that may not be read is not a finding.
             let (unread, found) =
                 problems.into_iter().partition(|it: &Problem| it.command.contains("auth can-i"));
             check.findings.extend::<Vec<_>>(found);

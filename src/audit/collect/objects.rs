@@ -80,7 +80,7 @@ impl<T> Default for Newest<T> {
 }
 
 impl<T> Newest<T> {
-    /// Keeps an object, unless a newer copy of it is kept; of two equally old ones the last counts.
+    /// Keeps an object, unless a newer copy is kept. Of two copies with one version, the last counts.
     pub fn add(&mut self, meta: Meta, version: u64, object: T) {
         match self.objects.get_mut(&meta) {
             None => drop(self.objects.insert(meta, (version, object))),
@@ -93,7 +93,7 @@ impl<T> Newest<T> {
         }
     }
 
-    /// Whether an object of this version would be kept, and is not yet.
+    /// Whether an object of this version would replace the copy that is kept.
     pub fn is_newest(&self, meta: &Meta, version: u64) -> bool {
         self.objects.get(meta).is_none_or(|kept| kept.0 < version || version == 0)
     }

@@ -1,5 +1,5 @@
 //! How much of a cluster a dump has, as far as its objects show it. A dump of one namespace looks like a dump of a cluster
-//! that has no other, and an object by itself says nothing of others; so what a dump does not show to be complete is not
+//! with one namespace, and a single object says nothing about others; so what a dump does not show to be complete is not
 //! taken for it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ObjectKind;
 use crate::kinds::ippool::cluster::{Coverage, Moment, Read, TypeMeta};
 
-/// What a dump has shown so far.
+/// What a dump has shown about its completeness so far.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// The namespaces from which objects of a kind were listed.
@@ -30,19 +30,19 @@ pub struct Seen {
     pub has_any: bool,
 }
 
-/// What an object is a part of.
+/// What an object belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The output of `kubectl get` without a name.
     List,
     /// A folder of an inspection, which has a file for each object.
     Folder,
-    /// Nothing: somebody may have asked for this object alone.
+    /// Nothing: it may be the output of `kubectl get` with a name.
     Nothing,
 }
 
 impl Seen {
-    /// Notes an object of the current list.
+    /// Records an object of the current list.
     pub fn object(&mut self, kind: ObjectKind, namespace: &str) {
         self.has_any = true;
         let namespaces = self.list.entry(kind).or_default();
@@ -51,8 +51,8 @@ impl Seen {
         }
     }
 
-    /// Notes the end of a list of this type, or of an object. A list with objects of two namespaces is one of all
-    /// namespaces: kubectl lists one, or all.
+    /// Records the end of a list of this type, or of an object. A list with objects of two namespaces is a list of all
+    /// namespaces, because kubectl lists one or all.
     pub fn end(&mut self, of: Part, list: &TypeMeta) {
         let objects = std::mem::take(&mut self.list);
         let namespaced = objects.iter().filter(|(kind, _)| **kind != ObjectKind::Node);
@@ -61,7 +61,7 @@ impl Seen {
             self.complete.extend(objects.keys());
         }
         for (kind, namespaces) in objects {
-            // The folder of a pod is there for its logs.
+            // An inspection has folders of single pods, for their logs.
             match of {
                 Part::Nothing => drop(self.single.insert(kind)),
                 Part::Folder if kind == ObjectKind::Pod => drop(self.single.insert(kind)),
@@ -106,8 +106,8 @@ impl Seen {
         }
     }
 
-    /// Whether an empty list shows that there are none. Every cluster has pods and nodes, so that such a list of them is
-    /// one of a namespace, or of what somebody selected.
+    /// Whether an empty list shows that there are no objects. Every cluster has pods and nodes, so an empty list of them is a list
+    /// of one namespace, or with a selector.
     fn is_empty(&self, kind: ObjectKind) -> bool {
         let is_everywhere = matches!(kind, ObjectKind::Pod | ObjectKind::Node);
         let has_any = self.namespaces.contains_key(&kind) || self.single.contains(&kind);

@@ -14,7 +14,7 @@ use crate::output::Notification;
 /// How much of a file is read at once, in bytes.
 const BLOCK_BYTES: usize = 256 << 10;
 
-/// How many errors of a file are said.
+/// How many errors of a file are reported.
 pub const MAX_ERRORS: usize = 20;
 
 /// How deep lists of lists are read; kubectl writes none.
@@ -23,19 +23,19 @@ pub const MAX_LISTS: usize = 8;
 /// A file while it is read.
 pub struct File<'f, 'p> {
     name: String,
-    /// What an object is a part of that is in no list.
+    /// What an object belongs to that is in no list.
     folder: collect::Part,
-    /// The namespace whose pods the file lists, be they none.
+    /// The namespace whose pods the file lists, even if there are none.
     namespace_of_pods: Option<String>,
     collector: &'f mut Collector<'p>,
     errors: Vec<Notification>,
-    /// The types of the lists, in the order of the file, where they were found out only after the items.
+    /// The types of the lists, in the order of the file. A type can come after the items.
     lists: Vec<TypeMeta>,
-    /// The lists so far.
+    /// The number of the current list.
     list: usize,
-    /// Whether an item has no type, and its list had none before it.
+    /// Whether an item has no type, and the type of its list comes later.
     has_untyped: bool,
-    /// Whether this is the second time, for these items.
+    /// Whether the file is read a second time, for items without a type.
     only_untyped: bool,
 }
 
@@ -60,7 +60,7 @@ impl<'f, 'p> File<'f, 'p> {
             (file.list, file.only_untyped) = (0, true);
             let said = file.errors.len();
             file.read_once(input);
-            // What is wrong with the file was said the first time.
+            // The errors of the file were reported the first time.
             file.errors.truncate(said);
         }
         input.has_pods = file.collector.pods > before;
@@ -147,15 +147,15 @@ impl<'f, 'p> File<'f, 'p> {
         self.error(Some(line), "is not JSON here; this object is left out".to_owned());
     }
 
-    /// Takes an object; `list` is the type of its list, as far as it is known.
+    /// Reads an object; `list` is the type of its list, if it is known.
     ///
     /// # Errors
-    /// Where it is not JSON. Other objects may be in it.
+    /// If it is not JSON.
     fn object(&mut self, text: &str, line: usize, list: &TypeMeta, depth: usize) -> serde_json::Result<()> {
         let list = if self.only_untyped { self.lists.get(self.list).unwrap_or(list) } else { list };
         let kind = list.kind.trim_end_matches("List").to_owned();
         let of_list = TypeMeta { kind, api_version: list.api_version.clone() };
-        // The items of such a list need not say what they are.
+        // The items of such a list may have no type.
         let kind_of_list = ObjectKind::of(&of_list);
         if let Some(kind) = kind_of_list.filter(|_| !self.only_untyped) {
             return self.collector.read(text, kind);
@@ -166,24 +166,17 @@ impl<'f, 'p> File<'f, 'p> {
         }
         collect::check(text)?;
         if own == TypeMeta::default() {
-            return self.untyped(text, kind_of_list);
-        }
-        if own.kind.ends_with("List") && depth < MAX_LISTS {
+            if self.only_untyped {
+                return kind_of_list.map_or(Ok(()), |kind| self.collector.read(text, kind));
+            }
+            self.has_untyped = true;
+        } else if own.kind.ends_with("List") && depth < MAX_LISTS {
             self.nested(text, line, depth);
         }
         Ok(())
     }
 
-    /// Takes an object that does not say what it is.
-    fn untyped(&mut self, text: &str, of_list: Option<ObjectKind>) -> serde_json::Result<()> {
-        if self.only_untyped {
-            return of_list.map_or(Ok(()), |kind| self.collector.read(text, kind));
-        }
-        self.has_untyped = true;
-        Ok(())
-    }
-
-    /// Takes the items of a list that is in one piece.
+    /// Reads the items of a list within a list.
     fn nested(&mut self, text: &str, line: usize, depth: usize) {
         let mut splitter = json::Splitter::default();
         let pushed = splitter.push(text.as_bytes(), &mut |part| {
@@ -220,7 +213,7 @@ impl<'f, 'p> File<'f, 'p> {
         let (mut splitter, mut line) = (yaml::Splitter::default(), Vec::new());
         loop {
             line.clear();
-            // A line that is longer than this is longer than an object may be.
+            // A longer line would exceed the bound of an object.
             file.by_ref().take(MAX_OBJECT_BYTES as u64 + 1).read_until(b'\n', &mut line)?;
             let Ok(text) = std::str::from_utf8(without_mark(&line)) else {
                 self.error(
@@ -290,7 +283,7 @@ impl<'f, 'p> File<'f, 'p> {
         }
     }
 
-    /// Notes what could not be read.
+    /// Records an error.
     fn error(&mut self, line: Option<usize>, why: String) {
         match self.errors.len() {
             MAX_ERRORS => self.errors.push(Notification::error(

@@ -10,7 +10,7 @@ use crate::check::source;
 #[derive(Debug)]
 pub struct Input {
     path: PathBuf,
-    /// What was read of a pipe, which can be read only once.
+    /// A copy of what was read from a pipe, which can be read only once.
     copy: Option<File>,
     /// The namespace in whose folder the pods of the file are, if it is one of an inspection.
     pub namespace_of_pods: Option<String>,
@@ -68,7 +68,7 @@ impl Input {
     }
 }
 
-/// A pipe, of which what is read is kept.
+/// A pipe that copies what is read from it.
 struct Copied {
     file: Box<dyn Read>,
     copy: File,
@@ -87,7 +87,7 @@ fn is_pods(file: &str) -> bool {
     matches!(file, "pods.yaml" | "pods.json")
 }
 
-/// A file on disk, since a dump may be larger than memory.
+/// A temporary file, since a dump may be larger than memory.
 fn file_without_name() -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("{}-{}", env!("CARGO_PKG_NAME"), std::process::id()));
     let file = File::options()
@@ -104,7 +104,7 @@ fn not_kept(error: &io::Error) -> io::Error {
     io::Error::other(format!("it cannot be kept in {}: {error}", std::env::temp_dir().display()))
 }
 
-/// Whether a text is JSON: YAML may begin with a bracket too, but hardly anybody writes so.
+/// Whether a text is JSON. YAML can begin with a bracket too, but dumps in YAML do not.
 pub fn is_json(start: &[u8]) -> bool {
     let start = without_mark(start).trim_ascii_start();
     match start {
@@ -114,7 +114,7 @@ pub fn is_json(start: &[u8]) -> bool {
     }
 }
 
-/// The text without the mark of its encoding.
+/// The text without a byte order mark.
 pub fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }

@@ -1,5 +1,5 @@
-//! Whether a file that cannot be parsed may have objects that an audit reads: the folder of a must-gather has files of all
-//! sorts.
+//! Whether a file that cannot be parsed may have objects that an audit reads. The folder of a must-gather has many kinds of
+//! files.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -22,7 +22,7 @@ const PLACES: [&str; 6] = [
     "nodes",
 ];
 
-/// The marks of UTF-16, in which no kind can be found.
+/// The byte order marks of UTF-16, in which kinds are not searched.
 const UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
 /// Whether the file may have such objects, as its path or its text shows.
@@ -31,7 +31,7 @@ pub fn may_have_objects(path: &Path, input: &mut Input) -> bool {
         let name = Path::new(part).file_stem().unwrap_or_default();
         PLACES.iter().any(|place| name == *place)
     });
-    // What cannot be read may have anything.
+    // A file that cannot be read may have any object.
     is_place || input.open().and_then(has_kind).unwrap_or(true)
 }
 

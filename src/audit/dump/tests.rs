@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::audit::look::{Options, look};
+use crate::audit::evaluation::{Options, evaluate};
 use crate::policy::Policy;
 
 /// A pool with a leaked address, and what refers to it.
@@ -37,7 +37,7 @@ fn audited(text: &[u8]) -> (Vec<String>, bool) {
     let is_read = notifications.is_empty() && collector.seen.has_any;
     let read = collector.seen.read();
     let options = Options { policy: &policy, keeps_entries: true, before: None };
-    let report = look(collector.finish(read, &[]), options).report;
+    let report = evaluate(collector.finish(read, &[]), options).report;
     let found = report.findings.iter().map(|it| format!("{} {}", it.object(), it.finding)).collect();
     (found, is_read)
 }

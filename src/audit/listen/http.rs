@@ -1,4 +1,4 @@
-//! What is served: metrics, the report, and probes.
+//! The HTTP endpoints: metrics, the report, and probes.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use tokio::sync::{mpsc, oneshot};
 use super::metrics::Snapshot;
 use crate::server::METRICS_TYPE;
 
-/// Asks the watcher for the report; it answers with HTML.
+/// A request for the report as HTML.
 pub type PageRequest = oneshot::Sender<Vec<u8>>;
 
-/// What the watcher last found.
+/// The result of the last evaluation.
 #[derive(Debug)]
 pub struct State {
-    /// An error says why there is nothing yet.
+    /// An error says why there is no result yet.
     pub snapshot: ArcSwap<Result<Snapshot, String>>,
     pages: mpsc::Sender<PageRequest>,
 }
 
-/// The page brings its own policy, as a file does. No other site may show it in a frame, and no cache keep it.
+/// The page contains its own content security policy. No other site may embed it, and no cache may store it.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'")),

@@ -1,4 +1,4 @@
-//! What `/metrics` shows of an audit. Names of pools are labels, so their number has a bound.
+//! The metrics of an audit. Names of pools are labels, so the number of pools is bounded.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,10 +16,10 @@ use crate::kinds::{self, Kind as _};
 use crate::server::Process;
 use crate::text::printable;
 
-/// The rules that are counted for an object that is not a pool have an empty `pool`.
+/// Findings about other objects than pools have an empty label `pool`.
 type Labels = Vec<(&'static str, String)>;
 
-/// The numbers of the last look.
+/// The numbers of the last evaluation.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     /// Allocations, capacity and leaked addresses, by namespace and name.
@@ -33,7 +33,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Of the first `max` pools; the others are only counted.
+    /// Takes the numbers of the first `max` pools, and counts the others.
     #[expect(clippy::cast_precision_loss, reason = "a metric is a floating-point number")]
     pub fn of(report: &Report, max: usize, kinds: &[Watched]) -> Self {
         let mut snapshot = Self { left_out: report.pools.len().saturating_sub(max), ..Self::default() };

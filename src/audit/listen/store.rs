@@ -14,29 +14,29 @@ use crate::policy::Policy;
 /// An object by `namespace/name`.
 type Objects = HashMap<String, Box<str>>;
 
-/// The objects of one kind, as its watch has them.
+/// The objects of one kind, kept up to date by a watch.
 #[derive(Debug)]
 pub struct Watched {
     pub resource: Resource,
     objects: Objects,
-    /// The objects of a list that has not ended.
+    /// The objects of a list that is still being received.
     listed: Objects,
     pub state: State,
     /// How often the watch failed.
     pub errors: u64,
 }
 
-/// How far a watch is.
+/// The state of a watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Its first list has not ended.
+    /// The first list is still being received.
     Listing,
-    /// Its objects are known.
+    /// The objects are known.
     Synced,
     /// The cluster does not know the kind, so there is none.
     NoSuchKind,
-    /// The apiserver does not allow it, in its words.
-    Refused(String),
+    /// The apiserver does not allow it; this is its message.
+    Forbidden(String),
 }
 
 impl Watched {
@@ -45,7 +45,7 @@ impl Watched {
         Self { resource, objects: Objects::new(), listed: Objects::new(), state: State::Listing, errors: 0 }
     }
 
-    /// Takes an event of the watch; returns whether an object has changed.
+    /// Applies an event of the watch. Returns whether an object changed.
     pub fn take(&mut self, event: Result<Event<Projection>, watcher::Error>) -> bool {
         match event {
             Ok(Event::Init) => self.listed.clear(),
@@ -66,12 +66,12 @@ impl Watched {
         false
     }
 
-    /// Objects that are known stay so while the watch is broken; a kind that may no longer be read is not known.
+    /// While a watch is broken, its objects are kept. If the kind may no longer be read, they are dropped.
     fn fail(&mut self, error: &watcher::Error) -> bool {
         let kind = self.resource.kind.as_str();
         let state = match status(error) {
             Some(Status { code: 401 | 403, message, .. }) => {
-                State::Refused(format!("{kind}s cannot be listed: {message}"))
+                State::Forbidden(format!("{kind}s cannot be listed: {message}"))
             }
             Some(Status { code: 404, .. }) => State::NoSuchKind,
             _ => {
@@ -80,7 +80,7 @@ impl Watched {
                 return false;
             }
         };
-        // Asked for again and again, but said once.
+        // The watch retries; the log has each reason once.
         if self.state == state {
             return false;
         }
@@ -94,7 +94,7 @@ impl Watched {
             State::Synced => self.resource.coverage(),
             State::NoSuchKind => self.resource.coverage_without_kind(),
             State::Listing => Coverage::default(),
-            State::Refused(why) => Coverage::Incomplete(why.clone()),
+            State::Forbidden(why) => Coverage::Incomplete(why.clone()),
         }
     }
 }
@@ -108,7 +108,7 @@ fn key(object: &Projection) -> String {
     )
 }
 
-/// What the apiserver answered.
+/// The `Status` that the apiserver responded with.
 fn status(error: &watcher::Error) -> Option<&Status> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
@@ -119,13 +119,13 @@ fn status(error: &watcher::Error) -> Option<&Status> {
     }
 }
 
-/// Why nothing can be said yet, if that is so.
+/// Why there can be no report yet; `None` if there can be one.
 pub fn not_ready(kinds: &[Watched]) -> Option<String> {
     let listing = kinds.iter().find(|it| it.state == State::Listing);
     listing.map(|it| format!("{}s are not listed yet", it.resource.kind.as_str()))
 }
 
-/// What the rules need of all objects.
+/// Collects what the rules need from all watched objects.
 pub fn collect(kinds: &[Watched], policy: &Policy, namespaces: &[String]) -> Collected {
     let mut collector = Collector::new(policy);
     let mut read = Read { moment: Moment::Live, ..Read::default() };

@@ -1,4 +1,4 @@
-//! Follows the watches, and looks at the objects when something has changed.
+//! Receives the events of the watches, and evaluates the rules after a change.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use super::http::{PageRequest, State};
 use super::metrics::Snapshot;
 use super::store::{self, Watched};
 use crate::audit::collect::ObjectKind;
+use crate::audit::evaluation::{Evaluation, Identity, Options, evaluate};
 use crate::audit::live::Scope;
-use crate::audit::look::{Identity, Look, Options, look};
 use crate::audit::output::html;
 use crate::audit::report::Report;
 use crate::policy::Policy;
 
-/// What a watcher needs beside the watches.
+/// Watches a cluster and publishes what the rules find.
 pub struct Watcher<'w> {
     pub policy: &'w Policy,
-    /// The namespaces of whereabouts, if somebody said so.
+    /// The namespaces of whereabouts, from the flag.
     pub namespaces: &'w [String],
     pub interval: Duration,
     pub grace: Duration,
@@ -33,11 +33,11 @@ pub struct Watcher<'w> {
     pub state: Arc<State>,
 }
 
-/// When each finding that may be of the moment was first seen.
+/// When each momentary finding was first seen.
 type FirstSeen = HashMap<Identity, Instant>;
 
 impl Watcher<'_> {
-    /// Watches for ever.
+    /// Watches until the future is dropped.
     pub async fn watch(&self, client: &Client, scope: &Scope, mut requests: mpsc::Receiver<PageRequest>) {
         let mut kinds: Vec<_> = ObjectKind::ALL.iter().map(|kind| Watched::new(*kind, scope)).collect();
         let mut streams = stream::SelectAll::new();
@@ -54,7 +54,7 @@ impl Watcher<'_> {
                     if let Some(watched) = kinds.get_mut(number) {
                         has_changed |= watched.take(event);
                     }
-                    // The first look need not wait for the next tick.
+                    // The first evaluation does not wait for the next tick.
                     if self.state.snapshot.load().is_err() && store::not_ready(&kinds).is_none() {
                         ticks.reset_immediately();
                     }
@@ -63,26 +63,26 @@ impl Watcher<'_> {
                     if let Some(why) = store::not_ready(&kinds) {
                         self.state.snapshot.store(Arc::new(Err(why)));
                     } else if has_changed || self.is_due(&first_seen) {
-                        block_in_place(|| self.look(&kinds, &mut first_seen));
+                        block_in_place(|| self.update(&kinds, &mut first_seen));
                         has_changed = false;
                     }
                 }
                 Some(answer) = requests.recv() => {
-                    // Where nobody waits any longer, the page is of no use.
+                    // The client may have disconnected.
                     let _ = answer.send(block_in_place(|| self.page(&kinds, &first_seen)));
                 }
             }
         }
     }
 
-    /// Whether a finding has lasted long enough since the last look.
+    /// Whether a momentary finding has reached the grace period since the last evaluation.
     fn is_due(&self, first_seen: &FirstSeen) -> bool {
         let span = self.grace..self.grace + self.interval * 2;
         first_seen.values().any(|seen| span.contains(&seen.elapsed()))
     }
 
-    fn look(&self, kinds: &[Watched], first_seen: &mut FirstSeen) {
-        let Look { report, momentary } = self.look_at(kinds, first_seen, false);
+    fn update(&self, kinds: &[Watched], first_seen: &mut FirstSeen) {
+        let Evaluation { report, momentary } = self.evaluate(kinds, first_seen, false);
         let now = Instant::now();
         first_seen.retain(|identity, _| momentary.contains(identity));
         for identity in momentary {
@@ -91,19 +91,19 @@ impl Watcher<'_> {
         self.state.snapshot.store(Arc::new(Ok(Snapshot::of(&report, self.max_pools, kinds))));
     }
 
-    /// Only what has lasted for the grace period is a finding, if it may be of the moment.
-    fn look_at(&self, kinds: &[Watched], first_seen: &FirstSeen, keeps_entries: bool) -> Look {
+    /// Evaluates the rules. A momentary finding counts only after it has lasted for the grace period.
+    fn evaluate(&self, kinds: &[Watched], first_seen: &FirstSeen, keeps_entries: bool) -> Evaluation {
         let collected = store::collect(kinds, self.policy, self.namespaces);
         let lasting = first_seen.iter().filter(|(_, seen)| seen.elapsed() >= self.grace);
         let lasting: HashSet<_> = lasting.map(|(identity, _)| *identity).collect();
         let before = (!self.grace.is_zero()).then_some(&lasting);
-        look(collected, Options { policy: self.policy, keeps_entries, before })
+        evaluate(collected, Options { policy: self.policy, keeps_entries, before })
     }
 
     fn page(&self, kinds: &[Watched], first_seen: &FirstSeen) -> Vec<u8> {
-        let report: Report = self.look_at(kinds, first_seen, true).report;
+        let report: Report = self.evaluate(kinds, first_seen, true).report;
         let mut page = Vec::new();
-        // Writing to memory does not fail.
+        // Writing to a `Vec` does not fail.
         let _ = html::write(&report, &mut page);
         page
     }

@@ -22,10 +22,10 @@ use crate::kinds::ippool::cluster::{Coverage, Head};
 /// The objects of a page, as many as kubectl asks for.
 pub const PAGE_OBJECTS: usize = 500;
 
-/// The longest error that is read, in bytes.
+/// The longest body of an error that is read, in bytes.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
-/// All but the unreserved characters of RFC 3986.
+/// Everything but the unreserved characters of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How often a list is begun again because its token expired, which takes the apiserver five minutes.
@@ -34,10 +34,10 @@ pub const MAX_RESTARTS: usize = 5;
 /// How often a page is asked for, if the apiserver is overloaded or the connection breaks.
 pub const ATTEMPTS: u32 = 4;
 
-/// How long to wait before the second attempt; each further one waits as long again.
+/// How long to wait before the second attempt. Each further wait is longer by this.
 const DELAY: Duration = Duration::from_millis(500);
 
-/// The longest wait that the apiserver can ask for (`Retry-After`); its own answer is one second.
+/// The longest `Retry-After` that is followed; an apiserver sends one second.
 const MAX_DELAY: Duration = Duration::from_secs(10);
 
 /// Objects of one kind, in one namespace or in all.
@@ -55,8 +55,8 @@ pub enum Listed {
     All,
     /// The cluster does not know this kind, so there is none.
     NoSuchKind,
-    /// The apiserver does not allow it, in its words.
-    Refused(String),
+    /// The apiserver does not allow it; this is its message.
+    Forbidden(String),
 }
 
 /// What a page ended with.
@@ -66,13 +66,13 @@ enum Page {
     /// The token has expired.
     Expired,
     NoSuchKind,
-    Refused(String),
-    /// Another attempt may succeed, after this time if the apiserver says so.
+    Forbidden(String),
+    /// Another attempt may succeed, after the time of `Retry-After`.
     Failed(anyhow::Error, Option<Duration>),
 }
 
 impl Resource {
-    /// The objects of a kind. Those of whereabouts are read as the scope says; what they refer to may be anywhere.
+    /// The objects of a kind. The scope limits those of whereabouts; what they refer to can be in any namespace.
     pub fn of(kind: ObjectKind, scope: &Scope) -> Self {
         let namespace = match (kind, scope) {
             (
@@ -84,7 +84,7 @@ impl Resource {
         Self { kind, namespace }
     }
 
-    /// What is read when everything is listed.
+    /// What is known after everything was listed.
     pub fn coverage(&self) -> Coverage {
         match &self.namespace {
             None => Coverage::Complete,
@@ -92,8 +92,8 @@ impl Resource {
         }
     }
 
-    /// What is known where the cluster does not know the kind: whereabouts is not installed, or so old that it does not
-    /// reserve. Of the other kinds there is none.
+    /// What is known if the cluster does not have the kind. Without pools or reservations, whereabouts is not installed or too
+    /// old to reserve. Of another kind, there are no objects.
     pub fn coverage_without_kind(&self) -> Coverage {
         match self.kind {
             ObjectKind::Pool | ObjectKind::Reservation => {
@@ -103,7 +103,7 @@ impl Resource {
         }
     }
 
-    /// How the API calls the kind.
+    /// The resource of the API.
     pub fn api(&self) -> ApiResource {
         let (version, plural) = match self.kind {
             ObjectKind::Pool => ("v1alpha1", "ippools"),
@@ -117,7 +117,7 @@ impl Resource {
         ApiResource::from_gvk_with_plural(&kind, plural)
     }
 
-    /// The same for a client that reads objects reduced.
+    /// The same for watches, which reduce each object.
     pub fn watchable(&self, client: &Client) -> kube::Api<Projection> {
         match &self.namespace {
             Some(namespace) => kube::Api::namespaced_with(client.clone(), namespace, &self.api()),
@@ -149,7 +149,7 @@ impl Resource {
 /// Lists the objects of a resource into `collector`.
 ///
 /// # Errors
-/// Where the apiserver cannot be reached, or answers what nobody expects.
+/// If the apiserver cannot be reached, or its response is not a list.
 pub async fn list(
     client: &Client,
     resource: &Resource,
@@ -161,11 +161,11 @@ pub async fn list(
         match page(client, resource, &token, collector, &mut count).await {
             Page::Last => return Ok(Listed::All),
             Page::NoSuchKind => return Ok(Listed::NoSuchKind),
-            Page::Refused(why) => return Ok(Listed::Refused(why)),
+            Page::Forbidden(why) => return Ok(Listed::Forbidden(why)),
             Page::Next(next) => (token, failures) = (next, 0),
             Page::Expired if restarts < MAX_RESTARTS => {
                 restarts += 1;
-                collector.borrow_mut().forget(resource.kind);
+                collector.borrow_mut().clear(resource.kind);
                 (token, count) = (String::new(), 0);
             }
             Page::Expired => {
@@ -214,7 +214,7 @@ fn refused(code: u16, resource: &Resource, message: &str, wait: Option<Duration>
             Page::Failed(anyhow!("is this an apiserver? It says: {message} (404)"), wait)
         }
         404 => Page::NoSuchKind,
-        401 | 403 => Page::Refused(format!("{}s cannot be listed: {message}", resource.kind.as_str())),
+        401 | 403 => Page::Forbidden(format!("{}s cannot be listed: {message}", resource.kind.as_str())),
         _ => Page::Failed(anyhow!("the apiserver says: {message} ({code})"), wait),
     }
 }
@@ -234,7 +234,7 @@ async fn read_page(
         let mut each = |part: Part<'_>| match part {
             Part::Item(item) => {
                 *count += 1;
-                // The apiserver writes UTF-8; what is not is an object without a name.
+                // An apiserver sends UTF-8. Anything else becomes an object that cannot be read.
                 collector.object(simdutf8::basic::from_utf8(item.text).unwrap_or_default(), kind);
             }
             Part::Whole(list) => next = continue_token(&list),
@@ -248,7 +248,7 @@ async fn read_page(
     })
 }
 
-/// `metadata.continue` of a list; `None` where it is none.
+/// `metadata.continue` of a list; `None` if the object is not a list.
 fn continue_token(list: &Object<'_>) -> Option<String> {
     let head = Head::of(simdutf8::basic::from_utf8(list.text).ok()?);
     let is_list = list.has_items || head.kind.text().is_some_and(|kind| kind.ends_with("List"));

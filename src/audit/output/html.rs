@@ -52,7 +52,7 @@ fn write_head(out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-/// By which the policy knows a script or a style.
+/// The hash by which the content security policy allows a script or a style.
 fn hash(text: &str) -> String {
     format!("sha256-{}", BASE64.encode(digest(&SHA256, text.as_bytes())))
 }
@@ -72,7 +72,7 @@ fn write_cards(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "</ul>")
 }
 
-/// What works only with the script.
+/// Controls that need the script.
 const TOOLS: &str = "\
 <noscript><p>Without JavaScript the tables cannot be sorted or filtered, and the pictures of the pools are missing.</p></noscript>
 <div class=\"tools\">
@@ -80,7 +80,7 @@ const TOOLS: &str = "\
 <label><input type=\"checkbox\" id=\"only-findings\"> only pools with findings</label>
 </div>";
 
-/// Foreign text that means nothing in HTML.
+/// Foreign text, escaped for HTML.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {

@@ -22,7 +22,7 @@ struct WrittenPool<'r> {
     namespace: &'r str,
     name: &'r str,
     range: &'r str,
-    /// As text, since a JSON number has 53 bits in many readers.
+    /// A string, because many JSON readers have 53 bits for a number.
     capacity: String,
     allocated: usize,
     reserved: usize,

@@ -41,7 +41,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     report.not_done.iter().try_for_each(|it| writeln!(out, "- {}", escaped(&it.to_string())))
 }
 
-/// Text that shows as it is: no character of it means anything in Markdown or HTML.
+/// Text with every character escaped that has a meaning in Markdown or HTML.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in printable(text).chars() {

@@ -73,7 +73,7 @@ fn write_bar(pool: &Pool, out: &mut impl Write) -> io::Result<()> {
     write!(out, "{}{}{}", used.green(), repeated("▒", leaked).red(), repeated("·", free).dimmed())
 }
 
-/// How many characters of the bar these are; what is there has at least one.
+/// The width of a share in characters; at least one if it is not zero.
 fn cells(count: usize, capacity: u128) -> u128 {
     match (count, capacity) {
         (0, _) => 0,
@@ -82,7 +82,7 @@ fn cells(count: usize, capacity: u128) -> u128 {
     }
 }
 
-/// How many percent are used; what is neither none nor all is not shown as such.
+/// The percentage that is used. It is only 0 or 100 if none or all are used.
 pub fn percent(pool: &Pool) -> String {
     match pool.percent() {
         None => "-".to_owned(),

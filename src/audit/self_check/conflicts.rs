@@ -11,7 +11,7 @@ const RESOURCE: &str = "ippools";
 pub fn check(configurations: &[Value], findings: &mut Vec<Problem>) {
     for it in Registered::all(configurations).filter(|it| !it.is_ours()) {
         let is_mutating = it.configuration["kind"] == "MutatingWebhookConfiguration";
-        // A policy engine that validates everything is no conflict; what changes everything may change pools.
+        // A policy engine that validates every object is not a conflict. One that mutates every object may change pools.
         let (groups, resources): (&[_], &[_]) = if is_mutating {
             (&[GROUP, "*"], &[RESOURCE, "*", "*/*"])
         } else {

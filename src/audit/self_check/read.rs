@@ -12,12 +12,12 @@ use crate::audit::projection::Projection;
 use crate::kinds::ippool::cluster::runs_whereabouts;
 use crate::policy::Policy;
 
-/// The objects of a page.
+/// The number of objects in a page.
 const PAGE: u32 = 500;
 
 const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
-/// What was read, as JSON.
+/// The objects that were read, as JSON.
 #[derive(Debug, Default)]
 pub struct Objects {
     /// The webhook configurations, of both kinds.
@@ -37,10 +37,10 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Reads them.
+    /// Reads the objects.
     ///
     /// # Errors
-    /// Where no webhook configuration can be read: then nothing can be checked.
+    /// If no webhook configuration can be read. Nothing can be checked then.
     pub async fn read(client: &Client) -> anyhow::Result<Self> {
         let mut objects = Self::default();
         for kind in KINDS {
@@ -97,7 +97,7 @@ impl Objects {
         }
     }
 
-    /// The Secret and the policies that the pods behind the Service mount.
+    /// The Secret and the policies that the pods of the Service mount.
     async fn read_deployment(&mut self, client: &Client) {
         let Some((namespace, service)) = super::registration::service(&self.configurations) else { return };
         let api = |group: &str, kind: &str| -> Api<DynamicObject> {

@@ -14,10 +14,10 @@ const SHIPPED: [&str; 3] = [
     include_str!("../../../deploy/components/observe-cni/validating.yaml"),
 ];
 
-/// What the names of the webhooks end in.
+/// The suffix of the names of the webhooks.
 const SUFFIX: &str = ".ippools.whereabouts.cni.cncf.io";
 
-/// The fields that must be exactly as shipped, and what follows otherwise.
+/// The fields that must be as shipped, and the consequence if one is not.
 const FIELDS: [(&str, &str); 7] = [
     ("rules", "the webhook is called for other requests than it answers, or not for those it guards"),
     ("failurePolicy", "it decides what happens while the webhook is down"),
@@ -44,7 +44,7 @@ impl<'a> Registered<'a> {
         })
     }
 
-    /// Those of this program, by their names.
+    /// The webhooks of this program, by name.
     pub fn ours(configurations: &'a [Value]) -> impl Iterator<Item = Self> {
         Self::all(configurations).filter(Self::is_ours)
     }
@@ -202,7 +202,7 @@ fn compare_conditions(it: Registered<'_>, expected: &Value, findings: &mut Vec<P
     }
 }
 
-/// A value in which the order of lists does not count.
+/// A value with sorted lists, so that their order does not count.
 fn canonical(value: &Value) -> Value {
     match value {
         Value::Array(items) => {

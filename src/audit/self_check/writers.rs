@@ -8,10 +8,10 @@ use super::registration::Registered;
 use crate::certs::Problem;
 use crate::policy::{Policy, condition};
 
-/// What begins a condition about a user.
+/// The beginning of a condition about a user.
 const USERNAME: &str = "request.userInfo.username";
 
-/// The names under which whereabouts and people write; any other one is worth a look.
+/// The field managers of whereabouts and of people; any other one is reported.
 const KNOWN_MANAGERS: [&str; 6] =
     ["whereabouts", "ip-control-loop", "node-slice-controller", "kubectl", "helm", "before-first-apply"];
 
@@ -22,7 +22,7 @@ pub fn without_writers(expression: &str) -> String {
         let writer: String = writer.split_whitespace().collect();
         text.replace(&writer, "")
     });
-    // What was between them.
+    // The operators between them.
     rest.replace("||||", "||").replace("(||", "(").replace("||)", ")").trim_matches('|').to_owned()
 }
 

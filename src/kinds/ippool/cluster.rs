@@ -1,4 +1,4 @@
-//! What is known of a cluster: the objects that an audit reads, each reduced to what the rules across objects need.
+//! The objects of a cluster that an audit reads, each reduced to what the rules across objects need.
 //!
 //! A cluster may have a million allocations and as many reservations, so each takes a few bytes: texts are kept once, as
 //! [`Names`], and an address as a number.
@@ -42,16 +42,16 @@ pub struct Cluster {
     pub node_slices: BTreeMap<Meta, NodeSlices>,
     /// The pods that an allocation names.
     pub pods: Pods,
-    /// What the pods show in their network-status.
+    /// The addresses in the network-status of the pods.
     pub shown: Vec<Shown>,
     /// The names of the nodes.
     pub nodes: BTreeSet<String>,
-    /// The namespaces in which whereabouts runs; `None` where nothing shows it.
+    /// The namespaces in which whereabouts runs; `None` if they are unknown.
     pub whereabouts_namespaces: Option<BTreeSet<String>>,
-    /// Whether somebody said so.
+    /// Whether these namespaces come from the flag.
     pub namespaces_are_given: bool,
-    /// The objects that are no JSON which anything could represent, and why.
+    /// The objects that cannot be represented, and why.
     pub unreadable: Vec<(&'static str, Meta, String)>,
-    /// Which of them were read.
+    /// Which objects were read.
     pub read: Read,
 }

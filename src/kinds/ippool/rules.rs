@@ -100,7 +100,7 @@ impl<'a> Subject<'a> {
     pub fn new(pool: &'a Pool<'a>, stored: Option<&'a Pool<'a>>, is_update: bool) -> Self {
         let is_well_formed =
             |entry| pool.range().is_some_and(|range| well_formed::is_well_formed(entry, range));
-        // One walk over the entries for all rules: a large pool is read from memory once.
+        // One pass over the entries for all rules: a large pool is read from memory once.
         let malformed = pool.spec.allocations.iter().filter(|entry| !is_well_formed(entry)).collect();
         let update = stored.filter(|_| is_update).map(|stored| Update::between(stored, pool));
         Self { pool, stored, update, malformed }

@@ -1,4 +1,4 @@
-//! The addresses of each pool, as data from which the script draws them.
+//! The addresses of each pool, as data that the script draws.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -11,22 +11,22 @@ use super::MAX_PICTURES;
 use crate::audit::report::{Entry, Pool, Report, State};
 use crate::text::printable;
 
-/// What the script needs of a pool.
+/// The data of a pool for the script.
 #[derive(Default, Serialize)]
 struct Picture {
-    /// `None` where there is nothing to draw.
+    /// `None` if there is nothing to draw.
     network: Option<Network>,
     /// The distance of each entry from the one before it, in hexadecimal; the first counts from one before the network.
     positions: String,
     /// A letter for the state of each entry.
     states: String,
-    /// The owners that are shown, by the number of the entry.
+    /// The owners in the file, by the number of the entry.
     owners: BTreeMap<usize, String>,
-    /// What is not shown, and why.
+    /// A note about what is not shown.
     why: String,
 }
 
-/// Numbers are text, since a JSON number has 53 bits in a browser.
+/// Numbers are strings, because JavaScript has 53 bits for a number.
 #[derive(Serialize)]
 struct Network {
     text: String,
@@ -35,11 +35,11 @@ struct Network {
     ipv6: bool,
 }
 
-/// Which owners fit into the file.
+/// Which owners the file contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owners {
     All,
-    /// Those of addresses that leaked or are in conflict.
+    /// The owners of addresses that leaked or are in conflict.
     OfFindings,
 }
 
@@ -60,7 +60,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n]</script>")
 }
 
-/// Whether the pictures are larger than they may be, with these owners.
+/// Whether the pictures exceed their bound with these owners.
 fn is_larger(report: &Report, owners: Owners) -> bool {
     let mut bytes = 0;
     report.pools.iter().any(|pool| {
@@ -70,7 +70,7 @@ fn is_larger(report: &Report, owners: Owners) -> bool {
     })
 }
 
-/// JSON in which nothing ends the script, or begins a comment in it.
+/// JSON that can be embedded in a script element.
 fn json(picture: &Picture) -> io::Result<String> {
     Ok(serde_json::to_string(picture)?.replace('<', "\\u003c"))
 }

@@ -60,13 +60,13 @@ fn row((number, pool): (usize, &Pool)) -> String {
     )
 }
 
-/// A number that people can read: that of an IPv6 pool has twenty digits, and is two less than a power of two.
+/// A readable number. The capacity of an IPv6 pool has twenty digits, and is two less than a power of two.
 fn shortened(capacity: u128) -> String {
     const READABLE: u128 = 1 << 32;
     if capacity <= READABLE { capacity.to_string() } else { format!("2^{}", (capacity - 1).ilog2() + 1) }
 }
 
-/// What is used, leaked and free, as parts of a hundred.
+/// The shares of used, leaked and free addresses, in percent.
 fn bar(pool: &Pool) -> String {
     let leaked = share(pool.leaked, pool.capacity);
     let used = share(pool.allocated.saturating_sub(pool.leaked), pool.capacity).min(100 - leaked);
@@ -79,7 +79,7 @@ fn bar(pool: &Pool) -> String {
     )
 }
 
-/// What is there has at least one part.
+/// A share that is not zero is at least one percent.
 fn share(count: usize, capacity: u128) -> u128 {
     match (count, capacity) {
         (0, _) => 0,

@@ -8,7 +8,7 @@ fn registered() -> Vec<Value> {
     files
 }
 
-/// What is found after a change.
+/// The findings after a change.
 fn found(change: impl Fn(&mut Vec<Value>)) -> Vec<String> {
     let (mut configurations, mut findings) = (registered(), Vec::new());
     change(&mut configurations);

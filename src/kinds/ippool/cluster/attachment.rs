@@ -14,18 +14,18 @@ use crate::json::{Field, Fill, Target, Text, skip};
 /// A network that pods attach to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// What it says about addresses.
+    /// How it assigns addresses.
     pub ipam: Ipam,
 }
 
-/// What an attachment says about addresses.
+/// How an attachment assigns addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ipam {
-    /// Another plugin gives them, or none.
+    /// By another plugin, or not at all.
     Other,
-    /// Whereabouts gives them, as these plugins of the chain say.
+    /// By whereabouts, with these configurations of plugins of the chain.
     Whereabouts(Configs),
-    /// It cannot be known from the object, for this reason.
+    /// The object does not show it, for this reason.
     Unknown(String),
 }
 
@@ -37,11 +37,11 @@ pub type Configs = Vec<Config>;
 pub struct Config {
     /// `network_name`; empty for the unnamed network.
     pub network: String,
-    /// What the `NodeSlicePool` of the network is called; `None` where nodes have no slices.
+    /// The name of the `NodeSlicePool` of the network; `None` if nodes have no slices.
     pub node_slices: Option<String>,
     /// `enable_overlapping_ranges`: whether each address is reserved beside its pool.
     pub reserves: bool,
-    /// The ranges, of which a pod gets an address each.
+    /// The ranges; a pod gets one address of each.
     pub ranges: Vec<RangeConfig>,
     /// The addresses that each pod gets without a pool.
     pub addresses: Vec<IpAddr>,
@@ -52,11 +52,11 @@ pub struct Config {
 pub struct RangeConfig {
     /// The network.
     pub network: IpNet,
-    /// The first address; `None` where it has no usable ones.
+    /// The first address; `None` if the range has no usable address.
     pub first: Option<IpAddr>,
     /// The last address.
     pub last: Option<IpAddr>,
-    /// What is left out; `None` where it cannot be read, so that no pod gets an address.
+    /// The excluded ranges; `None` if they cannot be parsed, so that no pod gets an address.
     pub excluded: Option<Vec<IpNet>>,
 }
 
@@ -64,7 +64,7 @@ impl Attachment {
     /// Reads one, with its `resourceVersion`.
     ///
     /// # Errors
-    /// Where the text is not JSON, or cannot be represented.
+    /// If the text is not JSON, or cannot be represented.
     pub fn parse(json: &str) -> Result<(Meta, u64, Self), serde_json::Error> {
         let mut object = Object::default();
         Fill(&mut object).deserialize(&mut serde_json::Deserializer::from_str(json))?;

@@ -1,8 +1,8 @@
-//! Which objects of a cluster were read. That an object is missing is a finding only where it would have been read.
+//! Which objects of a cluster were read. A missing object is a finding only if it would have been read.
 
 use std::collections::BTreeSet;
 
-/// What was read of each kind.
+/// How much of each kind was read.
 #[derive(Clone, Debug, Default)]
 pub struct Read {
     /// IPPools.
@@ -21,7 +21,7 @@ pub struct Read {
     pub moment: Moment,
 }
 
-/// What was read of a kind.
+/// How much of a kind was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Coverage {
     /// All objects.
@@ -35,10 +35,10 @@ pub enum Coverage {
 /// When the objects were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Moment {
-    /// Now: what is found is looked at a second time.
+    /// Now: momentary findings are checked a second time.
     #[default]
     Live,
-    /// At some time, each list possibly at another.
+    /// In the past, and each list possibly at another time.
     Dump,
 }
 
@@ -58,7 +58,7 @@ impl Coverage {
         }
     }
 
-    /// Why not every object was read; `None` where every one was.
+    /// Why not every object was read; `None` if every object was.
     pub fn gap(&self, kind: &str) -> Option<String> {
         match self {
             Self::Complete => None,
@@ -71,10 +71,10 @@ impl Coverage {
     }
 }
 
-/// The first few of these, and how many are left out.
+/// The first of these, and how many are left out.
 pub fn listed(items: &[&str]) -> String {
     const SHOWN: usize = 5;
-    // A name has at most 253 characters, and a reason comes with it.
+    // A name has at most 253 characters, and the reason follows it.
     const MAX_BYTES: usize = 320;
     let (shown, rest) = items.split_at_checked(SHOWN).unwrap_or((items, &[]));
     let shown: Vec<_> = shown.iter().map(|it| crate::text::shortened(it, MAX_BYTES)).collect();

@@ -8,9 +8,9 @@ use hashbrown::HashTable;
 /// Texts, each kept once: a million owners take 40 MB.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// All of them, one after the other.
+    /// All texts, one after the other.
     text: String,
-    /// Where each ends.
+    /// The end of each text.
     ends: Vec<usize>,
     table: HashTable<Name>,
     hasher: RandomState,
@@ -28,12 +28,12 @@ impl Name {
 }
 
 impl Names {
-    /// Keeps a text, if it is not kept yet.
+    /// Adds a text, unless it is there already.
     pub fn add(&mut self, text: &str) -> Name {
         if let Some(name) = self.find(text) {
             return name;
         }
-        // Where even the numbers do not suffice, memory has not sufficed long before.
+        // Memory runs out before the numbers do.
         let name = Name(u32::try_from(self.ends.len()).unwrap_or(u32::MAX));
         self.text.push_str(text);
         self.ends.push(self.text.len());
@@ -43,7 +43,7 @@ impl Names {
         name
     }
 
-    /// A text that is kept.
+    /// Finds a text that was added.
     pub fn find(&self, text: &str) -> Option<Name> {
         self.table.find(self.hasher.hash_one(text), |name| self.text(*name) == text).copied()
     }

@@ -18,7 +18,7 @@ pub struct NodeSlices {
 /// The part of a network that a node has, or that is free.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeSlice {
-    /// `nodeName`; empty where no node has it.
+    /// `nodeName`; empty if the slice belongs to no node.
     pub node: String,
     /// `sliceRange` as written, or empty.
     pub range: String,
@@ -47,7 +47,7 @@ impl NodeSlices {
     /// Reads one, with its `resourceVersion`.
     ///
     /// # Errors
-    /// Where the text is not JSON, or cannot be represented.
+    /// If the text is not JSON, or cannot be represented.
     pub fn parse(json: &str) -> Result<(Meta, u64, Self), serde_json::Error> {
         let mut object = Object::default();
         Fill(&mut object).deserialize(&mut serde_json::Deserializer::from_str(json))?;

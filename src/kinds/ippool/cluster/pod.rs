@@ -17,10 +17,10 @@ pub use containers::runs_whereabouts;
 /// Where Multus says which addresses the networks gave to a pod.
 pub const NETWORK_STATUS: &str = "k8s.v1.cni.cncf.io/network-status";
 
-/// The same, as Multus before 4.0 spells it.
+/// The same annotation before Multus 4.0.
 const NETWORKS_STATUS: &str = "k8s.v1.cni.cncf.io/networks-status";
 
-/// The networks that a pod asks for, possibly with addresses.
+/// The networks that a pod requests, possibly with addresses.
 const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
 
 /// A pod as it is written.
@@ -53,24 +53,24 @@ struct PodStatus<'a> {
 /// What is kept of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
-    /// How far it is.
+    /// Its phase.
     pub phase: Phase,
     /// What Multus says of it.
     pub status: Status,
-    /// What it shows, as a part of what all pods show.
+    /// Its addresses, as a range of the addresses of all pods.
     pub shown: Range<usize>,
     /// Its `resourceVersion`.
     pub version: u64,
-    /// A digest of its uid, by which it is known again.
+    /// A digest of its uid, which identifies it across two evaluations.
     pub stamp: u32,
 }
 
-/// How far a pod is.
+/// The phase of a pod, as far as addresses depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// It has not started, so that Multus may not have said yet what it has.
     Pending,
-    /// It runs, or nobody says otherwise.
+    /// It runs, or its phase is unknown.
     Running,
     /// It is being deleted, so that its addresses may be released already.
     Terminating,
@@ -111,7 +111,7 @@ impl<'a> PodObject<'a> {
     /// Reads one.
     ///
     /// # Errors
-    /// Where the text is not JSON, or cannot be represented.
+    /// If the text is not JSON, or cannot be represented.
     pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
         let mut object = Self::default();
         Fill(&mut object).deserialize(&mut serde_json::Deserializer::from_str(json))?;
@@ -123,7 +123,7 @@ impl<'a> PodObject<'a> {
         self.metadata.common.meta()
     }
 
-    /// What is kept of it; what it shows goes into `shown`.
+    /// Reduces it to what is kept; its addresses are added to `shown`.
     pub fn pod(&self, names: &mut Names, shown: &mut Vec<Shown>) -> Pod {
         let start = shown.len();
         let status = self.show(names, shown);
@@ -170,7 +170,7 @@ impl<'a> PodObject<'a> {
 }
 
 impl Phase {
-    /// Whether the pod has the addresses that Multus says.
+    /// Whether the pod has the addresses in its network-status.
     pub fn has_addresses(self) -> bool {
         self == Self::Running
     }

@@ -1,4 +1,4 @@
-//! The pods of a cluster by their names, which are numbers.
+//! The pods of a cluster, by the number of their name.
 
 use super::{Name, Pod};
 

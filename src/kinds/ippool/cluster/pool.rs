@@ -19,11 +19,11 @@ pub struct Pool {
     pub range: Option<Range>,
     /// The entries whose key whereabouts can read, by offset.
     pub entries: Vec<Entry>,
-    /// The keys of entries that are not spelled as whereabouts spells them, by position among the entries.
+    /// The keys that are not spelled as whereabouts spells them, by position of the entry.
     spellings: Vec<(usize, Box<str>)>,
     /// The offsets past 2^63-1, which whereabouts writes and then cannot read.
     pub unreadable_offsets: Vec<u64>,
-    /// All entries, those that are not kept included.
+    /// The number of all entries, including those that are not kept.
     pub entry_count: usize,
     /// Whether some entries were not read.
     pub is_truncated: bool,
@@ -38,7 +38,7 @@ pub struct Entry {
     pub offset: i64,
     /// Its podref, as written.
     pub owner: Name,
-    /// A digest of its id, by which it is known again.
+    /// A digest of its id, which identifies it across two evaluations.
     pub id: u32,
     /// Whether it has an ifname.
     pub has_ifname: bool,
@@ -47,7 +47,7 @@ pub struct Entry {
 }
 
 impl Pool {
-    /// What is kept of a pool.
+    /// Reduces a pool to what is kept.
     pub fn of(meta: Meta, pool: &ippool::Pool<'_>, names: &mut Names) -> Self {
         let spec = &pool.spec;
         let mut kept = Self {
@@ -68,7 +68,7 @@ impl Pool {
                 Err(Unreadable::NotANumber) => {}
             }
         }
-        // Stable, so that of two keys that are one offset the first stays the first.
+        // Stable: of two keys with one offset, the first stays the first.
         entries.sort_by_key(|(entry, _)| entry.offset);
         for (index, (_, allocation)) in entries.iter().enumerate() {
             if !allocation.key_is_canonical() {
@@ -101,7 +101,7 @@ impl Pool {
         rest.take_while(move |(_, entry)| Some(entry.offset) == offset)
     }
 
-    /// Whether it has an entry for this address, be it one that whereabouts cannot read.
+    /// Whether it has an entry for this address, even one that whereabouts cannot read.
     pub fn holds(&self, address: IpAddr) -> bool {
         let at_unreadable = |offset: &u64| {
             self.range.as_ref().and_then(|range| range.address_at_wide(u128::from(*offset))) == Some(address)
@@ -123,7 +123,7 @@ impl Entry {
     }
 }
 
-/// A digest by which an object is known again within one run.
+/// A digest that identifies a text within one run of the program.
 pub fn digest(text: &str) -> u32 {
     let hash = FixedState::default().hash_one(text);
     u32::try_from(hash >> 32).unwrap_or_default()

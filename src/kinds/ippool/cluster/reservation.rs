@@ -26,7 +26,7 @@ struct Spec<'a> {
 /// The reservations of a namespace; there may be a million.
 #[derive(Clone, Debug, Default)]
 pub struct Reservations {
-    /// By address and network. The name of one with an IPv6 address may be read in several ways; this is the one with the
+    /// By address and network. The name of a reservation with an IPv6 address can be ambiguous; this is the reading with the
     /// longest address.
     pub reservations: Vec<Reservation>,
     /// The newest `resourceVersion` of each, by number.
@@ -44,7 +44,7 @@ pub struct Reservation {
     address: u128,
     /// The network, empty for the unnamed one.
     pub network: Name,
-    /// `spec.podref`; `None` where it has none, as before whereabouts 0.8.
+    /// `spec.podref`; `None` if there is none, as before whereabouts 0.8.
     pub owner: Option<Name>,
     /// Which reservation it is.
     pub number: u32,
@@ -54,7 +54,7 @@ impl<'a> ReservationObject<'a> {
     /// Reads one.
     ///
     /// # Errors
-    /// Where the text is not JSON, or cannot be represented.
+    /// If the text is not JSON, or cannot be represented.
     pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
         let mut object = Self::default();
         Fill(&mut object).deserialize(&mut serde_json::Deserializer::from_str(json))?;
@@ -95,10 +95,10 @@ impl Reservation {
 }
 
 impl Reservations {
-    /// Keeps one.
+    /// Adds a reservation.
     pub fn add(&mut self, object: &ReservationObject<'_>, names: &mut Names) {
         let name = object.metadata.name.text().unwrap_or_default();
-        // A cluster with more of them than this cannot be stored.
+        // etcd cannot hold this many.
         let number = u32::try_from(self.versions.len()).unwrap_or(u32::MAX);
         self.versions.push(object.metadata.version());
         let owner = object.spec.podref.text().map(|podref| names.add(podref));
@@ -114,7 +114,7 @@ impl Reservations {
         }
     }
 
-    /// Sorts them. Of two copies the newer one counts; returns how many older ones were dropped.
+    /// Sorts the reservations, and drops older copies. Returns how many were dropped.
     pub fn sort(&mut self) -> usize {
         let Self { reservations, versions, without_address, .. } = self;
         let version = |it: &Reservation| versions.get(it.number as usize).copied().unwrap_or_default();
@@ -130,7 +130,7 @@ impl Reservations {
         older
     }
 
-    /// Those of an address in a network.
+    /// The reservations of an address in a network.
     pub fn of<'r>(
         &'r self,
         network: &str,
@@ -163,7 +163,7 @@ impl Reservations {
         }
     }
 
-    /// By which it is known again: a reservation is never changed, so another `resourceVersion` is another one.
+    /// Identifies it across two evaluations. A reservation is never updated, so another `resourceVersion` is another one.
     pub fn stamp(&self, number: u32) -> u32 {
         let version = self.versions.get(number as usize).copied().unwrap_or_default();
         digest(&version.to_string())
@@ -188,8 +188,8 @@ pub fn name_of(network: &str, address: IpAddr) -> String {
     if network.is_empty() { name } else { format!("{network}-{name}") }
 }
 
-/// The network and the address that the name of a reservation of these means if its address is taken to be as long as can
-/// be: the beginning of an IPv6 address may be the end of the name of a network.
+/// The network and the address to which the name of their reservation is parsed. The address is taken to be as long as possible,
+/// because the end of the name of a network can look like the beginning of an IPv6 address.
 fn longest(network: &str, address: IpAddr) -> (Cow<'_, str>, IpAddr) {
     if address.is_ipv4() || network.is_empty() {
         return (network.into(), address);

@@ -1,4 +1,4 @@
-//! IPP5xx: what no object shows by itself. Only an audit checks these rules, never a request.
+//! IPP5xx: rules across objects. Only an audit checks them, never a request.
 
 mod addresses;
 mod attachment;
@@ -32,15 +32,15 @@ pub use shared::Conflict;
 /// How a rule checks a cluster.
 #[derive(Clone, Copy, Debug)]
 pub struct Across {
-    /// The kind of objects, beside pools, that it is about: one that cannot be read is a finding of this rule.
+    /// The kind of objects that it checks beside pools. An object of it that cannot be read is a finding of this rule.
     pub kind: &'static str,
-    /// Whether what it finds may be gone in a moment, since the lists that it compares are read one after the other.
+    /// Whether its findings can be momentary, because it compares lists that are read one after the other.
     pub is_momentary: bool,
     /// The check.
     pub check: for<'a> fn(&'a Facts<'a>, &mut Findings<'_, 'a>),
 }
 
-/// What a finding is about.
+/// The object of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Object<'a> {
     /// Its kind.
@@ -58,9 +58,9 @@ pub struct Found<'a> {
     pub object: Object<'a>,
     /// The finding.
     pub finding: Finding<'a>,
-    /// By which the same thing is known again at a second look, beside the finding itself.
+    /// With the finding, identifies its cause across two evaluations.
     pub stamp: u32,
-    /// Whether it has to be there at a second look.
+    /// Whether it counts only if a second evaluation has it as well.
     pub is_momentary: bool,
 }
 
@@ -73,7 +73,7 @@ pub struct Findings<'r, 'a> {
     not_done: &'r mut dyn FnMut(&'static RuleInfo, String),
 }
 
-/// Runs the rules across objects that are not off: passes on what they find, and why one could not be checked.
+/// Runs the rules across objects that are not off. Passes on their findings, and why a rule could not be checked.
 pub fn check<'a>(
     facts: &'a Facts<'a>,
     severity: impl Fn(&RuleInfo) -> Severity,
@@ -120,7 +120,7 @@ impl<'a> Findings<'_, 'a> {
         report(&mut Report::of(rule, *severity, &mut sink));
     }
 
-    /// Says why the rule could not be checked, or not everywhere.
+    /// Records why the rule could not be checked, or not everywhere.
     fn not_done(&mut self, why: impl Into<String>) {
         (self.not_done)(self.rule, why.into());
     }
@@ -144,8 +144,8 @@ pub fn entry_path(pool: &Pool, index: usize) -> FieldPath<'static> {
     FieldPath::entry("spec.allocations", pool.key(index), offset)
 }
 
-/// The rule by which an entry counts as leaked.
+/// The rule whose findings are leaked addresses.
 pub const OWNER_GONE_ID: &str = "IPP504";
 
-/// What all rules across objects share.
+/// The defaults of the rules across objects.
 const AUDIT: RuleInfo = RuleInfo { operations: &[], ..RuleInfo::WARN_ON_WRITE };

@@ -167,7 +167,7 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// One walk over two sorted lists.
+    /// One pass over two sorted lists.
     fn match_in_order(&mut self) {
         let mut new = self.new.spec.allocations.iter().peekable();
         for old in self.old.spec.allocations.iter() {

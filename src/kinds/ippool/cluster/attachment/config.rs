@@ -42,7 +42,7 @@ pub fn read(config: &str, name: &str) -> Ipam {
     }
 }
 
-/// Whether any part has the type of whereabouts: a plugin may hand a part of its configuration to another.
+/// Whether any part has the type of whereabouts, because a plugin can pass a part of its configuration to another.
 fn uses_elsewhere(value: &Value) -> bool {
     match value {
         Value::Object(map) => text(map, "type") == Some(PLUGIN) || map.values().any(uses_elsewhere),
@@ -89,7 +89,7 @@ fn read_range(config: &Map<String, Value>) -> Result<RangeConfig, Unread> {
     Ok(RangeConfig { network: range.network(), first, last, excluded })
 }
 
-/// The first and the last address that whereabouts hands out. It ignores a start or an end outside the usable addresses.
+/// The first and the last address that whereabouts hands out. It ignores a start or an end outside of the usable addresses.
 fn handed_out(range: &Range, start: Option<IpAddr>, end: Option<IpAddr>) -> Option<(IpAddr, IpAddr)> {
     let network = range.network();
     if !range.has_usable_addresses() || range.is_mapped_too_wide() {
@@ -138,7 +138,7 @@ fn without_leading_zeros(text: &str) -> String {
     length.map_or(address.clone(), |length| format!("{address}/{length}"))
 }
 
-/// A member, as Go finds it: in any case, the exact one first.
+/// A member, as Go finds it: in upper or lower case, and the exact name first.
 fn member<'v>(map: &'v Map<String, Value>, key: &str) -> Option<&'v Value> {
     map.get(key).or_else(|| map.iter().find(|(other, _)| other.eq_ignore_ascii_case(key)).map(|(_, it)| it))
 }

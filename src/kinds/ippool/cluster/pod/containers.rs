@@ -1,17 +1,17 @@
-//! What a pod runs.
+//! The containers of a pod.
 
 use serde::de::{DeserializeSeed, MapAccess};
 
 use crate::json::{Elements, Field, Fill, Target, Text, skip};
 
-/// Whether a pod runs a part of whereabouts, as the names of its containers and images say.
+/// Whether a pod runs a part of whereabouts, according to the names of its containers and images.
 pub fn runs_whereabouts(json: &str) -> bool {
     let mut pod = Containers::default();
     let read = Fill(&mut pod).deserialize(&mut serde_json::Deserializer::from_str(json));
     read.is_ok() && pod.is_whereabouts
 }
 
-/// The parts of a pod that name what it runs.
+/// The fields of a pod that say what it runs.
 #[derive(Default)]
 struct Containers {
     is_whereabouts: bool,

@@ -1,4 +1,4 @@
-//! IPP505: entries and pods that say different addresses.
+//! IPP505: entries and pods with different addresses.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -37,14 +37,14 @@ pub static ADDRESS_NOT_ON_POD: Rule = Rule {
     }),
 };
 
-/// What the entries of the pools show of the pods.
+/// What follows from the entries of the pools.
 #[derive(Default)]
 struct Seen<'a> {
     /// The pods without a network-status.
     silent: BTreeSet<&'a str>,
-    /// Which pools give addresses to which attachment, as far as a pod shows it.
+    /// Which pools give addresses to which attachment, as far as pods show it.
     served: BTreeSet<(Name, usize)>,
-    /// Which of what all pods show is held for the pod.
+    /// Whether each address in a network-status is held for its pod.
     held: Vec<bool>,
 }
 
@@ -90,7 +90,7 @@ fn check_pool<'a>(
     }
 }
 
-/// What a pod shows.
+/// The addresses of a pod, for a message.
 fn shown(facts: &Facts<'_>, pod: &Pod) -> String {
     let addresses: Vec<_> = facts.shown(pod).iter().map(|shown| shown.address.to_string()).collect();
     match addresses.as_slice() {
@@ -132,7 +132,7 @@ fn check_pods<'a>(facts: &'a Facts<'a>, seen: &Seen<'_>, findings: &mut Findings
     }
 }
 
-/// Why another pool may hold an address; the pools of whereabouts suffice.
+/// Why a pool that was not read may hold an address; only pools of whereabouts count.
 fn gap_in_pools(facts: &Facts<'_>) -> Option<String> {
     let Cluster { whereabouts_namespaces: namespaces, read, .. } = facts.cluster;
     let are_read = namespaces.as_ref().is_some_and(|it| it.iter().all(|it| read.pools.has(it)));
@@ -143,7 +143,7 @@ fn may_not_hold(facts: &PoolFacts<'_>, address: IpAddr) -> bool {
     !facts.pool.is_truncated && !facts.pool.holds(address)
 }
 
-/// The pools from which an attachment gives an address; none where another plugin gives it; `None` where that is not known.
+/// The pools from which an attachment gives an address; empty if another plugin gives it; `None` if that is unknown.
 fn source<'f, 'a>(
     facts: &'f Facts<'a>,
     pod: Name,
@@ -161,7 +161,7 @@ fn source<'f, 'a>(
             let leads_here = |it: &PoolFacts<'_>| it.leads.iter().any(|lead| *lead.attachment == meta);
             Some(facts.containing(address).map(|(_, it)| it).filter(|it| leads_here(it)).collect())
         }
-        // Where it gives other pods addresses of a pool, it gives all of them from there.
+        // An attachment that gives other pods addresses of a pool gives all addresses from there.
         _ => {
             served.range((attachment, 0)..=(attachment, usize::MAX)).next()?;
             let pools = facts.containing(address).filter(|(index, _)| served.contains(&(attachment, *index)));

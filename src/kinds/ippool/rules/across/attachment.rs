@@ -22,7 +22,7 @@ pub static ADDRESS_NOT_ALLOWED: Rule = Rule {
         is_momentary: false,
         check: |facts, findings| {
             if !facts.pools.is_empty() {
-                // One that nobody read may allow what the others do not.
+                // An attachment that was not read may allow the address.
                 facts.leads.gaps.iter().for_each(|gap| findings.not_done(gap));
             }
             for facts_of_pool in facts.pools.iter().filter(|_| facts.leads.gaps.is_empty()) {
@@ -30,7 +30,7 @@ pub static ADDRESS_NOT_ALLOWED: Rule = Rule {
                 let Some(range) = &pool.range else { continue };
                 for (index, entry) in pool.entries.iter().enumerate() {
                     let is_handed_out = range.holds(entry.offset) && range.edge_at(entry.offset).is_none();
-                    // What somebody reserved by hand is not for a pod.
+                    // An address that is reserved by hand is not for a pod.
                     if !is_handed_out || facts.owner(entry).is_empty() {
                         continue;
                     }
@@ -48,7 +48,7 @@ pub static ADDRESS_NOT_ALLOWED: Rule = Rule {
     }),
 };
 
-/// One of the attachments that lead to a pool, where none of them allows the address.
+/// One of the attachments that lead to a pool, if none of them allows the address.
 fn refusal<'a>(facts: &PoolFacts<'a>, address: IpAddr) -> Option<(&'a Meta, &'a RangeConfig)> {
     if facts.leads.iter().any(|lead| lead.range.is_none_or(|range| range.allows(address))) {
         return None;

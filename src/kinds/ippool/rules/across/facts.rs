@@ -1,4 +1,4 @@
-//! What several of the rules across objects need to know, worked out once.
+//! Facts that several of the rules across objects need, derived once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use super::shared::{self, Conflict};
 use crate::kinds::ippool::cluster::{Cluster, Entry, Phase, Pod, RangeIndex, Shown};
 use crate::kinds::ippool::rules::well_formed::is_podref;
 
-/// A cluster, and what follows from its objects.
+/// A cluster, and facts that follow from its objects.
 #[derive(Debug)]
 pub struct Facts<'a> {
     /// The cluster.
@@ -20,7 +20,7 @@ pub struct Facts<'a> {
     pub ranges: RangeIndex,
     /// The same for the pools of each network: many networks may have the same range.
     by_network: HashMap<&'a str, RangeIndex>,
-    /// The pairs of pools that share addresses and that nothing tells apart: the wider one, the narrower one.
+    /// The pairs of pools that share addresses and that nothing tells apart, the wider one first.
     pub overlaps: Vec<(usize, usize)>,
     /// The addresses that two owners hold.
     pub conflicts: Vec<Conflict>,
@@ -30,16 +30,16 @@ pub struct Facts<'a> {
 /// The reservation of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reserved<'a> {
-    /// It is there.
+    /// There is one.
     Yes,
-    /// It is that of another owner.
+    /// It belongs to another owner.
     ForOther(&'a str),
-    /// It is not there.
+    /// There is none.
     No,
 }
 
 impl<'a> Facts<'a> {
-    /// Works out the facts of a cluster.
+    /// Derives the facts of a cluster.
     pub fn of(cluster: &'a Cluster) -> Self {
         let leads = Leads::of(cluster);
         let slices = cluster.node_slices.values().flat_map(|it| &it.slices).map(|slice| slice.node.as_str());
@@ -75,7 +75,7 @@ impl<'a> Facts<'a> {
         self.cluster.pods.get(entry.owner)
     }
 
-    /// What a pod shows.
+    /// The addresses of a pod.
     pub fn shown(&self, pod: &Pod) -> &'a [Shown] {
         self.cluster.shown.get(pod.shown.clone()).unwrap_or_default()
     }
@@ -85,7 +85,7 @@ impl<'a> Facts<'a> {
         self.ranges.of(address).filter_map(|index| Some((index, self.pools.get(index)?)))
     }
 
-    /// Whether the pod of an entry exists nowhere, or has finished; `None` where that is not known.
+    /// Whether the pod of an entry does not exist or has finished; `None` if that is unknown.
     pub fn owner_is_gone(&self, entry: &Entry) -> Option<bool> {
         let owner = self.owner(entry);
         if owner.is_empty() || entry.has_claim || !is_podref(owner) {
@@ -97,7 +97,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Where the pod of an entry shows its address, as a position in what all pods show.
+    /// The position of the address of an entry among the addresses of all pods, if its pod has it.
     pub fn shows(&self, entry: &Entry, address: IpAddr) -> Option<usize> {
         let pod = self.pod(entry).filter(|pod| pod.phase != Phase::Finished)?;
         let shown = self.shown(pod).iter().position(|shown| shown.address == address)?;
@@ -126,7 +126,7 @@ impl<'a> Facts<'a> {
         result
     }
 
-    /// Why the reservation of an entry of a pool may exist all the same where none was read.
+    /// Why a reservation that was not read may exist.
     pub fn gap_in_reservations(&self, pool: &PoolFacts<'a>) -> Option<String> {
         let read = &self.cluster.read.reservations;
         if read.has(&pool.pool.meta.namespace) { None } else { read.gap("OverlappingRangeIPReservation") }
@@ -136,7 +136,7 @@ impl<'a> Facts<'a> {
     pub fn is_without_whereabouts(&self, namespace: &str) -> Option<bool> {
         let Cluster { whereabouts_namespaces, namespaces_are_given, pools, read, .. } = self.cluster;
         let namespaces = whereabouts_namespaces.as_ref()?;
-        // Where it was found it has pools; otherwise it may be another program of the name.
+        // Whereabouts has pools in its namespace; without any, it may be another program of that name.
         let is_known = *namespaces_are_given
             || read.pods.has(namespace)
             || pools.iter().any(|pool| namespaces.contains(&pool.meta.namespace));
@@ -156,7 +156,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether a pod shows an address that it can only have from this pool.
+    /// Whether a pod has an address that it can only have from this pool.
     fn is_in_use(&self, index: usize, facts: &PoolFacts<'_>) -> bool {
         let is_only_holder = |address| {
             self.containing(address).all(|(other, it)| other == index || it.pool.at(address).next().is_none())

@@ -1,4 +1,4 @@
-//! Which attachments lead whereabouts to which pool. It finds a pool only by its name, which it makes from the
+//! Which attachments lead whereabouts to which pool. It finds a pool only by its name, which it derives from the
 //! configuration.
 
 use std::collections::HashMap;
@@ -8,11 +8,11 @@ use crate::kinds::ippool::cluster::{Cluster, Config, Ipam, Meta, NodeSlices, Ran
 /// A configuration that leads to a pool.
 #[derive(Clone, Copy, Debug)]
 pub struct Lead<'a> {
-    /// The attachment that has it.
+    /// Its attachment.
     pub attachment: &'a Meta,
     /// The configuration.
     pub config: &'a Config,
-    /// The range; `None` where the pool is a node's slice of it, of which whereabouts hands out every address.
+    /// The range; `None` if the pool is the slice of a node, of which whereabouts hands out every address.
     pub range: Option<&'a RangeConfig>,
 }
 
@@ -20,17 +20,17 @@ pub struct Lead<'a> {
 #[derive(Debug, Default)]
 pub struct Leads<'a> {
     by_name: HashMap<String, Vec<Lead<'a>>>,
-    /// Why there may be others.
+    /// Why there may be more configurations.
     pub gaps: Vec<String>,
 }
 
 impl<'a> Leads<'a> {
-    /// Those of a cluster.
+    /// Derives the configurations of a cluster.
     pub fn of(cluster: &'a Cluster) -> Self {
         let mut leads = Self::default();
         leads.gaps.extend(cluster.read.attachments.gap("NetworkAttachmentDefinition"));
         if cluster.attachments.is_empty() && leads.gaps.is_empty() {
-            // Whereabouts works without any, and then nothing in the cluster says for which ranges.
+            // Whereabouts works without attachments. Then no object names the ranges.
             leads.gaps.push(
                 "there is no NetworkAttachmentDefinition: the configurations are on the nodes".to_owned(),
             );

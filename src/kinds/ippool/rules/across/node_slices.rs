@@ -76,7 +76,7 @@ fn check_slices<'a>(meta: &'a Meta, slices: &'a NodeSlices, findings: &mut Findi
     });
 }
 
-/// Reports slices that share addresses. Sorted, a network comes right after those that contain it.
+/// Reports slices that share addresses. After sorting, a network directly follows those that contain it.
 fn report_shared<'a>(mut networks: Vec<(IpNet, usize)>, slices: &'a NodeSlices, report: &mut Report<'_, 'a>) {
     networks.sort_unstable();
     let mut around: Option<(IpNet, usize)> = None;

@@ -1,4 +1,4 @@
-//! IPP501 and IPP502: what two pools share.
+//! IPP501 and IPP502: addresses in two pools.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -11,7 +11,7 @@ use crate::kinds::ippool::cluster::{Entry, Pool};
 use crate::kinds::ippool::rules::{Check, Rule};
 use crate::text::{Quoted, Shortened};
 
-/// Whereabouts hands out an address of one pool without a look at the other.
+/// Whereabouts does not check the other pool before it hands out an address.
 pub static RANGES_OVERLAP: Rule = Rule {
     info: RuleInfo {
         id: "IPP501",
@@ -50,7 +50,7 @@ pub static RANGES_OVERLAP: Rule = Rule {
             }
             for Overlap { pool, others, is_momentary, missing } in found.into_values() {
                 findings.is_momentary = is_momentary;
-                // Passed on for each missing reservation: one may be of the moment, and another one last.
+                // Once for each missing reservation, because some may be momentary and others not.
                 let stamps = if is_momentary { missing } else { BTreeSet::from([0]) };
                 for stamp in stamps {
                     findings.on(&Object::pool(pool), stamp, |report| {
@@ -68,7 +68,7 @@ pub static RANGES_OVERLAP: Rule = Rule {
 struct Overlap<'a> {
     pool: &'a Pool,
     others: List,
-    /// Whether nothing but reservations that may not have been written yet is missing.
+    /// Whether the only cause is reservations that may not have been written yet.
     is_momentary: bool,
     /// The entries without a reservation, by a digest of their ids.
     missing: BTreeSet<u32>,
@@ -79,7 +79,7 @@ impl<'a> Overlap<'a> {
         Self { pool, others: List::default(), is_momentary: true, missing: BTreeSet::new() }
     }
 
-    /// Adds a pool; `missing` are the entries whose reservation is missing, if it is that.
+    /// Adds a pool; `missing` are the entries without a reservation, if that is the cause.
     fn add(&mut self, other: &PoolFacts<'_>, missing: Option<BTreeSet<u32>>) {
         self.others.push(|| named(other));
         self.is_momentary &= missing.is_some();
@@ -87,7 +87,7 @@ impl<'a> Overlap<'a> {
     }
 }
 
-/// Two pods answer for one address.
+/// Two pods have one address.
 pub static ADDRESS_HELD_TWICE: Rule = Rule {
     info: RuleInfo {
         id: "IPP502",
@@ -143,11 +143,11 @@ fn in_order<'p, 'a>(a: &'p PoolFacts<'a>, b: &'p PoolFacts<'a>) -> (&'p PoolFact
 enum Protection {
     /// The reservations.
     Reservations,
-    /// They would, but these entries, by a digest of their ids, have none.
+    /// Reservations, which these entries do not have, by a digest of their ids.
     Missing(BTreeSet<u32>),
     /// Nothing.
     None,
-    /// It cannot be known, for this reason.
+    /// Unknown, for this reason.
     Unknown(String),
 }
 

@@ -1,4 +1,4 @@
-//! What follows for one pool from the attachments and the nodes.
+//! Facts about one pool that follow from the attachments and the nodes.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,15 @@ use super::leads::{Lead, Leads};
 use crate::kinds::ippool::cluster::Pool;
 use crate::kinds::ippool::rules::name;
 
-/// A pool, and what follows from the other objects.
+/// A pool, and facts that follow from other objects.
 #[derive(Debug)]
 pub struct PoolFacts<'a> {
     /// The pool.
     pub pool: &'a Pool,
     /// The configurations that lead to it.
     pub leads: Vec<Lead<'a>>,
-    /// The networks that it can belong to, the likeliest first; the unnamed one is empty. None where no name is its.
+    /// The networks that it can belong to, the likeliest first; the unnamed network is an empty text. Empty if the name of the pool
+    /// does not fit its range.
     pub networks: Vec<&'a str>,
     /// Whether it is a slice that belongs to a node.
     pub is_slice: bool,
@@ -24,16 +25,16 @@ pub struct PoolFacts<'a> {
 /// Whether whereabouts looks at a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
-    /// It does, or nothing shows that it does not.
+    /// It does, as far as the objects show.
     Used,
-    /// It runs in other namespaces.
+    /// It does not, because it runs in other namespaces.
     OtherNamespace,
-    /// No configuration leads to the name.
+    /// It does not, because no configuration leads to the name.
     OtherName,
 }
 
 impl<'a> PoolFacts<'a> {
-    /// The facts of a pool; whether whereabouts looks at it is found out later.
+    /// The facts of a pool, except whether whereabouts looks at it.
     pub fn of(pool: &'a Pool, leads: &Leads<'a>, nodes: &BTreeSet<&str>) -> Self {
         let leads = leads.to(&pool.meta.name).to_vec();
         let prefix = pool.range.as_ref().and_then(|range| name::prefix(&pool.meta.name, range));
@@ -49,7 +50,7 @@ impl<'a> PoolFacts<'a> {
         Self { pool, leads, networks, is_slice, usage: Usage::Used }
     }
 
-    /// Whether each address is reserved beside the pool; `None` where no configuration says so, or they differ.
+    /// Whether each address is reserved beside the pool; `None` if no configuration says so, or if they differ.
     pub fn reserves(&self) -> Option<bool> {
         let first = self.leads.first()?.config.reserves;
         self.leads.iter().all(|lead| lead.config.reserves == first).then_some(first)
@@ -66,7 +67,7 @@ fn networks<'n>(prefix: &'n str, nodes: &BTreeSet<&str>) -> (Vec<&'n str>, bool)
     if let Some((dash, _)) = node {
         return (prefix.get(..dash).into_iter().collect(), true);
     }
-    // A node that nobody knows any longer may be a part of it.
+    // The node may have been deleted.
     let shorter = dashes().rev().filter_map(|(dash, _)| prefix.get(..dash));
     let mut networks: Vec<_> = std::iter::once(prefix).chain(shorter).collect();
     if !prefix.is_empty() {

@@ -12,7 +12,7 @@ use crate::text::Quoted;
 
 const KIND: &str = "OverlappingRangeIPReservation";
 
-/// Another pool hands out the address, or none can.
+/// Another pool can hand out the address, or none can.
 pub static RESERVATION_MISMATCH: Rule = Rule {
     info: RuleInfo {
         id: "IPP503",
@@ -45,7 +45,7 @@ pub static RESERVATION_MISMATCH: Rule = Rule {
     }),
 };
 
-/// Whether the addresses of a pool are reserved beside it. Where no configuration says so, one reservation does.
+/// Whether the addresses of a pool are reserved beside it. Without a configuration, one reservation is enough evidence.
 fn uses_reservations(facts: &Facts<'_>, pool: &PoolFacts<'_>) -> Option<bool> {
     if !pool.leads.is_empty() && (facts.leads.gaps.is_empty() || pool.reserves() != Some(true)) {
         return pool.reserves();
@@ -60,7 +60,7 @@ fn uses_reservations(facts: &Facts<'_>, pool: &PoolFacts<'_>) -> Option<bool> {
 fn check_pool<'a>(facts: &'a Facts<'a>, pool: &PoolFacts<'a>, findings: &mut Findings<'_, 'a>) {
     for (index, entry) in pool.pool.entries.iter().enumerate() {
         let owner = facts.owner(entry);
-        // What somebody reserved by hand has none, and who keeps an address by a claim may have another.
+        // An address that is reserved by hand has no reservation, and that of a claim may have another owner.
         if owner.is_empty() || entry.has_claim {
             continue;
         }
@@ -121,7 +121,7 @@ fn check_reservations<'a>(
     }
 }
 
-/// Whether a pool of the network has the address, or might, or no longer needs its reservation.
+/// Whether a pool of the network holds the address, or may hold it, or does not need its reservation any more.
 fn has_allocation(facts: &Facts<'_>, namespace: &str, network: &str, address: IpAddr) -> bool {
     let pools = facts.containing_in(network, address).filter(|it| it.pool.meta.namespace == namespace);
     let (mut is_known, mut is_needed) = (false, false);
@@ -135,7 +135,7 @@ fn has_allocation(facts: &Facts<'_>, namespace: &str, network: &str, address: Ip
     is_known && !is_needed
 }
 
-/// The text, with what the age of the lists means for it.
+/// The text, with a sentence about the age of the lists.
 fn dated(facts: &Facts<'_>, detail: String) -> String {
     match facts.cluster.read.moment {
         Moment::Live => detail,

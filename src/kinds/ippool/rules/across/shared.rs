@@ -1,4 +1,4 @@
-//! What pools share.
+//! Addresses that pools share.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::pool_facts::{PoolFacts, Usage};
 use crate::kinds::ippool::cluster::RangeIndex;
 
-/// How many wider pools are looked at for each; more than this share a network only where somebody made them by hand.
+/// How many wider pools are compared with each pool. Only pools made by hand share a network with more.
 const MAX_OVERLAPS: usize = 20;
 
 /// An address that two owners hold.
@@ -28,7 +28,7 @@ pub fn overlaps(
 ) -> Vec<(usize, usize)> {
     let mut networks = HashMap::<_, Vec<usize>>::new();
     for (index, pool) in pools.iter().enumerate().filter(|(_, it)| it.usage == Usage::Used) {
-        // Where nobody knows which namespaces count, pools of two are not compared.
+        // Unless the namespaces of whereabouts are known, pools of different namespaces are not compared.
         let namespace = Some(pool.pool.meta.namespace.as_str()).filter(|_| !namespaces_are_known);
         if let Some(network) = pool.networks.first() {
             networks.entry((namespace, *network)).or_default().push(index);
@@ -43,7 +43,7 @@ pub fn overlaps(
             let length = |index: &usize| {
                 pools.get(*index).and_then(|it| it.pool.range).map(|it| it.network().prefix_len())
             };
-            // Of two equal ranges, each is around the other.
+            // Two equal ranges contain each other.
             let is_wider = |index: &usize| (length(index), *index) < (length(narrower), *narrower);
             let around = ranges.around(range.network()).filter(|it| is_wider(it) && is_member(it));
             pairs.extend(around.take(MAX_OVERLAPS).map(|wider| (wider, *narrower)));

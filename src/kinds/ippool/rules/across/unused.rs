@@ -7,7 +7,7 @@ use crate::finding::{FieldPath, RuleInfo};
 use crate::kinds::ippool::cluster::listed;
 use crate::kinds::ippool::rules::{Check, Rule};
 
-/// What it reserves is handed out all the same.
+/// Whereabouts hands out what it reserves.
 pub static POOL_UNUSED: Rule = Rule {
     info: RuleInfo {
         id: "IPP506",

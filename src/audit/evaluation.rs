@@ -1,4 +1,4 @@
-//! One look at a cluster: from its objects to a report.
+//! Evaluates every rule on the objects of a cluster, and makes a report of the findings.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,29 +13,29 @@ use crate::kinds::ippool::rules::across::{self, Facts, Found};
 use crate::output::{Diagnostic, ObjectName};
 use crate::policy::Policy;
 
-/// What a look found.
+/// The result of one evaluation.
 #[derive(Debug)]
-pub struct Look {
+pub struct Evaluation {
     pub report: Report,
-    /// The findings that count only if a second look has them as well.
+    /// The findings that count only if a second evaluation has them as well.
     pub momentary: HashSet<Identity>,
 }
 
-/// By which a finding is known again at a second look.
+/// Identifies a finding across two evaluations.
 pub type Identity = u64;
 
-/// What to look for.
+/// How to evaluate.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'o> {
     pub policy: &'o Policy,
-    /// Whether the report shows each entry.
+    /// Whether the report has each entry of each pool.
     pub keeps_entries: bool,
-    /// What the first look found, at the second.
+    /// In a second evaluation, the momentary findings of the first.
     pub before: Option<&'o HashSet<Identity>>,
 }
 
-/// Checks the objects by every rule.
-pub fn look(collected: Collected, options: Options<'_>) -> Look {
+/// Evaluates every rule.
+pub fn evaluate(collected: Collected, options: Options<'_>) -> Evaluation {
     let Collected { cluster, findings, .. } = collected;
     let facts = Facts::of(&cluster);
     let mut momentary = HashSet::new();
@@ -50,7 +50,7 @@ pub fn look(collected: Collected, options: Options<'_>) -> Look {
             }
         }
         let diagnostic = diagnostic(found);
-        // A rule that has several reasons for one finding passes it on for each.
+        // A rule reports a finding once for each reason.
         if diagnostics.last().is_none_or(|last| !is_same(last, &diagnostic)) {
             diagnostics.push(diagnostic);
         }
@@ -61,10 +61,10 @@ pub fn look(collected: Collected, options: Options<'_>) -> Look {
     let pools = pools(&facts, &diagnostics, options);
     drop(facts);
     let owners = if options.keeps_entries { cluster.names } else { cluster::Names::default() };
-    Look { report: Report { pools, findings: diagnostics, not_done, owners }, momentary }
+    Evaluation { report: Report { pools, findings: diagnostics, not_done, owners }, momentary }
 }
 
-/// By object, then by path.
+/// The order of findings: by object, then by path.
 fn place(it: &Diagnostic) -> impl Ord + '_ {
     let ObjectName { namespace, name } = &it.object;
     (it.kind, namespace.as_str(), name.as_str(), &it.finding.path, it.finding.rule.id)
@@ -107,7 +107,7 @@ fn identity_of(
     hasher.finish()
 }
 
-/// Adds a reason; one that several rules have is said once.
+/// Adds a reason. Rules with the same reason share a line.
 fn add_reason(not_done: &mut Vec<NotDone>, rule: &'static RuleInfo, why: String) {
     match not_done.iter_mut().find(|it| it.why == why) {
         Some(known) if known.rules.contains(&rule.id) => {}
@@ -173,7 +173,7 @@ fn summary(
     summary
 }
 
-/// Whether the owner of an entry is gone, at both looks if this is the second.
+/// Whether the owner of an entry is gone; in a second evaluation, whether it was gone in both.
 fn is_leaked(facts: &Facts<'_>, pool: &cluster::Pool, index: usize, options: Options<'_>) -> bool {
     let Some(entry) = pool.entries.get(index) else { return false };
     let was_gone = |before: &HashSet<Identity>| {
