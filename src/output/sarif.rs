@@ -1,12 +1,13 @@
 //! SARIF 2.1.0, the format that code scanning services read.
 //!
-//! The log is written with `json!`. The crate `serde-sarif` has a type for each of its objects, but brings ten crates and a
+//! Most objects are written with `json!`. The crate `serde-sarif` has a type for each of its objects, but brings ten crates and a
 //! schema generator for the twenty properties used here.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::diagnostic::{Diagnostic, Notification, ObjectName, Place, errors, level};
@@ -19,6 +20,33 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// All but the unreserved characters of RFC 3986 and the separator of paths.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
+/// The log, without its results in memory: an audit can have a million.
+#[derive(Serialize)]
+struct Log<'l> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    runs: [Run<'l>; 1],
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Run<'l> {
+    column_kind: &'static str,
+    invocations: Value,
+    results: Results<'l>,
+    tool: Value,
+}
+
+struct Results<'l>(&'l [Diagnostic]);
+
+impl Serialize for Results<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let indices: HashMap<_, _> = kinds::rules().enumerate().map(|(at, rule)| (rule.id, at)).collect();
+        serializer.collect_seq(self.0.iter().map(|it| result(it, &indices)))
+    }
+}
+
 /// Writes a log; `notes` are what else there is to say about the run.
 pub fn write(
     diagnostics: &[Diagnostic],
@@ -26,26 +54,20 @@ pub fn write(
     notes: &[String],
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let indices: HashMap<_, _> = kinds::rules().enumerate().map(|(at, rule)| (rule.id, at)).collect();
-    let results: Vec<_> = diagnostics.iter().map(|it| result(it, &indices)).collect();
     let errors: Vec<_> = errors(notifications).map(notification).collect();
     let is_successful = errors.is_empty();
     let notes = notes.iter().map(|note| json!({ "level": "note", "message": { "text": note } }));
     let notifications: Vec<_> = errors.into_iter().chain(notes).collect();
-    let log = json!({
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": driver() },
-            "columnKind": "unicodeCodePoints",
-            "invocations": [{
-                "executionSuccessful": is_successful,
-                "toolExecutionNotifications": notifications,
-            }],
-            "results": results,
-        }],
-    });
-    json::write(&log, out)
+    let run = Run {
+        column_kind: "unicodeCodePoints",
+        invocations: json!([{
+            "executionSuccessful": is_successful,
+            "toolExecutionNotifications": notifications,
+        }]),
+        results: Results(diagnostics),
+        tool: json!({ "driver": driver() }),
+    };
+    json::write(&Log { schema: SCHEMA, runs: [run], version: "2.1.0" }, out)
 }
 
 fn driver() -> Value {
