@@ -87,11 +87,11 @@ impl<'p> Collector<'p> {
             ObjectKind::Pool => self.pool(json),
             ObjectKind::Reservation => self.reservation(json),
             ObjectKind::NodeSlicePool => NodeSlices::parse(json).map(|(meta, version, it)| {
-                self.seen.object(kind, &meta.namespace);
+                self.seen.object(kind, &meta);
                 self.node_slices.add(meta, version, it);
             }),
             ObjectKind::Attachment => Attachment::parse(json).map(|(meta, version, it)| {
-                self.seen.object(kind, &meta.namespace);
+                self.seen.object(kind, &meta);
                 self.attachments.add(meta, version, it);
             }),
             ObjectKind::Node => self.node(json),
@@ -159,16 +159,16 @@ impl<'p> Collector<'p> {
 
     fn reservation(&mut self, json: &str) -> serde_json::Result<()> {
         let object = ReservationObject::parse(json)?;
-        let Meta { namespace, .. } = object.meta();
-        self.seen.object(ObjectKind::Reservation, &namespace);
-        self.cluster.reservations.entry(namespace).or_default().add(&object, &mut self.cluster.names);
+        let meta = object.meta();
+        self.seen.object(ObjectKind::Reservation, &meta);
+        self.cluster.reservations.entry(meta.namespace).or_default().add(&object, &mut self.cluster.names);
         Ok(())
     }
 
     fn node(&mut self, json: &str) -> serde_json::Result<()> {
         check(json)?;
         let meta = Head::of(json).metadata.meta();
-        self.seen.object(ObjectKind::Node, &meta.namespace);
+        self.seen.object(ObjectKind::Node, &meta);
         self.cluster.nodes.insert(meta.name);
         Ok(())
     }
@@ -189,7 +189,7 @@ impl<'p> Collector<'p> {
         if head.metadata.is_written_by_plugin {
             self.whereabouts_namespaces.insert(meta.namespace.clone());
         }
-        self.seen.object(ObjectKind::Pool, &meta.namespace);
+        self.seen.object(ObjectKind::Pool, &meta);
         let findings = lint::<IpPool>(&object, self.policy).into_iter().map(Finding::into_owned).collect();
         let pool = Pool::of(meta.clone(), &object, &mut self.cluster.names);
         self.needs_pods_again |= self.pods > 0 && self.pools.is_newest(&meta, version);
@@ -202,12 +202,12 @@ impl<'p> Collector<'p> {
         // Without pools, it is not known yet which pods are needed.
         if self.pools.len() == 0 {
             check(json)?;
-            self.seen.object(ObjectKind::Pod, &Head::of(json).metadata.meta().namespace);
+            self.seen.object(ObjectKind::Pod, &Head::of(json).metadata.meta());
             return Ok(());
         }
         let object = PodObject::parse(json)?;
         let meta = object.meta();
-        self.seen.object(ObjectKind::Pod, &meta.namespace);
+        self.seen.object(ObjectKind::Pod, &meta);
         self.look_for_whereabouts(json, &meta.namespace);
         let start = self.cluster.shown.len();
         let pod = object.pod(&mut self.cluster.names, &mut self.cluster.shown);
@@ -229,7 +229,7 @@ impl<'p> Collector<'p> {
     /// Records an object that cannot be read.
     fn unreadable(&mut self, json: &str, kind: ObjectKind, error: &serde_json::Error) {
         let meta = Head::of(json).metadata.meta();
-        self.seen.object(kind, &meta.namespace);
+        self.seen.object(kind, &meta);
         match kind {
             ObjectKind::Pod => self.unreadable_pod(meta, error),
             kind => self.cluster.unreadable.push((kind.as_str(), meta, error.to_string())),

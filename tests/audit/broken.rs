@@ -111,6 +111,33 @@ items:
 }
 
 #[test]
+fn a_document_that_is_cut_before_its_name_is_named() {
+    let [pool, pod] = objects().try_into().unwrap();
+    let text = format!("{}---\napiVersion: v1\nkind: Pod\nmetadata:\n", yaml(&pool));
+    let line = text.lines().count() - 2;
+    let audit = audit_text(&text, &[]);
+    let said =
+        format!("error: <stdin>:{line}: the Pod here has no metadata.name: the dump is cut, or was edited\n");
+    assert_eq!((audit.stderr, audit.code), (said, Some(2)));
+    let without_name = with(pod, "/metadata/name", Value::Null);
+    let audit = audit_text(&list("List", &[pool, without_name]).to_string(), &[]);
+    let said = "error: <stdin>:1: the Pod here has no metadata.name";
+    assert!(audit.stderr.starts_with(said), "{}", audit.stderr);
+    assert_eq!((audit.found(), audit.code), (Vec::new(), Some(2)), "the pod may be the owner");
+}
+
+#[test]
+fn lists_in_too_many_lists_are_left_out_and_named() {
+    let in_lists = |count| (0..count).fold(objects()[0].clone(), |inner, _| list("List", &[inner]));
+    let audit = audit_text(&in_lists(9).to_string(), &[]);
+    assert_eq!((audit.report["pools"].as_array().unwrap().len(), audit.code), (1, Some(0)));
+    let audit = audit_text(&in_lists(10).to_string(), &[]);
+    let said = "error: <stdin>:1: has more than 8 lists within each other; the inner ones are left out\n";
+    assert!(audit.stderr.starts_with(said), "{}", audit.stderr);
+    assert_eq!(audit.code, Some(2));
+}
+
+#[test]
 fn a_document_that_cannot_be_parsed_does_not_hide_the_others() {
     let [pool, pod] = objects().try_into().unwrap();
     let text = format!("{}---\n{}---\nkind: Pod\n  - broken: [\n", yaml(&pool), yaml(&pod));

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ObjectKind;
-use crate::kinds::ippool::cluster::{Coverage, Moment, Read, TypeMeta};
+use crate::kinds::ippool::cluster::{Coverage, Meta, Moment, Read, TypeMeta};
 
 /// What a dump has shown about its completeness so far.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub struct Seen {
     pub pods_of: BTreeSet<String>,
     /// Whether the objects are in folders of namespaces, of which the dump may have any number.
     pub is_by_namespace: bool,
+    /// How many objects have no name.
+    pub nameless: usize,
     /// Why objects may be missing.
     pub cut: Option<String>,
     /// Whether there was a list, or an object of a known kind.
@@ -43,8 +45,9 @@ pub enum Part {
 
 impl Seen {
     /// Records an object of the current list.
-    pub fn object(&mut self, kind: ObjectKind, namespace: &str) {
+    pub fn object(&mut self, kind: ObjectKind, Meta { namespace, name }: &Meta) {
         self.has_any = true;
+        self.nameless += usize::from(name.is_empty());
         let namespaces = self.list.entry(kind).or_default();
         if !namespaces.contains(namespace) {
             namespaces.insert(namespace.to_owned());

@@ -1,13 +1,12 @@
 //! One file of a dump.
 
-use std::io::{self, BufRead, BufReader, Read};
-use std::rc::Rc;
+mod json;
+mod yaml;
 
-use super::input::{Input, is_json, without_mark};
-use super::yaml;
+use std::io::{BufRead as _, BufReader};
+
+use super::input::{Input, is_json};
 use crate::audit::collect::{self, Collector, ObjectKind};
-use crate::audit::json::{self, Broken, MAX_OBJECT_BYTES};
-use crate::check::kubectl_yaml::{self, Node, Value};
 use crate::kinds::ippool::cluster::{Head, TypeMeta};
 use crate::output::Notification;
 
@@ -84,49 +83,6 @@ impl<'f, 'p> File<'f, 'p> {
         }
     }
 
-    fn read_json(&mut self, file: &mut impl BufRead) -> io::Result<()> {
-        let mut splitter = json::Splitter::default();
-        let mut begin = true;
-        loop {
-            let block = file.fill_buf()?;
-            let length = block.len();
-            if length == 0 {
-                break;
-            }
-            let block = if std::mem::take(&mut begin) { without_mark(block) } else { block };
-            if let Err(Broken { line, why }) = splitter.push(block, &mut |part| self.json_part(&part, 0)) {
-                self.error(Some(line), why);
-                return Ok(());
-            }
-            file.consume(length);
-        }
-        if let Err(Broken { line, why }) = splitter.finish() {
-            self.error(
-                Some(line),
-                format!("{why}: the dump is cut, and everything after this line is missing"),
-            );
-        }
-        Ok(())
-    }
-
-    fn json_part(&mut self, part: &json::Part<'_>, depth: usize) {
-        match part {
-            json::Part::Item(item) => self.bytes(item.text, item.line, item.list, depth),
-            json::Part::Whole(whole) if whole.has_items => {
-                let text = self.text(whole.text, whole.line).unwrap_or("{}");
-                let list = collect::check(text).map(|()| Head::type_meta(text)).unwrap_or_else(|error| {
-                    self.not_json(whole.line, &error);
-                    TypeMeta::default()
-                });
-                self.end_list(&list);
-            }
-            json::Part::Whole(whole) => {
-                self.bytes(whole.text, whole.line, &TypeMeta::default(), depth);
-                self.end_object();
-            }
-        }
-    }
-
     fn bytes(&mut self, bytes: &[u8], line: usize, list: &TypeMeta, depth: usize) {
         let Some(text) = self.text(bytes, line) else { return };
         if let Err(error) = self.object(text, line, list, depth) {
@@ -158,39 +114,38 @@ impl<'f, 'p> File<'f, 'p> {
         // The items of such a list may have no type.
         let kind_of_list = ObjectKind::of(&of_list);
         if let Some(kind) = kind_of_list.filter(|_| !self.only_untyped) {
-            return self.collector.read(text, kind);
+            return self.named(text, line, kind);
         }
         let own = Head::type_meta(text);
         if let Some(kind) = ObjectKind::of(&own) {
-            return if self.only_untyped { Ok(()) } else { self.collector.read(text, kind) };
+            return if self.only_untyped { Ok(()) } else { self.named(text, line, kind) };
         }
         collect::check(text)?;
         if own == TypeMeta::default() {
             if self.only_untyped {
-                return kind_of_list.map_or(Ok(()), |kind| self.collector.read(text, kind));
+                return kind_of_list.map_or(Ok(()), |kind| self.named(text, line, kind));
             }
             self.has_untyped = true;
-        } else if own.kind.ends_with("List") && depth < MAX_LISTS {
+        } else if own.kind.ends_with("List") && depth == MAX_LISTS {
+            let why =
+                format!("has more than {MAX_LISTS} lists within each other; the inner ones are left out");
+            self.error(Some(line), why);
+        } else if own.kind.ends_with("List") {
             self.nested(text, line, depth);
         }
         Ok(())
     }
 
-    /// Reads the items of a list within a list.
-    fn nested(&mut self, text: &str, line: usize, depth: usize) {
-        let mut splitter = json::Splitter::default();
-        let pushed = splitter.push(text.as_bytes(), &mut |part| {
-            let part = match part {
-                json::Part::Item(item) => json::Part::Item(json::Object { line, ..item }),
-                json::Part::Whole(whole) if whole.has_items => json::Part::Whole(whole),
-                // A list without items.
-                json::Part::Whole(whole) => json::Part::Whole(json::Object { has_items: true, ..whole }),
-            };
-            self.json_part(&part, depth + 1);
-        });
-        if let Err(Broken { why, .. }) = pushed {
+    /// Reads an object of this kind. A stored object always has a name.
+    fn named(&mut self, text: &str, line: usize, kind: ObjectKind) -> serde_json::Result<()> {
+        let before = self.collector.seen.nameless;
+        self.collector.read(text, kind)?;
+        if self.collector.seen.nameless > before {
+            let kind = kind.as_str();
+            let why = format!("the {kind} here has no metadata.name: the dump is cut, or was edited");
             self.error(Some(line), why);
         }
+        Ok(())
     }
 
     /// Ends an object that is in no list.
@@ -207,80 +162,6 @@ impl<'f, 'p> File<'f, 'p> {
             self.lists.push(list.clone());
         }
         self.list += 1;
-    }
-
-    fn read_yaml(&mut self, file: &mut impl BufRead) -> io::Result<()> {
-        let (mut splitter, mut line) = (yaml::Splitter::default(), Vec::new());
-        loop {
-            line.clear();
-            // A longer line would exceed the bound of an object.
-            file.by_ref().take(MAX_OBJECT_BYTES as u64 + 1).read_until(b'\n', &mut line)?;
-            let Ok(text) = std::str::from_utf8(without_mark(&line)) else {
-                self.error(
-                    Some(splitter.lines() + 1),
-                    "is not UTF-8 text; convert it or leave it out".to_owned(),
-                );
-                return Ok(());
-            };
-            if text.is_empty() {
-                break;
-            }
-            if !splitter.push(text, &mut |part| self.yaml_part(&part)) {
-                let limit = MAX_OBJECT_BYTES >> 20;
-                self.error(
-                    Some(splitter.lines()),
-                    format!("a document is longer than {limit} MiB; audit it in parts"),
-                );
-                return Ok(());
-            }
-        }
-        if splitter.is_cut() {
-            let why = "ends in the middle of a list, whose kind would follow: the dump is cut, and everything after this \
-                       line is missing";
-            self.error(Some(splitter.lines()), why.to_owned());
-            splitter.drop_item();
-        }
-        splitter.end(&mut |part| self.yaml_part(&part));
-        Ok(())
-    }
-
-    fn yaml_part(&mut self, part: &yaml::Part<'_>) {
-        let is_known =
-            |kind: &str| kind.ends_with("List") || ObjectKind::ALL.iter().any(|it| it.as_str() == kind);
-        let (yaml::Part::Item(text) | yaml::Part::Document(text)) = part;
-        if !text.has_items && yaml::kind_of(part).is_some_and(|kind| !is_known(kind)) {
-            return;
-        }
-        kubectl_yaml::read(text.text, |read| match read {
-            Err(error) => {
-                let line = text.lines_before + error.line;
-                self.error(Some(line), format!("cannot be parsed: {}", error.why));
-            }
-            Ok(node) => self.yaml_node(part, &node, text.lines_before + node.span.line),
-        });
-    }
-
-    fn yaml_node(&mut self, part: &yaml::Part<'_>, node: &Rc<Node>, line: usize) {
-        match (part, &node.value) {
-            (yaml::Part::Item(_), Value::List(items)) => {
-                items.iter().for_each(|item| self.written(item, line));
-            }
-            (yaml::Part::Document(text), _) if text.has_items => {
-                let own = |key| node.text_at(key).unwrap_or_default().to_owned();
-                self.end_list(&TypeMeta { api_version: own("apiVersion"), kind: own("kind") });
-            }
-            _ => {
-                self.written(node, line);
-                self.end_object();
-            }
-        }
-    }
-
-    fn written(&mut self, node: &Node, line: usize) {
-        match serde_json::to_string(node) {
-            Ok(json) => self.bytes(json.as_bytes(), line, &TypeMeta::default(), 0),
-            Err(error) => self.error(Some(line), format!("cannot be written as JSON: {error}")),
-        }
     }
 
     /// Records an error.
