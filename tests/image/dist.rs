@@ -90,6 +90,15 @@ fn the_manifests_and_the_chart_name_the_image_by_digest() {
 
 #[test]
 #[ignore = "make dist runs it"]
+fn the_monitoring_manifest_has_what_the_folder_has() {
+    let text = fs::read_to_string(dist().join("monitoring.yaml")).unwrap();
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let kinds: Vec<_> = objects.iter().map(|it| it["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["ConfigMap", "PodMonitor", "PodMonitor", "PrometheusRule"]);
+}
+
+#[test]
+#[ignore = "make dist runs it"]
 fn the_sbom_names_the_crates_and_no_folder_of_the_build() {
     let file = dist().join(format!("ippool-webhook-{VERSION}.cdx.json"));
     let text = fs::read_to_string(&file).unwrap();
