@@ -39,12 +39,13 @@ use crate::policy_file;
 
 /// Audits and reports.
 pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
-    let policy = args.policy.as_deref().map(policy_file::load).transpose()?.unwrap_or_default().policy;
+    let policy = args.policy.as_deref().map(policy_file::load).transpose()?.map(|file| file.policy);
+    if args.self_check {
+        return self_check::run(args, policy);
+    }
+    let policy = policy.unwrap_or_default();
     if let Some(address) = &args.watching.listen {
         return listen::run(args, address, &policy).map(|()| ExitCode::SUCCESS);
-    }
-    if args.self_check {
-        return self_check::run(args);
     }
     let progress = Progress::new();
     let audited = audit(args, &policy, &progress);

@@ -28,7 +28,7 @@ use self::in_memory_cluster::InMemoryCluster;
 use self::kube_cluster::KubeCluster;
 use self::show::CertsReport;
 use self::state::Cluster as _;
-pub use self::state::{Problem, Target};
+pub use self::state::{ConfigurationRef, MUTATING, Problem, Target, VALIDATING};
 use crate::pki::DAY_SECONDS;
 
 /// A certificate that expires this soon was not renewed as it should have been, independent of the issuer.
@@ -77,13 +77,14 @@ async fn ensure(args: &EnsureArgs) -> anyhow::Result<()> {
     ensure::ensure(&mut cluster, target, *options, progress).await
 }
 
-/// What is wrong with the certificates of a webhook, and whether something could not be read.
-pub async fn problems(client: Client, target: &Target) -> anyhow::Result<(Vec<Problem>, bool)> {
+/// What is wrong with the certificates of a webhook, and the objects that could not be read.
+pub async fn problems(client: Client, target: &Target) -> anyhow::Result<(Vec<Problem>, Vec<String>)> {
     let mut cluster = KubeCluster { client, target: target.clone() };
     let state = cluster.read().await?;
     let report = CertsReport::of(&state, target, &[], cluster.now()).await;
     let soon = report.expiring_within(WEEK_SECONDS);
-    Ok((report.into_problems().into_iter().chain(soon).collect(), state.unread))
+    let problems = report.into_problems().into_iter().chain(soon).collect();
+    Ok((problems, state.unread))
 }
 
 async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
@@ -96,7 +97,7 @@ async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
         args::Format::Text => write!(out, "{report}")?,
         args::Format::Json => writeln!(out, "{:#}", report.json())?,
     }
-    Ok(ExitCode::from(match (state.unread, report.fits()) {
+    Ok(ExitCode::from(match (!state.unread.is_empty(), report.fits()) {
         (true, _) => 2,
         (false, fits) => u8::from(!fits),
     }))

@@ -16,7 +16,6 @@ use super::args::Format;
 use crate::certs::Problem;
 use crate::output::plural;
 use crate::policy::Policy;
-use crate::policy_file;
 use crate::text::printable;
 
 /// What is wrong, and what could not be checked.
@@ -28,12 +27,11 @@ pub struct SelfCheck {
 }
 
 /// Checks and reports. Exit code: 0 nothing is wrong, 1 something is, 2 nothing could be read.
-pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
+pub fn run(args: &AuditArgs, policy: Option<Policy>) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
         matches!(args.format, Format::Text | Format::Json),
         "--self-check writes --format text or json"
     );
-    let policy = args.policy.as_deref().map(policy_file::load).transpose()?.map(|file| file.policy);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let check = runtime.block_on(async {
         let client = args.cluster.client_without_retries().await?;
@@ -65,15 +63,15 @@ async fn check(client: kube::Client, objects: &Objects, policy: Option<Policy>) 
         return check;
     };
     match crate::certs::problems(client, &target).await {
-        Ok((problems, _)) => {
-            // An object that may not be read is not a finding.
-            let (unread, found) =
-                problems.into_iter().partition(|it: &Problem| it.command.contains("auth can-i"));
-            check.findings.extend::<Vec<_>>(found);
-            let unread: Vec<_> = unread;
-            check
-                .not_done
-                .extend(unread.into_iter().map(|it| format!("certificate: {}: {}", it.object, it.what)));
+        Ok((problems, unread)) => {
+            for it in problems {
+                // An object that could not be read is not a finding.
+                if unread.contains(&it.object) {
+                    check.not_done.push(format!("certificate: {}: {}", it.object, it.what));
+                } else {
+                    check.findings.push(it);
+                }
+            }
         }
         Err(error) => check.not_done.push(format!("certificate: {error:#}")),
     }

@@ -162,8 +162,8 @@ fn unreadable(
     error: kube::Error,
 ) -> anyhow::Result<()> {
     let what = message(error, &format!("read {object}"))?;
+    state.unread.push(object.clone());
     state.problems.push(Problem { object, what, command });
-    state.unread = true;
     Ok(())
 }
 

@@ -11,6 +11,10 @@ use serde::Serialize;
 use super::keyring::{Data, SecretPatch};
 use crate::pki::{Bundle, UnixTime};
 
+/// The kinds of webhook configurations.
+pub const MUTATING: &str = "MutatingWebhookConfiguration";
+pub const VALIDATING: &str = "ValidatingWebhookConfiguration";
+
 /// A webhook configuration by name; these kinds are cluster-scoped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigurationRef {
@@ -25,8 +29,8 @@ impl FromStr for ConfigurationRef {
     fn from_str(text: &str) -> Result<Self, String> {
         let (kind, name) = text.split_once('/').unwrap_or((text, ""));
         let kind = match kind {
-            "mutating" => "MutatingWebhookConfiguration",
-            "validating" => "ValidatingWebhookConfiguration",
+            "mutating" => MUTATING,
+            "validating" => VALIDATING,
             _ => return Err("write mutating/NAME or validating/NAME".to_owned()),
         };
         if name.is_empty() {
@@ -109,8 +113,8 @@ pub struct ClusterState {
     pub configurations: Vec<Configuration>,
     /// Objects that could not be read, or that must not be written to.
     pub problems: Vec<Problem>,
-    /// Whether an object could not be read, so that its state is unknown.
-    pub unread: bool,
+    /// The objects that could not be read, so that their state is unknown. Each has one problem, which says why.
+    pub unread: Vec<String>,
 }
 
 impl ClusterState {

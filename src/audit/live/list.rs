@@ -20,7 +20,7 @@ use crate::audit::projection::Projection;
 use crate::kinds::ippool::cluster::{Coverage, Head};
 
 /// The objects of a page, as many as kubectl asks for.
-pub const PAGE_OBJECTS: usize = 500;
+pub const PAGE_OBJECTS: u32 = 500;
 
 /// The longest body of an error that is read, in bytes.
 const MAX_ERROR_BYTES: usize = 64 << 10;

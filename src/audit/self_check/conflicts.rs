@@ -4,13 +4,15 @@ use serde_json::Value;
 
 use super::registration::Registered;
 use crate::certs::Problem;
+use crate::kinds::Kind as _;
+use crate::kinds::ippool::IpPool;
 
-const GROUP: &str = "whereabouts.cni.cncf.io";
-const RESOURCE: &str = "ippools";
+const GROUP: &str = IpPool::GROUP;
+const RESOURCE: &str = IpPool::RESOURCE;
 
 pub fn check(configurations: &[Value], findings: &mut Vec<Problem>) {
     for it in Registered::all(configurations).filter(|it| !it.is_ours()) {
-        let is_mutating = it.configuration["kind"] == "MutatingWebhookConfiguration";
+        let is_mutating = it.is_mutating();
         // A policy engine that validates every object is not a conflict. One that mutates every object may change pools.
         let (groups, resources): (&[_], &[_]) = if is_mutating {
             (&[GROUP, "*"], &[RESOURCE, "*", "*/*"])

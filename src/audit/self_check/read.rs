@@ -7,15 +7,14 @@ use kube::{Api, Client};
 use serde_json::Value;
 
 use crate::audit::collect::ObjectKind;
+use crate::audit::live::list::PAGE_OBJECTS;
 use crate::audit::live::{Resource, Scope};
 use crate::audit::projection::Projection;
+use crate::certs::{MUTATING, VALIDATING};
 use crate::kinds::ippool::cluster::runs_whereabouts;
 use crate::policy::Policy;
 
-/// The number of objects in a page.
-const PAGE: u32 = 500;
-
-const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+const KINDS: [&str; 2] = [MUTATING, VALIDATING];
 
 /// The objects that were read, as JSON.
 #[derive(Debug, Default)]
@@ -62,7 +61,9 @@ impl Objects {
     async fn read_configurations(&mut self, client: &Client, kind: &str) -> kube::Result<()> {
         let resource = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
         let api = Api::<DynamicObject>::all_with(client.clone(), &ApiResource::from_gvk(&resource));
-        for mut object in list(&api).await? {
+        let mut objects = Vec::new();
+        list(&api, |it| objects.push(it)).await?;
+        for mut object in objects {
             object.types.get_or_insert_default().kind = kind.to_owned();
             self.configurations.push(serde_json::to_value(object).map_err(kube::Error::SerdeError)?);
         }
@@ -77,23 +78,28 @@ impl Objects {
     }
 
     async fn read_accounts(&mut self, client: &Client) {
-        match list(&Resource::of(ObjectKind::Pod, &Scope::All).watchable(client)).await {
-            Err(error) => self.not_read.push(format!("the accounts of whereabouts: {error}")),
-            Ok(pods) => {
-                let pods = pods.iter().filter(|pod| runs_whereabouts(&pod.json));
-                self.accounts =
-                    pods.filter_map(|pod| account(&serde_json::from_str(&pod.json).ok()?)).collect();
+        let pods = Resource::of(ObjectKind::Pod, &Scope::All).watchable(client);
+        let mut accounts = BTreeSet::new();
+        let each = |pod: Projection| {
+            if runs_whereabouts(&pod.json) {
+                accounts.extend(serde_json::from_str(&pod.json).ok().as_ref().and_then(account));
             }
+        };
+        match list(&pods, each).await {
+            Ok(()) => self.accounts = accounts,
+            Err(error) => self.not_read.push(format!("the accounts of whereabouts: {error}")),
         }
     }
 
     async fn read_managers(&mut self, client: &Client) {
-        match list::<Projection>(&Resource::of(ObjectKind::Pool, &Scope::All).watchable(client)).await {
+        let pools = Resource::of(ObjectKind::Pool, &Scope::All).watchable(client);
+        let mut names = BTreeSet::new();
+        let each = |pool: Projection| {
+            names.extend(serde_json::from_str(&pool.json).ok().as_ref().map(managers).unwrap_or_default());
+        };
+        match list(&pools, each).await {
+            Ok(()) => self.managers = names,
             Err(error) => self.not_read.push(format!("who wrote pools: {error}")),
-            Ok(pools) => {
-                let pools = pools.iter().filter_map(|pool| serde_json::from_str::<Value>(&pool.json).ok());
-                self.managers = pools.flat_map(|pool| managers(&pool)).collect();
-            }
         }
     }
 
@@ -106,7 +112,8 @@ impl Objects {
         };
         let read = async {
             let selector = api("", "Service").get(&service).await?.data["spec"]["selector"].clone();
-            let deployments = list(&api("apps", "Deployment")).await?;
+            let mut deployments = Vec::new();
+            list(&api("apps", "Deployment"), |it| deployments.push(it)).await?;
             let templates = deployments.iter().filter_map(|it| it.data.pointer("/spec/template"));
             let selected = templates.filter(|it| selects(&selector, &it["metadata"]["labels"]));
             let volumes: Vec<_> =
@@ -132,18 +139,18 @@ fn selects(selector: &Value, labels: &Value) -> bool {
     selector.is_some_and(|selector| selector.iter().all(|(key, value)| labels[key] == *value))
 }
 
-/// All objects, page by page.
-async fn list<K>(api: &Api<K>) -> kube::Result<Vec<K>>
+/// Passes on all objects, page by page: there may be many pods.
+async fn list<K>(api: &Api<K>, each: impl FnMut(K)) -> kube::Result<()>
 where
     K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
-    let (mut objects, mut parameters) = (Vec::new(), ListParams::default().limit(PAGE));
+    let (mut each, mut parameters) = (each, ListParams::default().limit(PAGE_OBJECTS));
     loop {
         let page = api.list(&parameters).await?;
-        objects.extend(page.items);
+        page.items.into_iter().for_each(&mut each);
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => parameters = parameters.continue_token(&token),
-            None => return Ok(objects),
+            None => return Ok(()),
         }
     }
 }

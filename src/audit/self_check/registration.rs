@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::writers::without_writers;
-use crate::certs::{Problem, Target};
+use crate::certs::{ConfigurationRef, MUTATING, Problem, Target, VALIDATING};
 
 /// The webhooks as `deploy` has them; the last one is optional.
 const SHIPPED: [&str; 3] = [
@@ -57,14 +57,18 @@ impl<'a> Registered<'a> {
         self.webhook["name"].as_str().unwrap_or_default()
     }
 
+    pub fn is_mutating(&self) -> bool {
+        self.configuration["kind"] == MUTATING
+    }
+
+    fn reference(&self) -> ConfigurationRef {
+        let kind = if self.is_mutating() { MUTATING } else { VALIDATING };
+        let name = self.configuration["metadata"]["name"].as_str().unwrap_or_default();
+        ConfigurationRef { kind, name: name.to_owned() }
+    }
+
     pub fn problem(&self, what: impl Into<String>) -> Problem {
-        let text = |value: &'a Value| value.as_str().unwrap_or_default();
-        let (kind, name) = (text(&self.configuration["kind"]), text(&self.configuration["metadata"]["name"]));
-        Problem {
-            object: format!("{kind} {name}"),
-            what: format!("webhooks[{}]{}", self.name(), what.into()),
-            command: format!("kubectl get {}s {name} -o yaml", kind.to_ascii_lowercase()),
-        }
+        self.reference().problem(format!("webhooks[{}]{}", self.name(), what.into()))
     }
 }
 
@@ -85,13 +89,7 @@ pub fn service(configurations: &[Value]) -> Option<(String, String)> {
 pub fn target(configurations: &[Value], secret: Option<&str>) -> Option<Target> {
     let (namespace, service) = service(configurations)?;
     let mut publish_to = Vec::new();
-    for it in Registered::ours(configurations) {
-        let kind = if it.configuration["kind"] == "MutatingWebhookConfiguration" {
-            "mutating"
-        } else {
-            "validating"
-        };
-        let reference = format!("{kind}/{}", it.configuration["metadata"]["name"].as_str()?).parse().ok()?;
+    for reference in Registered::ours(configurations).map(|it| it.reference()) {
         if !publish_to.contains(&reference) {
             publish_to.push(reference);
         }
@@ -123,11 +121,7 @@ pub fn check(configurations: &[Value], unread: Option<&str>, findings: &mut Vec<
 
 /// The kind of configuration that the webhook of this name is in.
 fn kind_of(name: &str) -> &'static str {
-    if name.starts_with("normalize.") {
-        "MutatingWebhookConfiguration"
-    } else {
-        "ValidatingWebhookConfiguration"
-    }
+    if name.starts_with("normalize.") { MUTATING } else { VALIDATING }
 }
 
 fn missing(name: &str) -> Problem {
