@@ -5,7 +5,6 @@ mod seen;
 
 use std::collections::{BTreeSet, HashMap};
 
-use memchr::memmem;
 use serde::de::IgnoredAny;
 
 use self::objects::Newest;
@@ -21,9 +20,6 @@ use crate::kinds::ippool::cluster::{
 };
 use crate::policy::Policy;
 use crate::review::lint;
-
-/// Texts that occur in every pod that runs whereabouts.
-const SIGNS_OF_WHEREABOUTS: [&str; 2] = ["whereabouts", "WHEREABOUTS_NAMESPACE"];
 
 /// What the rules of the webhook find in each pool.
 pub type PoolFindings = HashMap<Meta, Vec<Finding<'static>>>;
@@ -270,10 +266,7 @@ impl<'p> Collector<'p> {
     }
 
     fn look_for_whereabouts(&mut self, json: &str, namespace: &str) {
-        if !self.whereabouts_namespaces.contains(namespace)
-            && SIGNS_OF_WHEREABOUTS.iter().any(|it| memmem::find(json.as_bytes(), it.as_bytes()).is_some())
-            && runs_whereabouts(json)
-        {
+        if !self.whereabouts_namespaces.contains(namespace) && runs_whereabouts(json) {
             self.whereabouts_namespaces.insert(namespace.to_owned());
         }
     }

@@ -51,10 +51,11 @@ impl<'de> Deserialize<'de> for Projection {
 
 fn reduce(object: &mut Map<String, Value>) {
     let is_pod = object.get("spec").is_some_and(|spec| spec.get("containers").is_some());
-    if is_pod && !runs_whereabouts(&Value::Object(object.clone()).to_string()) {
-        object.remove("spec");
-    }
-    object.retain(|key, _| matches!(key.as_str(), "metadata" | "spec" | "status"));
+    object.retain(|key, value| match key.as_str() {
+        "metadata" | "status" => true,
+        "spec" => !is_pod || runs_whereabouts(&format!("{{\"spec\":{value}}}")),
+        _ => false,
+    });
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         reduce_metadata(metadata, is_pod);
     }

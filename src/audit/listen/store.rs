@@ -57,8 +57,10 @@ impl Watched {
                 return has_changed;
             }
             Ok(Event::Apply(object)) => {
-                let json = object.json.clone();
-                return self.objects.insert(key(&object), object.json) != Some(json);
+                let key = key(&object);
+                let has_changed = self.objects.get(&key) != Some(&object.json);
+                self.objects.insert(key, object.json);
+                return has_changed;
             }
             Ok(Event::Delete(object)) => return self.objects.remove(&key(&object)).is_some(),
             Err(error) => return self.fail(&error),

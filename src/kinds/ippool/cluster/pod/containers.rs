@@ -4,8 +4,14 @@ use serde::de::{DeserializeSeed, MapAccess};
 
 use crate::json::{Elements, Field, Fill, Target, Text, skip};
 
+/// Texts of which at least one occurs in every pod that runs whereabouts.
+const SIGNS: [&str; 2] = ["whereabouts", "WHEREABOUTS_NAMESPACE"];
+
 /// Whether a pod runs a part of whereabouts, according to the names of its containers and images.
 pub fn runs_whereabouts(json: &str) -> bool {
+    if !SIGNS.iter().any(|it| json.contains(it)) {
+        return false;
+    }
     let mut pod = Containers::default();
     let read = Fill(&mut pod).deserialize(&mut serde_json::Deserializer::from_str(json));
     read.is_ok() && pod.is_whereabouts
