@@ -82,6 +82,11 @@ impl Report {
         self.owners.text(entry.owner)
     }
 
+    /// A number of all pools.
+    pub fn sum(&self, of: fn(&Pool) -> usize) -> usize {
+        self.pools.iter().map(of).sum()
+    }
+
     /// How many findings have this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|it| it.finding.severity == severity).count()
@@ -104,6 +109,17 @@ impl Pool {
     /// The address that whereabouts takes an entry for: it may be outside the network, and there may be none.
     pub fn address(&self, entry: &Entry) -> Option<IpAddr> {
         self.parsed_range.as_ref()?.address_at(entry.offset)
+    }
+
+    /// How many of `whole` parts of a bar are used, and how many leaked. What is not zero has at least one part.
+    pub fn bar(&self, whole: u128) -> [u128; 2] {
+        let parts = |count: usize| match (count, self.capacity) {
+            (0, _) => 0,
+            (_, 0) => whole,
+            (count, capacity) => (count as u128 * whole / capacity).clamp(1, whole),
+        };
+        let leaked = parts(self.leaked);
+        [parts(self.allocated.saturating_sub(self.leaked)).min(whole - leaked), leaked]
     }
 
     /// The percentage of the addresses that whereabouts can hand out and that have an entry; `None` if it can hand out none.

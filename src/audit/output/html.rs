@@ -58,13 +58,12 @@ fn hash(text: &str) -> String {
 }
 
 fn write_cards(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let sum = |of: fn(&crate::audit::report::Pool) -> usize| report.pools.iter().map(of).sum::<usize>();
     let cards = [
         (report.pools.len(), "pools"),
-        (sum(|it| it.allocated), "allocations"),
-        (sum(|it| it.reserved), "reserved"),
-        (sum(|it| it.leaked), "leaked"),
-        (sum(|it| it.conflicting), "in conflict"),
+        (report.sum(|it| it.allocated), "allocations"),
+        (report.sum(|it| it.reserved), "reserved"),
+        (report.sum(|it| it.leaked), "leaked"),
+        (report.sum(|it| it.conflicting), "in conflict"),
         (report.findings.len(), "findings"),
     ];
     writeln!(out, "<ul class=\"cards\">")?;

@@ -65,21 +65,11 @@ fn write_table(pools: &[Pool], out: &mut impl Write) -> io::Result<()> {
 
 /// Draws what is used, leaked and free.
 fn write_bar(pool: &Pool, out: &mut impl Write) -> io::Result<()> {
-    let leaked = cells(pool.leaked, pool.capacity).min(BAR_WIDTH);
-    let used = cells(pool.allocated - pool.leaked.min(pool.allocated), pool.capacity).min(BAR_WIDTH - leaked);
+    let [used, leaked] = pool.bar(BAR_WIDTH);
     let free = BAR_WIDTH - leaked - used;
     let repeated = |character: &str, count: u128| character.repeat(count as usize);
     let used = repeated("█", used);
     write!(out, "{}{}{}", used.green(), repeated("▒", leaked).red(), repeated("·", free).dimmed())
-}
-
-/// The width of a share in characters; at least one if it is not zero.
-fn cells(count: usize, capacity: u128) -> u128 {
-    match (count, capacity) {
-        (0, _) => 0,
-        (_, 0) => BAR_WIDTH,
-        (count, capacity) => (count as u128 * BAR_WIDTH / capacity).max(1),
-    }
 }
 
 /// The percentage that is used. It is only 0 or 100 if none or all are used.
@@ -94,13 +84,12 @@ pub fn percent(pool: &Pool) -> String {
 
 /// The last line.
 pub fn summary(report: &Report) -> String {
-    let sum = |of: fn(&Pool) -> usize| report.pools.iter().map(of).sum::<usize>();
     let pools = plural(report.pools.len(), "pool");
-    let allocations = plural(sum(|it| it.allocated), "allocation");
+    let allocations = plural(report.sum(|it| it.allocated), "allocation");
     let parts = [
-        (sum(|it| it.reserved), "reserved"),
-        (sum(|it| it.leaked), "leaked"),
-        (sum(|it| it.conflicting), "conflicting"),
+        (report.sum(|it| it.reserved), "reserved"),
+        (report.sum(|it| it.leaked), "leaked"),
+        (report.sum(|it| it.conflicting), "conflicting"),
     ];
     let parts: Vec<_> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();

@@ -45,29 +45,34 @@ enum Owners {
 
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     write!(out, "<script type=\"application/json\" id=\"pictures\">[")?;
-    let owners = if is_larger(report, Owners::All) { Owners::OfFindings } else { Owners::All };
-    let mut bytes = 0;
-    for (number, pool) in report.pools.iter().enumerate() {
-        let mut text = json(&Picture::of(report, pool, owners))?;
-        if bytes + text.len() > MAX_PICTURES {
-            let why = "The picture is left out: this file would be larger than 20 MB. Audit fewer pools."
-                .to_owned();
-            text = json(&Picture { why, ..Picture::default() })?;
-        }
-        bytes += text.len();
+    let (mut texts, is_complete) = pictures(report, Owners::All)?;
+    if !is_complete {
+        (texts, _) = pictures(report, Owners::OfFindings)?;
+    }
+    for (number, text) in texts.iter().enumerate() {
         write!(out, "{}{text}", if number == 0 { "\n" } else { ",\n" })?;
     }
     writeln!(out, "\n]</script>")
 }
 
-/// Whether the pictures exceed their bound with these owners.
-fn is_larger(report: &Report, owners: Owners) -> bool {
-    let mut bytes = 0;
-    report.pools.iter().any(|pool| {
-        let picture = Picture::of(report, pool, owners);
-        bytes += json(&picture).map_or(usize::MAX / 2, |text| text.len());
-        bytes > MAX_PICTURES
-    })
+/// The pictures as JSON, and whether all fit into the file. With all owners, it ends at the first that does not.
+fn pictures(report: &Report, owners: Owners) -> io::Result<(Vec<String>, bool)> {
+    let (mut texts, mut bytes, mut is_complete) = (Vec::new(), 0, true);
+    for pool in &report.pools {
+        let mut text = json(&Picture::of(report, pool, owners))?;
+        if bytes + text.len() > MAX_PICTURES {
+            is_complete = false;
+            if owners == Owners::All {
+                break;
+            }
+            let why = "The picture is left out: this file would be larger than 20 MB. Audit fewer pools."
+                .to_owned();
+            text = json(&Picture { why, ..Picture::default() })?;
+        }
+        bytes += text.len();
+        texts.push(text);
+    }
+    Ok((texts, is_complete))
 }
 
 /// JSON that can be embedded in a script element.

@@ -68,24 +68,12 @@ fn shortened(capacity: u128) -> String {
 
 /// The shares of used, leaked and free addresses, in percent.
 fn bar(pool: &Pool) -> String {
-    let leaked = share(pool.leaked, pool.capacity);
-    let used = share(pool.allocated.saturating_sub(pool.leaked), pool.capacity).min(100 - leaked);
-    let rest = used + leaked;
+    let [used, leaked] = pool.bar(100);
     format!(
         "<svg class=\"bar\" viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
          <rect class=\"fill-used\" width=\"{used}\" height=\"1\"/>\
-         <rect class=\"fill-leaked\" x=\"{used}\" width=\"{}\" height=\"1\"/></svg>",
-        rest - used
+         <rect class=\"fill-leaked\" x=\"{used}\" width=\"{leaked}\" height=\"1\"/></svg>"
     )
-}
-
-/// A share that is not zero is at least one percent.
-fn share(count: usize, capacity: u128) -> u128 {
-    match (count, capacity) {
-        (0, _) => 0,
-        (_, 0) => 100,
-        (count, capacity) => (count as u128 * 100 / capacity).clamp(1, 100),
-    }
 }
 
 pub fn write_findings(report: &Report, out: &mut impl Write) -> io::Result<()> {
