@@ -49,7 +49,7 @@ impl<'a> CertsReport<'a> {
         self.problems.is_empty()
     }
 
-    /// That the stored certificate expires within so many seconds, if it does.
+    /// That the stored certificate expires within `seconds`, if it does.
     pub fn expiring_within(&self, seconds: i64) -> Option<Problem> {
         let leaf = self.keyring.leaf().filter(|leaf| leaf.not_after - self.now < seconds)?;
         let expiry = format_date(leaf.not_after);

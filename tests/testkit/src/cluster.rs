@@ -22,7 +22,7 @@ pub const ALLOCATIONS: usize = 200;
 /// The addresses of each pod, each of another pool.
 pub const ADDRESSES: usize = 5;
 
-/// Every so many pods, one has each of these defects, and every so many pools.
+/// One of this number of pods has each of these defects, and one of this number of pools.
 const PODS_FOR_DEFECT: usize = 250;
 const POOLS_FOR_DEFECT: usize = 10;
 /// The offset of an allocation that its attachment excludes.
